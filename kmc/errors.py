@@ -1,0 +1,34 @@
+"""What kmc raises: one sentence that says what came, what is accepted and what to do.
+
+Every error is a :class:`KmcError` and, at the same time, the built-in kind that a caller expects.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "KmcError",
+    "KmcFileError",
+    "KmcFileNotFoundError",
+    "KmcTypeError",
+    "KmcValueError",
+]
+
+
+class KmcError(Exception):
+    """Base of every error that kmc raises on purpose."""
+
+
+class KmcValueError(KmcError, ValueError):
+    """An argument of an accepted type has a value that cannot be used."""
+
+
+class KmcTypeError(KmcError, TypeError):
+    """An argument has a type that cannot be used."""
+
+
+class KmcFileError(KmcError, OSError, ValueError):
+    """A file cannot be read as a picture, or a result cannot be written to it."""
+
+
+class KmcFileNotFoundError(KmcFileError, FileNotFoundError):
+    """A file or folder that was named does not exist."""

@@ -1,0 +1,151 @@
+"""Where k-means starts: points (n, d) with weights -> centroids (k, d).
+
+"random" takes k points, each with a probability proportional to its weight and none twice (Efraimidis and Spirakis,
+"Weighted random sampling with a reservoir", 2006). "k-means++" spreads them: each next one is drawn with a probability
+proportional to weight times squared distance to the nearest so far, and of 2 + log k such candidates the one that
+leaves the least inertia is taken (Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", 2007,
+section 6; scikit-learn does the same).
+
+Random numbers come from the raw 64-bit stream of PCG64, which numpy keeps the same from version to version.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kmc import _kernels
+from kmc._threads import for_work
+
+__all__ = ["RandomStream", "kmeans_plus_plus", "random_points"]
+
+Points = NDArray[Any]
+
+
+class RandomStream:
+    """Uniform doubles in [0, 1), the same for a seed in every version of numpy."""
+
+    def __init__(self, *seed: int) -> None:
+        self._bits = np.random.PCG64(np.random.SeedSequence(seed))
+
+    def uniform(self, size: int) -> NDArray[np.float64]:
+        """Give `size` doubles."""
+        raw = np.asarray(self._bits.random_raw(size), dtype=np.uint64)
+        return (raw >> np.uint64(11)) * 2.0**-53
+
+
+def real_type(points: Points) -> np.dtype[Any]:
+    """Give the type in which distances to these points are computed first."""
+    return np.dtype(np.float64 if points.dtype == np.float64 else np.float32)
+
+
+def random_points(
+    points: Points, weights: NDArray[np.float64] | None, k: int, stream: RandomStream
+) -> NDArray[np.float64]:
+    """Draw k different points, each with a probability proportional to its weight.
+
+    Parameters
+    ----------
+    points : ndarray (n, d), n >= k
+    weights : ndarray (n,) float64, or None for equal weights
+    k : int
+    stream : RandomStream
+
+    Returns
+    -------
+    centroids : ndarray (k, d) float64
+    """
+    draws = stream.uniform(len(points))
+    with np.errstate(divide="ignore"):
+        # -log(u) / weight is the waiting time for a point; the k shortest win. Weight 0 waits for ever.
+        waits = -np.log1p(-draws) if weights is None else -np.log1p(-draws) / weights
+    chosen = np.argsort(waits, kind="stable")[:k]
+    return points[chosen].astype(np.float64)
+
+
+def kmeans_plus_plus(
+    points: Points,
+    weights: NDArray[np.float64] | None,
+    k: int,
+    stream: RandomStream,
+    threads: int = 1,
+) -> NDArray[np.float64]:
+    """Choose k points by greedy k-means++.
+
+    Parameters
+    ----------
+    points : ndarray (n, d) of uint8, float32 or float64, C-contiguous, n >= k
+    weights : ndarray (n,) float64, or None for equal weights
+    k : int
+    stream : RandomStream
+    threads : int
+        Changes the time only.
+
+    Returns
+    -------
+    centroids : ndarray (k, d) float64
+    """
+    n, d = points.shape
+    n_candidates = 2 + int(np.log(k))
+    threads = for_work(threads, n * d * n_candidates)
+    centroids = np.empty((k, d), dtype=real_type(points))
+    centroids[0] = points[_first(n, weights, stream)]
+    closest = np.full(n, np.inf, dtype=centroids.dtype)
+    part_sums = _lower(closest, points, weights, centroids[:1], threads)
+    for j in range(1, k):
+        drawn = _draw(closest, weights, part_sums, stream.uniform(2 * n_candidates))
+        candidates = points[drawn].astype(centroids.dtype)
+        potentials = np.empty((len(part_sums), n_candidates))
+        _kernels.candidate_potentials(points, candidates, closest, weights, potentials, threads)
+        best = int(np.argmin(potentials.sum(axis=0)))
+        centroids[j] = candidates[best]
+        part_sums = _lower(closest, points, weights, centroids[j : j + 1], threads)
+    return centroids.astype(np.float64)
+
+
+def _first(n: int, weights: NDArray[np.float64] | None, stream: RandomStream) -> int:
+    draw = stream.uniform(1)
+    if weights is None:
+        return int(draw[0] * n)
+    return int(_search(np.cumsum(weights), draw)[0])
+
+
+def _search(
+    cumulative: NDArray[np.float64], targets: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Find where draws in [0, 1) fall, never past the last entry that has any weight (rounding may ask for it)."""
+    found = np.searchsorted(cumulative, targets * cumulative[-1], side="right")
+    return np.minimum(found, np.searchsorted(cumulative, cumulative[-1], side="left"))
+
+
+def _lower(
+    closest: NDArray[Any],
+    points: Points,
+    weights: NDArray[np.float64] | None,
+    centroid: NDArray[Any],
+    threads: int,
+) -> NDArray[np.float64]:
+    """Bring `closest` (squared distances) down by one more centroid; give the weighted sum of each part."""
+    part_sums = np.empty(-(-len(points) // _kernels.PART_SIZE))
+    _kernels.lower_closest(points, centroid, closest, weights, part_sums, threads)
+    return part_sums
+
+
+def _draw(
+    closest: NDArray[Any],
+    weights: NDArray[np.float64] | None,
+    part_sums: NDArray[np.float64],
+    draws: NDArray[np.float64],
+) -> NDArray[np.intp]:
+    """Draw points with a probability proportional to weight * closest: one draw for the part, one for the point."""
+    parts = _search(np.cumsum(part_sums), draws[::2])
+    chosen = np.empty(len(parts), dtype=np.intp)
+    for i, part in enumerate(parts):
+        start = int(part) * _kernels.PART_SIZE
+        run = closest[start : start + _kernels.PART_SIZE].astype(np.float64)
+        if weights is not None:
+            run *= weights[start : start + _kernels.PART_SIZE]
+        chosen[i] = start + _search(np.cumsum(run), draws[2 * i + 1 : 2 * i + 2])[0]
+    return chosen

@@ -1,0 +1,84 @@
+/* Included by color_map.c once for each type of label: LABEL, LABEL_NAME(word). */
+
+void LABEL_NAME(kmc_place_labels)(const uint8_t *colors, ptrdiff_t channels, const LABEL *labels, ptrdiff_t n,
+                                  const uint32_t *block_start, LABEL *table) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const uint32_t key = kmc_key_of_rgb(colors + i * channels);
+    table[block_start[key / KMC_BLOCK_COLORS] + key % KMC_BLOCK_COLORS] = labels[i];
+  }
+}
+
+/* Candidates come by rising index and must be strictly nearer to win, so ties go to the lowest. */
+static void LABEL_NAME(fill_cell)(const kmc_palette *palette, const int32_t *candidates, ptrdiff_t n_candidates,
+                                  uint32_t cell, LABEL *labels) {
+  int16_t best[KMC_CELL_COLORS], scores[KMC_CELL_COLORS];
+  if (n_candidates == 1) {
+    for (int i = 0; i < KMC_CELL_COLORS; i++) labels[i] = (LABEL)candidates[0];
+    return;
+  }
+  uint8_t corner[3];
+  kmc_rgb_of_key(cell * KMC_CELL_COLORS, corner);
+  const int32_t nearest = least_dist2(palette, candidates, n_candidates, corner);
+  for (int i = 0; i < KMC_CELL_COLORS; i++) best[i] = INT16_MAX;
+  for (ptrdiff_t c = 0; c < n_candidates; c++) {
+    const LABEL label = (LABEL)candidates[c];
+    score_cell(palette->colors + 3 * (ptrdiff_t)candidates[c], corner, nearest, scores);
+    for (int i = 0; i < KMC_CELL_COLORS; i++) {
+      labels[i] = scores[i] < best[i] ? label : labels[i];
+      best[i] = scores[i] < best[i] ? scores[i] : best[i];
+    }
+  }
+}
+
+void LABEL_NAME(kmc_fill_block)(const kmc_palette *palette, uint32_t block, LABEL *labels) {
+  int32_t *const of_cell = palette->candidates + palette->k;
+  const ptrdiff_t n_of_block = candidates_of_block(palette, block);
+  for (uint32_t i = 0; i < KMC_BLOCK_COLORS / KMC_CELL_COLORS; i++) {
+    const uint32_t cell = block * (KMC_BLOCK_COLORS / KMC_CELL_COLORS) + i;
+    const ptrdiff_t n = candidates_of_box(palette, palette->candidates, n_of_block, cell * KMC_CELL_COLORS, 8, of_cell);
+    LABEL_NAME(fill_cell)(palette, of_cell, n, cell, labels + i * KMC_CELL_COLORS);
+  }
+}
+
+void LABEL_NAME(kmc_map_rgb)(const kmc_key_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint32_t *block_start,
+                             LABEL *table, const kmc_palette *palette, ptrdiff_t *n_blocks, LABEL *indices) {
+  uint32_t keys[KMC_KEY_BATCH];
+  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
+    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
+    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
+    for (ptrdiff_t i = 0; i < batch; i++) {
+      const uint32_t block = keys[i] / KMC_BLOCK_COLORS;
+      uint32_t start = block_start[block];
+      if (RARELY(start == KMC_NO_BLOCK)) {
+        start = block_start[block] = (uint32_t)(n_blocks[0]++ * KMC_BLOCK_COLORS);
+        LABEL_NAME(kmc_fill_block)(palette, block, table + start);
+      }
+      indices[first + i] = table[start + keys[i] % KMC_BLOCK_COLORS];
+    }
+  }
+}
+
+void LABEL_NAME(kmc_map_rgba)(const kmc_key_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
+                              const uint32_t *block_start, const LABEL *table, const uint32_t *keys,
+                              const int64_t *alpha_start, const LABEL *translucent_labels, LABEL transparent_label,
+                              LABEL *indices) {
+  uint32_t batch_keys[KMC_KEY_BATCH];
+  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
+    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
+    kernels->keys_of_rgba(pixels + 4 * first, batch, batch_keys);
+    for (ptrdiff_t i = 0; i < batch; i++) {
+      const uint32_t key = batch_keys[i], alpha = pixels[4 * (first + i) + 3];
+      LABEL label = transparent_label;
+      if (alpha == 255) {
+        label = table[block_start[key / KMC_BLOCK_COLORS] + key % KMC_BLOCK_COLORS];
+      } else if (alpha != 0) {
+        label = translucent_labels[position_of_key(keys, alpha_start, alpha << 24 | key)];
+      }
+      indices[first + i] = label;
+    }
+  }
+}
+
+void LABEL_NAME(kmc_map_grey)(const uint8_t *pixels, ptrdiff_t n, const LABEL *labels, LABEL *indices) {
+  for (ptrdiff_t i = 0; i < n; i++) indices[i] = labels[pixels[i]];
+}

@@ -1,0 +1,26 @@
+/* The kernels that need no vectors of their own, for every type of points. */
+#include "kmc_kernels.h"
+
+#define POINT uint8_t
+#define NAME(word) word##_u8
+#include "common.inc.h"
+#undef POINT
+#undef NAME
+
+#define POINT float
+#define REAL float
+#define NAME(word) word##_f32
+#include "common.inc.h"
+#include "sums.inc.h"
+#undef POINT
+#undef REAL
+#undef NAME
+
+#define POINT double
+#define REAL double
+#define NAME(word) word##_f64
+#include "common.inc.h"
+#include "sums.inc.h"
+#undef POINT
+#undef REAL
+#undef NAME

@@ -1,0 +1,46 @@
+/* Included by kernels_<isa>.c after simd_<isa>.h: every kernel once for float and once for double, then the table. */
+#define REAL float
+#define V(word) vf32##word
+#define NAME(word) word##_f32
+#include "tile.inc.h"
+
+#define POINT uint8_t
+#define POINT_NAME(word) word##_u8
+#include "assign.inc.h"
+#include "elkan.inc.h"
+#undef POINT
+#undef POINT_NAME
+
+#define POINT float
+#define POINT_NAME(word) word##_f32
+#include "assign.inc.h"
+#include "elkan.inc.h"
+#undef POINT
+#undef POINT_NAME
+
+#undef IS_EXACT
+#undef REAL
+#undef V
+#undef NAME
+
+#define REAL double
+#define V(word) vf64##word
+#define NAME(word) word##_f64
+#include "tile.inc.h"
+
+#define POINT double
+#define POINT_NAME(word) word##_f64
+#include "assign.inc.h"
+#include "elkan.inc.h"
+#undef POINT
+#undef POINT_NAME
+
+#undef IS_EXACT
+#undef REAL
+#undef V
+#undef NAME
+
+extern const kmc_kernels KMC_TABLE;
+const kmc_kernels KMC_TABLE = {
+    KMC_NAME, assign_u8, distances_u8, elkan_u8, assign_f32, distances_f32, elkan_f32, assign_f64, distances_f64, elkan_f64,
+};
