@@ -1,6 +1,29 @@
-"""kmc: pictures with few colours, by k-means."""
+"""kmc: pictures with few colours, by k-means.
 
+``kmc.compress(picture, 16).save("small.png")`` is all that most people need. The README shows more.
+"""
+
+from kmc._isa import instruction_set, instruction_sets
+from kmc._threads import max_threads
 from kmc._version import __version__
+from kmc.api import compress
+from kmc.compressed_image import CompressedImage
+from kmc.evaluate import Evaluation, evaluate
+from kmc.histogram import ColorHistogram
 from kmc.kmeans import KMeansResult, kmeans
+from kmc.palette import Palette
 
-__all__ = ["KMeansResult", "__version__", "kmeans"]
+__all__ = [
+    "ColorHistogram",
+    "CompressedImage",
+    "Evaluation",
+    "KMeansResult",
+    "Palette",
+    "__version__",
+    "compress",
+    "evaluate",
+    "instruction_set",
+    "instruction_sets",
+    "kmeans",
+    "max_threads",
+]

@@ -13,7 +13,7 @@ centroids in it, and `relative` and `absolute` bound its error, as in ``kmc_kern
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 
 from kmc cimport _c
@@ -393,3 +393,6 @@ cdef inline double lower_part(
     for i in range(n):
         closest[start + i] = min(closest[start + i], dist2[i])
     return weighted_sum_part(closest, weights, start)
+
+
+include "_colors.pxi"

@@ -6,14 +6,12 @@ respects OMP_NUM_THREADS, the processor affinity and threadpoolctl.
 
 from __future__ import annotations
 
-import operator
 import os
-from typing import SupportsIndex
 
 from kmc import _kernels
-from kmc.errors import KmcTypeError, KmcValueError
+from kmc._validate import whole_number
 
-__all__ = ["for_work", "resolve"]
+__all__ = ["for_work", "max_threads", "resolve"]
 
 MOST_THREADS = 1024
 
@@ -33,22 +31,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def resolve(threads: SupportsIndex | None) -> int:
+def max_threads() -> int:
+    """Give the number of threads that is used where none is asked for."""
+    return 1 if _forked else int(_kernels.max_threads())
+
+
+def resolve(threads: int | None) -> int:
     """Give the number of threads for an argument `threads`: None, or a whole number from 1."""
     if threads is None:
-        count = int(_kernels.max_threads())
-    else:
-        try:
-            count = operator.index(threads)
-        except TypeError:
-            raise KmcTypeError(
-                f"threads must be a whole number from 1 to {MOST_THREADS} or None, got {threads!r}; "
-                "leave it out to use every core"
-            ) from None
-        if not 1 <= count <= MOST_THREADS:
-            raise KmcValueError(
-                f"threads must be from 1 to {MOST_THREADS}, got {count}; leave it out to use every core"
-            )
+        return max_threads()
+    count = whole_number("threads", threads, 1, MOST_THREADS, "leave it out to use every core")
     return 1 if _forked else count
 
 

@@ -63,7 +63,8 @@ _EVALUATE_JSON = """\
   lossless                            true if no pixel differs
   colors_original, colors_compressed  distinct colours
   bytes_original, bytes_compressed    sizes of the files
-  bits_per_pixel, compression_ratio   8 * bytes_compressed / pixels; bytes_original / bytes_compressed
+  bits_per_pixel                      8 * bytes_compressed / number of pixels
+  compression_ratio                   bytes_original / bytes_compressed
 """
 
 
@@ -210,13 +211,11 @@ def _compress(arguments: argparse.Namespace) -> str:
     from kmc.encode import check_target, format_of
     from kmc.load import load
 
-    # All that can be wrong with the output is found before any work is done.
     output = arguments.output or _default_output(arguments.input)
-    file_format = format_of(output)
-    _check_k(arguments.k, file_format)
-    check_target(output)
+    _check_k(arguments.k, format_of(output))
     start = time.perf_counter()
     picture = load(arguments.input)
+    check_target(output)  # before the work and not only after it
     compressed = compress(
         picture,
         arguments.k,

@@ -338,9 +338,7 @@ def _blur(samples: Samples, channels: int) -> Samples:
     height -= 2 * RADIUS
     width -= 2 * RADIUS * channels
     columns = _weighted_sum([samples[i : i + height] for i in range(WINDOW)])
-    return _weighted_sum(
-        [columns[:, i : i + width] for i in range(0, WINDOW * channels, channels)]
-    )
+    return _weighted_sum([columns[:, i : i + width] for i in range(0, WINDOW * channels, channels)])
 
 
 def _weighted_sum(shifted: list[Samples]) -> Samples:

@@ -150,7 +150,7 @@ def kmeans(
     runs = n_init if isinstance(start, str) else 1
     best: KMeansResult | None = None
     for run in range(runs):
-        centroids = _start(start, array, point_weights, k, RandomStream(seed, run), n_threads)
+        centroids = starting_centroids(start, array, point_weights, k, (seed, run), n_threads)
         result = fit(array, point_weights, centroids, num_iterations, tol, algorithm, n_threads)
         if best is None or result.inertia < best.inertia:
             best = result
@@ -372,19 +372,29 @@ def _mean_variance(points: Points, weights: Weights | None, threads: int) -> flo
     return float(_weighted_sum(dist2, weights, threads) / total_weight / points.shape[1])
 
 
-def _start(
+def starting_centroids(
     init: str | Centroids,
     points: Points,
     weights: Weights | None,
     k: int,
-    stream: RandomStream,
+    seed: tuple[int, ...],
     threads: int,
 ) -> Centroids:
+    """Give the centroids (k, d) to start from: `init` itself, or chosen by its method."""
     if not isinstance(init, str):
         return init
+    stream = RandomStream(*seed)
     if init == "random":
         return random_points(points, weights, k, stream)
     return kmeans_plus_plus(points, weights, k, stream, threads)
+
+
+def nearest_centroids(points: Points, centroids: Centroids, threads: int) -> Labels:
+    """Give the index (n,) of the nearest of centroids (k, d) to each of points (n, d)."""
+    labels = np.empty(len(points), dtype=np.int32)
+    threads = _threads.for_work(threads, points.size * len(centroids))
+    _Assigner(points, centroids, threads).assign(centroids, labels)
+    return labels
 
 
 def as_points(points: ArrayLike) -> Points:

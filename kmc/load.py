@@ -12,7 +12,9 @@ stands in memory beside the first.
 from __future__ import annotations
 
 import io
+import math
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +27,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from kmc.errors import KmcError, KmcFileError, KmcFileNotFoundError, KmcTypeError, KmcValueError
 
-__all__ = ["ImageLike", "Picture", "load"]
+__all__ = ["ImageLike", "Picture", "load", "row_strips"]
 
 
 class SupportsArrayInterface(Protocol):
@@ -187,7 +189,8 @@ def _from_file(file: BinaryIO, name: str) -> Picture:
     with _reading(name):
         if not (hasattr(file, "seekable") and file.seekable()):
             file = io.BytesIO(file.read())
-        n_bytes = file.seek(0, os.SEEK_END)
+        file.seek(0, os.SEEK_END)
+        n_bytes = file.tell()
         if n_bytes == 0:
             raise KmcFileError(
                 f"{name} is empty (0 bytes); give a picture file such as PNG or JPEG"
@@ -197,6 +200,36 @@ def _from_file(file: BinaryIO, name: str) -> Picture:
             return _from_pil(image, name, n_bytes)
 
 
+class _QuietPillow:
+    """Within it Pillow's warnings are ignored, while any thread is in it.
+
+    The filters of warnings belong to the process: were every thread to put back what it found, one
+    that leaves last would put back the filters that another had set, for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_inside = 0
+        self._found = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_inside == 0:
+                self._found = warnings.catch_warnings()
+                self._found.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\b")
+            self._n_inside += 1
+
+    def __exit__(self, *_exception: object) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._found.__exit__(None, None, None)
+
+
+_QUIET_PILLOW = _QuietPillow()
+
+
 @contextmanager
 def _reading(name: str) -> Iterator[None]:
     """Keep Pillow's warnings in and turn whatever a decoder raises into one sentence.
@@ -204,7 +237,7 @@ def _reading(name: str) -> Iterator[None]:
     Decoders raise nearly anything on damaged files (OSError, SyntaxError, ValueError, struct.error,
     zlib.error, ...), so everything is caught but kmc's own errors and a lack of memory.
     """
-    with warnings.catch_warnings(action="ignore"):
+    with _QUIET_PILLOW:
         try:
             yield
         except (KmcError, MemoryError):
@@ -293,7 +326,7 @@ def _plain_mode(image: Image.Image) -> str:
 def _convert(image: Image.Image, key: Any, mode: str) -> NDArray[np.uint8]:
     """Give the pixels in Pillow's mode L, RGB or RGBA."""
     pixels = np.empty((image.height, image.width, len(mode)), dtype=np.uint8)
-    for rows in _strips(pixels.shape):
+    for rows in row_strips(pixels.shape):
         strip = image.crop((0, rows.start, image.width, rows.stop))
         if strip.mode == "La":
             strip = strip.convert("LA")  # Pillow knows no direct way from La to RGBA
@@ -356,7 +389,8 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
         raise KmcValueError(f"{name} has no pixels (shape {shape}); give at least one pixel")
     if len(shape) not in (2, 3):
         raise KmcValueError(
-            f"{name} has {len(shape)} dimensions (shape {shape}); {accepted}, so give one picture"
+            f"{name} has the shape {shape} of {len(shape)} dimension{'s'[len(shape) == 1 :]}; "
+            f"{accepted}, so give the pixels of one picture"
         )
     if len(shape) == 3 and shape[2] not in (1, 3, 4):
         advice = "drop or convert the other channels"
@@ -373,7 +407,7 @@ def _to_8_bits(samples: NDArray[Any], name: str) -> NDArray[np.uint8]:
         return np.ascontiguousarray(samples)
     _check_dtype(samples.dtype, name)
     pixels = np.empty(samples.shape, dtype=np.uint8)
-    for rows in _strips(samples.shape):
+    for rows in row_strips(samples.shape):
         strip = samples[rows]
         if strip.dtype == np.bool_:
             pixels[rows] = strip * np.uint8(255)
@@ -420,9 +454,9 @@ def _checked_unit_interval(strip: NDArray[Any], name: str) -> NDArray[Any]:
 _STRIP_SAMPLES = 2**15
 
 
-def _strips(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Ranges of whole rows with about ``_STRIP_SAMPLES`` samples each, from top to bottom."""
+def row_strips(shape: tuple[int, ...], samples: int = _STRIP_SAMPLES) -> Iterator[slice]:
+    """Divide an array into ranges of whole rows with about `samples` samples each."""
     height, *row = shape
-    step = max(1, _STRIP_SAMPLES // int(np.prod(row)))
+    step = max(1, samples // math.prod(row))
     for start in range(0, height, step):
         yield slice(start, min(start + step, height))

@@ -5,12 +5,6 @@
  * block and about 7 for a cell. */
 #include "color_map.h"
 
-#if defined(__GNUC__)
-#define RARELY(condition) __builtin_expect(condition, 0)
-#else
-#define RARELY(condition) (condition)
-#endif
-
 static inline float squared(float x) { return x * x; }
 static inline float larger(float a, float b) { return a > b ? a : b; }
 

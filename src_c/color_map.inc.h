@@ -40,21 +40,37 @@ void LABEL_NAME(kmc_fill_block)(const kmc_palette *palette, uint32_t block, LABE
   }
 }
 
+static void LABEL_NAME(fill_missing)(const kmc_palette *palette, const uint32_t *keys, ptrdiff_t n,
+                                     uint32_t *block_start, LABEL *table, ptrdiff_t *n_blocks) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const uint32_t block = keys[i] / KMC_BLOCK_COLORS;
+    if (block_start[block] != KMC_NO_BLOCK) continue;
+    block_start[block] = (uint32_t)(n_blocks[0]++ * KMC_BLOCK_COLORS);
+    LABEL_NAME(kmc_fill_block)(palette, block, table + block_start[block]);
+  }
+}
+
+static inline LABEL LABEL_NAME(label_of_key)(uint32_t key, const uint32_t *block_start, const LABEL *table) {
+  return table[block_start[key / KMC_BLOCK_COLORS] + key % KMC_BLOCK_COLORS];
+}
+
 void LABEL_NAME(kmc_map_rgb)(const kmc_key_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint32_t *block_start,
                              LABEL *table, const kmc_palette *palette, ptrdiff_t *n_blocks, LABEL *indices) {
   uint32_t keys[KMC_KEY_BATCH];
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
     kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
-    for (ptrdiff_t i = 0; i < batch; i++) {
-      const uint32_t block = keys[i] / KMC_BLOCK_COLORS;
-      uint32_t start = block_start[block];
-      if (RARELY(start == KMC_NO_BLOCK)) {
-        start = block_start[block] = (uint32_t)(n_blocks[0]++ * KMC_BLOCK_COLORS);
-        LABEL_NAME(kmc_fill_block)(palette, block, table + start);
-      }
-      indices[first + i] = table[start + keys[i] % KMC_BLOCK_COLORS];
+    if (palette != NULL) LABEL_NAME(fill_missing)(palette, keys, batch, block_start, table, n_blocks);
+    LABEL *const out = indices + first;
+    ptrdiff_t i = 0;
+    for (; i + 4 <= batch; i += 4) {
+      const LABEL label0 = LABEL_NAME(label_of_key)(keys[i], block_start, table);
+      const LABEL label1 = LABEL_NAME(label_of_key)(keys[i + 1], block_start, table);
+      const LABEL label2 = LABEL_NAME(label_of_key)(keys[i + 2], block_start, table);
+      const LABEL label3 = LABEL_NAME(label_of_key)(keys[i + 3], block_start, table);
+      out[i] = label0, out[i + 1] = label1, out[i + 2] = label2, out[i + 3] = label3;
     }
+    for (; i < batch; i++) out[i] = LABEL_NAME(label_of_key)(keys[i], block_start, table);
   }
 }
 
@@ -70,7 +86,7 @@ void LABEL_NAME(kmc_map_rgba)(const kmc_key_kernels *kernels, const uint8_t *pix
       const uint32_t key = batch_keys[i], alpha = pixels[4 * (first + i) + 3];
       LABEL label = transparent_label;
       if (alpha == 255) {
-        label = table[block_start[key / KMC_BLOCK_COLORS] + key % KMC_BLOCK_COLORS];
+        label = LABEL_NAME(label_of_key)(key, block_start, table);
       } else if (alpha != 0) {
         label = translucent_labels[position_of_key(keys, alpha_start, alpha << 24 | key)];
       }

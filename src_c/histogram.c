@@ -7,17 +7,11 @@
 
 #if defined(__GNUC__)
 #define RARELY(condition) __builtin_expect(condition, 0)
-static inline uint32_t lowest_bit(uint64_t bits) { return (uint32_t)__builtin_ctzll(bits); }
 #else
 #define RARELY(condition) (condition)
-static inline uint32_t lowest_bit(uint64_t bits) { /* of bit 8i + 7: multiples of 8 are what the caller looks at */
-  uint32_t bit = 0;
-  for (; (bits & 0xff) == 0; bits >>= 8) bit += 8;
-  return bit;
-}
 #endif
 
-#define KMC_BLOCK_CELLS (KMC_BLOCK_COLORS / KMC_CELL_COLORS)
+#define BLOCK_CELLS (KMC_BLOCK_COLORS / KMC_CELL_COLORS)
 
 void kmc_counter_clear(kmc_counter *counter) {
   memset(counter->block_start, 0xff, KMC_N_BLOCKS * sizeof *counter->block_start);
@@ -111,83 +105,6 @@ void kmc_join_blocks(kmc_counter *counters, ptrdiff_t n_counters) {
   }
 }
 
-/* Eight neighbouring colours (2x2x2) at once. OUT bit 8i + 7: whether colour i of the eight occurs in any counter. */
-static inline uint64_t occurring(const kmc_counter *counters, ptrdiff_t n_counters, uint32_t key) {
-  uint64_t any = 0;
-  for (ptrdiff_t i = 0; i < n_counters; i++) {
-    const uint32_t start = counters[i].block_start[key / KMC_BLOCK_COLORS];
-    if (start == KMC_NO_BLOCK) continue;
-    uint64_t eight;
-    memcpy(&eight, counters[i].table + start + key % KMC_BLOCK_COLORS, 8);
-    any |= eight;
-  }
-  const uint64_t low_bits = UINT64_C(0x7f7f7f7f7f7f7f7f);
-  return (((any & low_bits) + low_bits) | any) & ~low_bits;
-}
-
-void kmc_count_distinct(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_block,
-                        ptrdiff_t last_block, int32_t *n_colors) {
-  for (uint32_t cell = (uint32_t)first_block * KMC_BLOCK_CELLS; cell < last_block * KMC_BLOCK_CELLS; cell++) {
-    n_colors[cell] = 0;
-    if (counters->block_start[cell / KMC_BLOCK_CELLS] == KMC_NO_BLOCK) continue;
-    uint64_t sums = 0; /* in each byte: at most 64 */
-    for (uint32_t i = 0; i < KMC_CELL_COLORS; i += 8) {
-      sums += occurring(counters, n_counters, cell * KMC_CELL_COLORS + i) >> 7;
-    }
-    for (; sums != 0; sums >>= 8) n_colors[cell] += sums & 0xff;
-  }
-}
-
-static inline int64_t count_of_key(const kmc_counter *counters, ptrdiff_t n_counters, uint32_t key) {
-  int64_t count = 0;
-  for (ptrdiff_t i = 0; i < n_counters; i++) {
-    const uint32_t start = counters[i].block_start[key / KMC_BLOCK_COLORS];
-    if (start != KMC_NO_BLOCK) count += counters[i].table[start + key % KMC_BLOCK_COLORS];
-  }
-  return count;
-}
-
-void kmc_emit_colors(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_block, ptrdiff_t last_block,
-                     const int64_t *offsets, ptrdiff_t channels, uint8_t *colors, int64_t *counts) {
-  int64_t row = offsets[first_block * KMC_BLOCK_CELLS];
-  for (uint32_t block = (uint32_t)first_block; block < last_block; block++) {
-    if (counters->block_start[block] == KMC_NO_BLOCK) continue;
-    for (uint32_t key = block * KMC_BLOCK_COLORS; key < (block + 1) * KMC_BLOCK_COLORS; key += 8) {
-      uint64_t which = occurring(counters, n_counters, key);
-      if (which == 0) continue;
-      uint8_t corner[3];
-      kmc_rgb_of_key(key, corner);
-      for (; which != 0; which &= which - 1) {
-        const uint32_t i = lowest_bit(which) / 8;
-        uint8_t *color = colors + row * channels;
-        color[0] = (uint8_t)(corner[0] | i >> 2);
-        color[1] = (uint8_t)(corner[1] | (i >> 1 & 1));
-        color[2] = (uint8_t)(corner[2] | (i & 1));
-        if (channels == 4) color[3] = 255;
-        counts[row++] = count_of_key(counters, n_counters, key + i);
-      }
-    }
-  }
-}
-
-void kmc_add_wraps(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_cell, ptrdiff_t last_cell,
-                   const int64_t *offsets, ptrdiff_t channels, const uint8_t *colors, int64_t *counts) {
-  for (ptrdiff_t i = 0; i < n_counters; i++) {
-    for (ptrdiff_t j = 0; j < counters[i].n_wraps; j++) {
-      const uint32_t key = counters[i].wraps[j];
-      const ptrdiff_t cell = key / KMC_CELL_COLORS;
-      if (cell < first_cell || cell >= last_cell) continue;
-      int64_t row = offsets[cell], length = offsets[cell + 1] - row;
-      while (length > 1) {
-        const int64_t half = length / 2;
-        if (kmc_key_of_rgb(colors + (row + half) * channels) <= key) row += half;
-        length -= half;
-      }
-      counts[row] += KMC_WRAP;
-    }
-  }
-}
-
 /* Radix sort by bytes, lowest first; a byte in which all keys agree is passed over. */
 static void sort_keys(uint32_t *keys, uint32_t *scratch, ptrdiff_t n) {
   uint32_t *from = keys, *to = scratch;
@@ -206,6 +123,98 @@ static void sort_keys(uint32_t *keys, uint32_t *scratch, ptrdiff_t n) {
     from = sorted;
   }
   if (from != keys) memcpy(keys, from, (size_t)n * sizeof *keys);
+}
+
+void kmc_counter_finish(kmc_counter *counter, uint32_t *scratch) {
+  if (counter->n_wraps > 0) sort_keys(counter->wraps, scratch, counter->n_wraps);
+}
+
+/* OUT any (KMC_CELL_COLORS): nonzero where a counter has the colour. */
+static void join_cell(const kmc_counter *counters, ptrdiff_t n_counters, uint32_t cell, uint8_t *any) {
+  memset(any, 0, KMC_CELL_COLORS);
+  for (ptrdiff_t i = 0; i < n_counters; i++) {
+    const uint32_t start = counters[i].block_start[cell / BLOCK_CELLS];
+    if (start == KMC_NO_BLOCK) continue;
+    const uint8_t *table = counters[i].table + start + cell % BLOCK_CELLS * KMC_CELL_COLORS;
+    for (int j = 0; j < KMC_CELL_COLORS; j++) any[j] |= table[j];
+  }
+}
+
+void kmc_count_distinct(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_block,
+                        ptrdiff_t last_block, int32_t *n_colors) {
+  for (uint32_t cell = (uint32_t)first_block * BLOCK_CELLS; cell < last_block * BLOCK_CELLS; cell++) {
+    n_colors[cell] = 0;
+    if (counters->block_start[cell / BLOCK_CELLS] == KMC_NO_BLOCK) continue;
+    uint8_t any[KMC_CELL_COLORS], sums[64] = {0};
+    join_cell(counters, n_counters, cell, any);
+    for (int i = 0; i < KMC_CELL_COLORS; i += 64) {
+      for (int j = 0; j < 64; j++) sums[j] = (uint8_t)(sums[j] + (any[i + j] != 0));
+    }
+    for (int j = 0; j < 64; j++) n_colors[cell] += sums[j];
+  }
+}
+
+/* OUT found: the indices in the cell of the colours that occur, in order. Returns how many. Without branches inside a
+ * group of eight: which of its colours occur cannot be guessed. */
+static ptrdiff_t colors_of_cell(const uint8_t *any, uint16_t *found) {
+  ptrdiff_t n_found = 0;
+  for (uint32_t i = 0; i < KMC_CELL_COLORS; i += 8) {
+    uint64_t group;
+    memcpy(&group, any + i, sizeof group);
+    if (group == 0) continue;
+    for (uint32_t j = i; j < i + 8; j++) {
+      found[n_found] = (uint16_t)j;
+      n_found += any[j] != 0;
+    }
+  }
+  return n_found;
+}
+
+/* Adds what the counter's wraps stand for to the counts of the cell's colours. Wraps and found are both in order. */
+static void add_wraps(const kmc_counter *counter, uint32_t cell, const uint16_t *found, int64_t *counts) {
+  ptrdiff_t first = 0, last = counter->n_wraps;
+  while (first < last) {
+    const ptrdiff_t middle = first + (last - first) / 2;
+    if (counter->wraps[middle] < cell * KMC_CELL_COLORS) {
+      first = middle + 1;
+    } else {
+      last = middle;
+    }
+  }
+  ptrdiff_t row = 0;
+  for (; first < counter->n_wraps && counter->wraps[first] / KMC_CELL_COLORS == cell; first++) {
+    while (found[row] < counter->wraps[first] % KMC_CELL_COLORS) row++;
+    counts[row] += KMC_WRAP;
+  }
+}
+
+static void emit_cell(const kmc_counter *counters, ptrdiff_t n_counters, uint32_t cell, ptrdiff_t channels,
+                      uint8_t *colors, int64_t *counts) {
+  uint8_t any[KMC_CELL_COLORS];
+  uint16_t found[KMC_CELL_COLORS + 1];
+  join_cell(counters, n_counters, cell, any);
+  const ptrdiff_t n_found = colors_of_cell(any, found);
+  for (ptrdiff_t j = 0; j < n_found; j++) {
+    uint8_t *const color = colors + j * channels;
+    kmc_rgb_of_key(cell * KMC_CELL_COLORS + found[j], color);
+    if (channels == 4) color[3] = 255;
+    counts[j] = 0;
+  }
+  for (ptrdiff_t i = 0; i < n_counters; i++) {
+    const uint32_t start = counters[i].block_start[cell / BLOCK_CELLS];
+    if (start == KMC_NO_BLOCK) continue;
+    const uint8_t *table = counters[i].table + start + cell % BLOCK_CELLS * KMC_CELL_COLORS;
+    for (ptrdiff_t j = 0; j < n_found; j++) counts[j] += table[found[j]];
+    add_wraps(&counters[i], cell, found, counts);
+  }
+}
+
+void kmc_emit_colors(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_block, ptrdiff_t last_block,
+                     const int64_t *offsets, ptrdiff_t channels, uint8_t *colors, int64_t *counts) {
+  for (uint32_t cell = (uint32_t)first_block * BLOCK_CELLS; cell < last_block * BLOCK_CELLS; cell++) {
+    if (offsets[cell + 1] == offsets[cell]) continue;
+    emit_cell(counters, n_counters, cell, channels, colors + offsets[cell] * channels, counts + offsets[cell]);
+  }
 }
 
 ptrdiff_t kmc_sort_keys(uint32_t *keys, ptrdiff_t n, uint32_t *counts) {

@@ -5,11 +5,11 @@
  * neighbouring colours, find their counters in the same few cache lines. A counter that would pass 255 falls back to 1
  * and leaves its key in a list; each entry stands for 255 pixels. The pixels are cut into parts, one counter each, which are then added:
  *
- *   1. for each part, in parallel      kmc_counter_clear, kmc_count_rgb (as often as wanted, on any runs of pixels)
+ *   1. for each part, in parallel      kmc_counter_clear, kmc_count_rgb (as often as wanted, on any runs of pixels),
+ *                                      kmc_counter_finish
  *   2. once                            kmc_join_blocks
  *   3. for ranges of blocks            kmc_count_distinct -> n_colors; then the caller sums: offsets
  *   4. for ranges of blocks            kmc_emit_colors   -> colors, counts
- *   5. for ranges of cells             kmc_add_wraps     -> counts
  *
  * RGBA. Opaque pixels go the same way. Pixels of alpha 0 are only counted. The keys of all others go to a list, which
  * kmc_sort_keys turns into distinct keys and counts (for each part, in parallel), and kmc_merge_keys adds the lists.
@@ -47,6 +47,9 @@ ptrdiff_t kmc_count_rgba(const kmc_key_kernels *kernels, const uint8_t *pixels, 
 /* IN pixels (n); IN OUT counts (256), to which the pixels are added. */
 void kmc_count_grey(const uint8_t *pixels, ptrdiff_t n, int64_t *counts);
 
+/* Sorts the wraps. SCRATCH (as many as wraps). */
+void kmc_counter_finish(kmc_counter *counter, uint32_t *scratch);
+
 /* Gives the first counter an empty block for every block that only others have. */
 void kmc_join_blocks(kmc_counter *counters, ptrdiff_t n_counters);
 
@@ -57,13 +60,9 @@ void kmc_count_distinct(const kmc_counter *counters, ptrdiff_t n_counters, ptrdi
 
 /* IN offsets (KMC_N_CELLS + 1): the colours of cell c are offsets[c] .. offsets[c + 1] - 1, ordered by key.
  * OUT colors (n_distinct, channels), counts (n_distinct): the rows of blocks first .. last - 1. channels is 3 or 4; 4
- * writes alpha 255. Counts are the sums of the counters, without wraps. */
+ * writes alpha 255. A count is at most the number of pixels. */
 void kmc_emit_colors(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_block, ptrdiff_t last_block,
                      const int64_t *offsets, ptrdiff_t channels, uint8_t *colors, int64_t *counts);
-
-/* Adds KMC_WRAP to the count of each key in the counters' wraps that lies in cells first .. last - 1. */
-void kmc_add_wraps(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_cell, ptrdiff_t last_cell,
-                   const int64_t *offsets, ptrdiff_t channels, const uint8_t *colors, int64_t *counts);
 
 /* IN OUT keys (n): in any order; then the distinct ones, ascending. OUT counts (n): scratch, then how often each
  * occurred (n < 2^32). Returns how many are distinct. */

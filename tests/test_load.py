@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import pathlib
 import struct
+import threading
 import tracemalloc
+import warnings
 import zlib
 
 import numpy as np
@@ -269,9 +271,18 @@ def test_an_orientation_that_does_not_exist_changes_nothing(orientation):
     np.testing.assert_array_equal(load(file_bytes(stored, exif=exif)).pixels, stored)
 
 
-def test_damaged_exif_data_do_not_matter():
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"garbage",
+        b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x02\x00\x00\x00\x04abc\x00",  # a text
+        b"MM\x00*\xff\xff\xff\xff",
+    ],
+)
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
+def test_damaged_exif_data_do_not_matter(exif, file_format):
     stored = noise(4, 6)
-    data = file_bytes(stored, exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff damaged")
+    data = file_bytes(stored, file_format, exif=b"Exif\x00\x00" + exif, lossless=True)
     np.testing.assert_array_equal(load(data).pixels, stored)
 
 
@@ -444,6 +455,33 @@ def test_warnings_of_pillow_do_not_leak(monkeypatch, recwarn):
     array = gradient(5, 5)
     np.testing.assert_array_equal(load(file_bytes(array)).pixels, array)
     assert not recwarn.list
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were():
+    data = file_bytes(gradient(5, 5))
+    begun, inside, left = threading.Event(), threading.Event(), threading.Event()
+
+    class First:
+        def read(self):
+            begun.set()
+            assert inside.wait(10)  # leaves after the second has come
+            return data
+
+    class Second:
+        def read(self):
+            inside.set()
+            assert left.wait(10)  # leaves after the first has left
+            return data
+
+    before = list(warnings.filters)
+    first = threading.Thread(target=lambda: (load(First()), left.set()))
+    second = threading.Thread(target=load, args=(Second(),))
+    first.start()
+    assert begun.wait(10)
+    second.start()
+    first.join()
+    second.join()
+    assert warnings.filters == before
 
 
 def test_a_lack_of_memory_is_reported_as_such(monkeypatch):

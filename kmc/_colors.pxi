@@ -1,0 +1,244 @@
+# Part of _kernels.pyx: the boundary to the C kernels for pictures, histogram and map.
+#
+# Pixels and colours are cut into parts, one to a thread. All is integers: the parts cannot change a result.
+
+import numpy as np
+
+cdef enum:
+    # 64 Ki pixels are counted in 0.15 ms, about what it costs to wake a thread.
+    PART_PIXELS = 1 << 16
+    # Occupied blocks are unevenly spread over the colour space: many ranges share them out.
+    BLOCK_RANGES = 64
+
+ctypedef fused label_t:
+    uint8_t
+    uint16_t
+
+
+cdef Py_ssize_t n_parts_of(Py_ssize_t n, int num_threads) noexcept nogil:
+    return max(1, min(<Py_ssize_t>num_threads, n // PART_PIXELS))
+
+
+cdef class ColorIndex:
+    """Where the colours of a histogram stand in its table, which the map writes labels into."""
+
+    cdef object block_start, table
+    cdef Py_ssize_t n_blocks
+    cdef readonly Py_ssize_t n_transparent, n_translucent
+
+
+cdef class Counters:
+    """One kmc_counter for each part of a picture, and the memory behind them."""
+
+    cdef object block_starts, tables, wraps
+    cdef _c.kmc_counter *of_part
+    cdef uint32_t *scratch
+    cdef Py_ssize_t n, n_scratch
+
+    def __cinit__(self, Py_ssize_t n_pixels, Py_ssize_t n_parts):
+        cdef Py_ssize_t i, part_pixels = n_pixels // n_parts + 1
+        cdef uint8_t[::1] table
+        cdef uint32_t[:, ::1] starts, wraps
+        self.n = n_parts
+        self.block_starts = starts = np.empty((n_parts, _c.KMC_N_BLOCKS), np.uint32)
+        self.n_scratch = part_pixels // _c.KMC_WRAP + 1
+        self.wraps = wraps = np.empty((2 * n_parts, self.n_scratch), np.uint32)
+        self.scratch = &wraps[n_parts, 0]
+        self.tables = [
+            np.empty(min(_c.KMC_N_BLOCKS, part_pixels if part else n_pixels) * _c.KMC_BLOCK_COLORS, np.uint8)
+            for part in range(n_parts)
+        ]
+        self.of_part = <_c.kmc_counter *> allocate(n_parts, sizeof(_c.kmc_counter))
+        for i in range(n_parts):
+            table = self.tables[i]
+            self.of_part[i].table = &table[0]
+            self.of_part[i].block_start = &starts[i, 0]
+            self.of_part[i].wraps = &wraps[i, 0]
+            _c.kmc_counter_clear(&self.of_part[i])
+
+    def __dealloc__(self):
+        free(self.of_part)
+
+
+def count_grey(const uint8_t[::1] pixels, int64_t[::1] counts):
+    """How often each level occurs: IN pixels (n,); OUT counts (256,)."""
+    assert counts.shape[0] == 256
+    counts[:] = 0
+    with nogil:
+        _c.kmc_count_grey(&pixels[0], pixels.shape[0], &counts[0])
+
+
+def count_rgb(const uint8_t[:, ::1] pixels, int num_threads):
+    """Distinct colours (u, 3) in the order of their keys, counts (u,) int64, and their ColorIndex."""
+    cdef Py_ssize_t n = pixels.shape[0], i, start
+    assert pixels.shape[1] == 3 and n > 0
+    cdef Counters counters = Counters(n, n_parts_of(n, num_threads))
+    cdef Py_ssize_t n_parts = counters.n
+    cdef const _c.kmc_key_kernels *key_kernels = _c.kmc_key_kernels_for(kernels)
+    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        start = n * i // n_parts
+        _c.kmc_count_rgb(
+            key_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, &counters.of_part[i]
+        )
+        _c.kmc_counter_finish(&counters.of_part[i], counters.scratch + i * counters.n_scratch)
+    colors, counts = emit_opaque(counters, 3, 0)
+    return colors, counts, index_of(counters, 0, 0)
+
+
+def count_rgba(const uint8_t[:, ::1] pixels, int num_threads):
+    """As count_rgb for (n, 4): first the transparent colour, if any, then translucent, then opaque."""
+    cdef Py_ssize_t n = pixels.shape[0], i, start, n_translucent = 0, first
+    assert pixels.shape[1] == 4 and n > 0
+    cdef Counters counters = Counters(n, n_parts_of(n, num_threads))
+    cdef Py_ssize_t n_parts = counters.n
+    cdef const _c.kmc_key_kernels *key_kernels = _c.kmc_key_kernels_for(kernels)
+    # Each part writes its keys from where its pixels start; rows that no key reaches cost no memory.
+    cdef uint32_t[::1] keys = np.empty(n + n_parts, np.uint32), key_counts
+    cdef Py_ssize_t[::1] list_starts = np.empty(n_parts, np.intp), lengths = np.empty(n_parts, np.intp)
+    cdef int64_t[::1] transparent = np.zeros(n_parts, np.int64)
+    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        start = n * i // n_parts
+        list_starts[i] = start + i
+        lengths[i] = _c.kmc_count_rgba(
+            key_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, &counters.of_part[i],
+            &keys[start + i], &transparent[i],
+        )
+        _c.kmc_counter_finish(&counters.of_part[i], counters.scratch + i * counters.n_scratch)
+    key_counts = np.empty(np.max(np.add(list_starts, lengths)) + 1, np.uint32)
+    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        if lengths[i]:
+            lengths[i] = _c.kmc_sort_keys(&keys[list_starts[i]], lengths[i], &key_counts[list_starts[i]])
+    cdef Py_ssize_t[::1] positions = np.empty(n_parts, np.intp)
+    n_translucent = _c.kmc_merge_keys(
+        &keys[0], &key_counts[0], &list_starts[0], &lengths[0], n_parts, &positions[0], NULL, NULL
+    )
+    first = 1 if np.any(transparent) else 0
+    colors, counts = emit_opaque(counters, 4, first + n_translucent)
+    cdef uint8_t[:, ::1] color_rows = colors
+    cdef int64_t[::1] count_rows = counts
+    if first:
+        color_rows[0, :] = 0
+        count_rows[0] = np.sum(transparent)
+    if n_translucent:
+        _c.kmc_merge_keys(
+            &keys[0], &key_counts[0], &list_starts[0], &lengths[0], n_parts, &positions[0],
+            &color_rows[first, 0], &count_rows[first],
+        )
+    return colors, counts, index_of(counters, first, n_translucent)
+
+
+cdef tuple emit_opaque(Counters counters, Py_ssize_t channels, Py_ssize_t n_before):
+    """Colours and counts from the counters, behind `n_before` rows that are left for the caller."""
+    cdef Py_ssize_t n_parts = counters.n, blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, i
+    cdef int num_threads = <int>n_parts
+    cdef _c.kmc_counter *of_part = counters.of_part
+    cdef int32_t[::1] n_colors = np.empty(_c.KMC_N_CELLS, np.int32)
+    _c.kmc_join_blocks(of_part, n_parts)
+    for i in prange(BLOCK_RANGES, nogil=True, schedule="dynamic", num_threads=num_threads):
+        _c.kmc_count_distinct(of_part, n_parts, i * blocks, (i + 1) * blocks, &n_colors[0])
+    cdef int64_t[::1] offsets = np.zeros(_c.KMC_N_CELLS + 1, np.int64)
+    np.cumsum(n_colors, out=np.asarray(offsets)[1:])
+    cdef Py_ssize_t n_distinct = n_before + offsets[_c.KMC_N_CELLS]
+    color_array = np.empty((n_distinct, channels), np.uint8)
+    count_array = np.empty(n_distinct, np.int64)
+    if n_distinct == n_before:
+        return color_array, count_array
+    cdef uint8_t[:, ::1] colors = color_array[n_before:]
+    cdef int64_t[::1] counts = count_array[n_before:]
+    for i in prange(BLOCK_RANGES, nogil=True, schedule="dynamic", num_threads=num_threads):
+        _c.kmc_emit_colors(
+            of_part, n_parts, i * blocks, (i + 1) * blocks, &offsets[0], channels, &colors[0, 0], &counts[0]
+        )
+    return color_array, count_array
+
+
+cdef ColorIndex index_of(Counters counters, Py_ssize_t n_transparent, Py_ssize_t n_translucent):
+    cdef ColorIndex index = ColorIndex()
+    index.block_start, index.table = counters.block_starts[0], counters.tables[0]
+    index.n_blocks = counters.of_part[0].n_blocks
+    index.n_transparent, index.n_translucent = n_transparent, n_translucent
+    return index
+
+
+def map_grey(const uint8_t[::1] pixels, const label_t[::1] labels, label_t[::1] indices):
+    """OUT indices (n,): the label, of labels (256,), of each pixel."""
+    assert labels.shape[0] == 256 and indices.shape[0] == pixels.shape[0]
+    with nogil:
+        if label_t is uint8_t:
+            _c.kmc_map_grey_u8(&pixels[0], pixels.shape[0], &labels[0], &indices[0])
+        else:
+            _c.kmc_map_grey_u16(&pixels[0], pixels.shape[0], &labels[0], &indices[0])
+
+
+def map_colors(
+    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, const label_t[::1] labels, ColorIndex index,
+    label_t[::1] indices, int num_threads,
+):
+    """OUT indices (n,): the label of each pixel's colour; the histogram of `index` has these colours.
+
+    The labels are written over the histogram's counters where they fit, so count again before the next map.
+    """
+    cdef Py_ssize_t n = pixels.shape[0], channels = pixels.shape[1], i, start
+    cdef Py_ssize_t n_before = index.n_transparent + index.n_translucent, u = colors.shape[0] - n_before
+    cdef Py_ssize_t n_parts = n_parts_of(n, num_threads)
+    assert colors.shape[1] == channels and labels.shape[0] == colors.shape[0] and indices.shape[0] == n
+    cdef const _c.kmc_key_kernels *key_kernels = _c.kmc_key_kernels_for(kernels)
+    cdef uint32_t[::1] block_start = index.block_start
+    cdef label_t[::1] table
+    if label_t is uint8_t:
+        table = index.table
+    else:
+        table = np.empty(max(1, index.n_blocks) * _c.KMC_BLOCK_COLORS, np.uint16)
+    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        start = n_before + u * i // n_parts
+        place_labels(colors, labels, start, n_before + u * (i + 1) // n_parts, &block_start[0], &table[0])
+    cdef uint32_t[::1] keys = np.empty(index.n_translucent + 1, np.uint32)
+    cdef int64_t[::1] alpha_start = np.zeros(257, np.int64)
+    if index.n_translucent:
+        _c.kmc_index_alphas(&colors[index.n_transparent, 0], index.n_translucent, &keys[0], &alpha_start[0])
+    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        start = n * i // n_parts
+        map_part(
+            key_kernels, pixels, start, n * (i + 1) // n_parts, &block_start[0], &table[0], &keys[0],
+            &alpha_start[0], labels, index.n_transparent, indices,
+        )
+
+
+cdef inline void place_labels(
+    const uint8_t[:, ::1] colors, const label_t[::1] labels, Py_ssize_t start, Py_ssize_t stop,
+    const uint32_t *block_start, label_t *table,
+) noexcept nogil:
+    cdef Py_ssize_t n = stop - start, channels = colors.shape[1]
+    if n <= 0:
+        return
+    if label_t is uint8_t:
+        _c.kmc_place_labels_u8(&colors[start, 0], channels, &labels[start], n, block_start, table)
+    else:
+        _c.kmc_place_labels_u16(&colors[start, 0], channels, &labels[start], n, block_start, table)
+
+
+cdef inline void map_part(
+    const _c.kmc_key_kernels *key_kernels, const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop,
+    uint32_t *block_start, label_t *table, const uint32_t *keys, const int64_t *alpha_start,
+    const label_t[::1] labels, Py_ssize_t n_transparent, label_t[::1] indices,
+) noexcept nogil:
+    cdef Py_ssize_t n = stop - start
+    if pixels.shape[1] == 3:
+        if label_t is uint8_t:
+            _c.kmc_map_rgb_u8(
+                key_kernels, &pixels[start, 0], n, block_start, table, NULL, NULL, &indices[start]
+            )
+        else:
+            _c.kmc_map_rgb_u16(
+                key_kernels, &pixels[start, 0], n, block_start, table, NULL, NULL, &indices[start]
+            )
+    elif label_t is uint8_t:
+        _c.kmc_map_rgba_u8(
+            key_kernels, &pixels[start, 0], n, block_start, table, keys, alpha_start,
+            &labels[0] + n_transparent, labels[0], &indices[start],
+        )
+    else:
+        _c.kmc_map_rgba_u16(
+            key_kernels, &pixels[start, 0], n, block_start, table, keys, alpha_start,
+            &labels[0] + n_transparent, labels[0], &indices[start],
+        )

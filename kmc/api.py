@@ -1,0 +1,164 @@
+"""``compress()``: the way of a picture, one call for each stage."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kmc import _threads
+from kmc._validate import choice, real_array, whole_number
+from kmc.compressed_image import CompressedImage
+from kmc.colorspace import points_of
+from kmc.downsample import downsample as shrink
+from kmc.errors import KmcTypeError, KmcValueError
+from kmc.histogram import ColorHistogram
+from kmc.kmeans import KMeansResult, fit, starting_centroids
+from kmc.load import ImageLike, Picture, load
+from kmc.palette import Palette
+from kmc.remap import remap
+
+__all__ = ["compress"]
+
+MOST_COLORS = 65536
+MOST_ROUNDS = 300
+
+
+def compress(
+    image: ImageLike | Picture,
+    k: int = 16,
+    *,
+    num_iterations: int | None = None,
+    init: str | ArrayLike = "auto",
+    downsample: float | str | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> CompressedImage:
+    """Reduce a picture to at most k colours by k-means.
+
+    Every distinct colour takes part, weighted by how many pixels have it, which is exactly k-means on all pixels. A
+    picture that has at most k colours comes back unchanged.
+
+    Parameters
+    ----------
+    image : path, open binary file, bytes, PIL image or array
+        Arrays, and whatever numpy, ``__array_interface__`` or DLPack makes one of, have the shape (h, w), (h, w, 1),
+        (h, w, 3) or (h, w, 4) and hold uint8, uint16, bool, or floats from 0 to 1.
+    k : int
+        The most colours, 1 to 65536; a file holds 256.
+    num_iterations : int, optional
+        The most rounds of k-means. Left out, they run until k-means converges. ``init="random"`` with a number of
+        rounds is the textbook algorithm.
+    init : {"auto", "random", "k-means++"} or array_like (k, c)
+        The first colours: chosen by kmc, k pixels at random, by greedy k-means++, or given as 8-bit values.
+    downsample : float or str, optional
+        Fit on a smaller picture: a factor (2 halves both sides) or a limit such as ``"1.5MP"``. All pixels are mapped.
+    seed : int
+        Of all chance, from 0 up; the same seed gives the same picture.
+    threads : int, optional
+        Every core if left out. Changes the time only.
+
+    Returns
+    -------
+    CompressedImage
+
+    Raises
+    ------
+    KmcValueError, KmcTypeError, KmcFileError
+        One sentence: what came, what is accepted, what to do.
+
+    References
+    ----------
+    Lloyd, "Least squares quantization in PCM", 1982. Arthur and Vassilvitskii, "k-means++", 2007.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kmc
+    >>> ramp = np.linspace(0, 255, 256 * 256).astype(np.uint8).reshape(256, 256)
+    >>> small = kmc.compress(ramp, 4)
+    >>> small.palette.colors.ravel().tolist()
+    [32, 96, 160, 223]
+    >>> small.image.shape
+    (256, 256)
+    """
+    k = whole_number("k", k, 1, MOST_COLORS, "a palette file holds up to 256")
+    if num_iterations is not None:
+        num_iterations = whole_number("num_iterations", num_iterations, 1, 2**31 - 1, "leave it out to converge")
+    seed = whole_number("seed", seed, 0, 2**63 - 1, "0 is the default")
+    n_threads = _threads.resolve(threads)
+    picture = load(image)
+    first_colors = _checked_init(init, k, picture.channels)
+
+    histogram = ColorHistogram.from_pixels(picture.pixels, n_threads)
+    if len(histogram) <= k:
+        return _with_palette(picture, histogram, Palette.from_colors(histogram.colors), None, n_threads)
+    sample = histogram
+    if downsample is not None:
+        sample = ColorHistogram.from_pixels(shrink(picture, downsample).pixels, n_threads)
+    palette, clustering = _fit_palette(sample, k, first_colors, num_iterations, seed, n_threads)
+    return _with_palette(picture, histogram, palette, clustering, n_threads)
+
+
+def _checked_init(init: str | ArrayLike, k: int, channels: int) -> str | NDArray[np.float64]:
+    if isinstance(init, str):
+        return choice("init", init, ("auto", "random", "k-means++"))
+    if init is None:
+        raise KmcTypeError("init must be a word or an array (k, c) of colours, got None; leave it out for the default")
+    colors = real_array("init", init, 2, "(k, c)").astype(np.float64)
+    if colors.shape != (k, channels):
+        raise KmcValueError(
+            f"init must hold one colour for each cluster, shape {(k, channels)}, got {colors.shape}; "
+            "pass as many rows as k and as many columns as the picture has channels"
+        )
+    if colors.min() < 0 or colors.max() > 255:
+        raise KmcValueError(
+            f"init must hold 8-bit values from 0 to 255, got {colors.min():g} to {colors.max():g}; scale them"
+        )
+    return colors
+
+
+def _fit_palette(
+    histogram: ColorHistogram,
+    k: int,
+    init: str | NDArray[np.float64],
+    num_iterations: int | None,
+    seed: int,
+    threads: int,
+) -> tuple[Palette, KMeansResult | None]:
+    """Cluster the colours of a histogram; entirely transparent pixels are an entry of their own where k allows."""
+    colors, counts = histogram.colors, histogram.counts
+    if len(histogram) <= k:
+        return Palette.from_colors(colors), None
+    apart = 1 if histogram.has_transparent and k > 1 else 0
+    points = points_of(colors[apart:])
+    weights = counts[apart:].astype(np.float64)
+    if not isinstance(init, str):
+        init = points_of(np.rint(init).astype(np.uint8))[: k - apart].astype(np.float64)
+    start = starting_centroids("k-means++" if isinstance(init, str) and init == "auto" else init,
+                               points, weights, k - apart, (seed, 0), threads)
+    rounds, tol = (MOST_ROUNDS, 1e-4) if num_iterations is None else (num_iterations, 0.0)
+    clustering = fit(points, weights, start, rounds, tol, "lloyd", threads)
+    centroids = np.concatenate([np.zeros((apart, clustering.centroids.shape[1])), clustering.centroids])
+    return Palette.from_centroids(centroids), clustering
+
+
+def _with_palette(
+    picture: Picture,
+    histogram: ColorHistogram,
+    palette: Palette,
+    clustering: KMeansResult | None,
+    threads: int,
+) -> CompressedImage:
+    labels = palette.nearest(histogram.colors, threads)
+    squares = np.square(histogram.colors.astype(np.int32) - palette.colors[labels]).sum(axis=1)
+    mse = float(squares @ histogram.counts / picture.pixels.size)
+    return CompressedImage(
+        palette=palette,
+        indices=remap(picture.pixels, histogram, labels, len(palette), threads),
+        shape=picture.shape,
+        lossless=mse == 0,
+        mse=mse,
+        inertia=clustering.inertia if clustering else 0.0,
+        n_iter=clustering.n_iter if clustering else 0,
+        converged=clustering.converged if clustering else True,
+    )

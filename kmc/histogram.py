@@ -1,0 +1,73 @@
+"""The distinct colours of a picture and how often each occurs: pixels (h, w, c) -> ColorHistogram.
+
+Exact: k-means on the colours, weighted by their counts, is k-means on the pixels, at a fraction of the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kmc import _kernels, _threads
+
+__all__ = ["ColorHistogram"]
+
+
+@dataclass(frozen=True, eq=False)
+class ColorHistogram:
+    """Distinct colours with their counts.
+
+    Attributes
+    ----------
+    colors : ndarray (u, c) uint8
+        c is 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha), in an order that depends on the set of colours only:
+        neighbours in colour space stand close together. All pixels of alpha 0 are the one colour (0, 0, 0, 0), the
+        first.
+    counts : ndarray (u,) int64
+        How many pixels have each colour, at least 1.
+    """
+
+    colors: NDArray[np.uint8]
+    counts: NDArray[np.int64]
+    index: _kernels.ColorIndex | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_pixels(cls, pixels: NDArray[np.uint8], threads: int | None = None) -> ColorHistogram:
+        """Count the colours of pixels (h, w, c) or (n, c) uint8, C-contiguous.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from kmc import ColorHistogram
+        >>> histogram = ColorHistogram.from_pixels(np.zeros((2, 3, 3), dtype=np.uint8))
+        >>> histogram.colors.tolist(), histogram.counts.tolist()
+        ([[0, 0, 0]], [6])
+        """
+        n_threads = _threads.resolve(threads)
+        channels = pixels.shape[-1]
+        flat = pixels.reshape(-1, channels)
+        if channels == 1:
+            level_counts = np.empty(256, dtype=np.int64)
+            _kernels.count_grey(flat.ravel(), level_counts)
+            levels = np.flatnonzero(level_counts)
+            return cls(levels.astype(np.uint8)[:, None], level_counts[levels])
+        count = _kernels.count_rgb if channels == 3 else _kernels.count_rgba
+        return cls(*count(flat, n_threads))
+
+    def __len__(self) -> int:
+        return len(self.colors)
+
+    def __repr__(self) -> str:
+        return f"ColorHistogram({len(self)} colours of {self.n_pixels} pixels)"
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels counted."""
+        return int(self.counts.sum())
+
+    @property
+    def has_transparent(self) -> bool:
+        """Whether the first colour is entirely transparent."""
+        return self.colors.shape[1] == 4 and bool(self.colors[0, 3] == 0)
