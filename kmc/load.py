@@ -394,7 +394,7 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
         )
     if len(shape) == 3 and shape[2] not in (1, 3, 4):
         advice = "drop or convert the other channels"
-        if shape[0] in (1, 3, 4):
+        if shape[0] in (1, 3, 4) and shape[0] < min(shape[1:]):
             advice = "move the channels last with numpy.moveaxis(image, 0, -1)"
         raise KmcValueError(
             f"{name} has {shape[2]} channels (shape {shape}); {accepted}, so {advice}"

@@ -8,45 +8,20 @@ void LABEL_NAME(kmc_place_labels)(const uint8_t *colors, ptrdiff_t channels, con
   }
 }
 
-/* Candidates come by rising index and must be strictly nearer to win, so ties go to the lowest. */
-static void LABEL_NAME(fill_cell)(const kmc_palette *palette, const int32_t *candidates, ptrdiff_t n_candidates,
-                                  uint32_t cell, LABEL *labels) {
-  int16_t best[KMC_CELL_COLORS], scores[KMC_CELL_COLORS];
-  if (n_candidates == 1) {
-    for (int i = 0; i < KMC_CELL_COLORS; i++) labels[i] = (LABEL)candidates[0];
-    return;
-  }
-  uint8_t corner[3];
-  kmc_rgb_of_key(cell * KMC_CELL_COLORS, corner);
-  const int32_t nearest = least_dist2(palette, candidates, n_candidates, corner);
-  for (int i = 0; i < KMC_CELL_COLORS; i++) best[i] = INT16_MAX;
-  for (ptrdiff_t c = 0; c < n_candidates; c++) {
-    const LABEL label = (LABEL)candidates[c];
-    score_cell(palette->colors + 3 * (ptrdiff_t)candidates[c], corner, nearest, scores);
-    for (int i = 0; i < KMC_CELL_COLORS; i++) {
-      labels[i] = scores[i] < best[i] ? label : labels[i];
-      best[i] = scores[i] < best[i] ? scores[i] : best[i];
-    }
-  }
+void LABEL_NAME(kmc_fill_block)(const kmc_color_kernels *kernels, const kmc_palette *palette, uint32_t block,
+                                LABEL *labels) {
+  uint16_t nearest[KMC_BLOCK_COLORS];
+  kernels->nearest_in_block(palette, block, nearest);
+  for (int i = 0; i < KMC_BLOCK_COLORS; i++) labels[i] = (LABEL)nearest[i];
 }
 
-void LABEL_NAME(kmc_fill_block)(const kmc_palette *palette, uint32_t block, LABEL *labels) {
-  int32_t *const of_cell = palette->candidates + palette->k;
-  const ptrdiff_t n_of_block = candidates_of_block(palette, block);
-  for (uint32_t i = 0; i < KMC_BLOCK_COLORS / KMC_CELL_COLORS; i++) {
-    const uint32_t cell = block * (KMC_BLOCK_COLORS / KMC_CELL_COLORS) + i;
-    const ptrdiff_t n = candidates_of_box(palette, palette->candidates, n_of_block, cell * KMC_CELL_COLORS, 8, of_cell);
-    LABEL_NAME(fill_cell)(palette, of_cell, n, cell, labels + i * KMC_CELL_COLORS);
-  }
-}
-
-static void LABEL_NAME(fill_missing)(const kmc_palette *palette, const uint32_t *keys, ptrdiff_t n,
-                                     uint32_t *block_start, LABEL *table, ptrdiff_t *n_blocks) {
+static void LABEL_NAME(fill_missing)(const kmc_color_kernels *kernels, const kmc_palette *palette, const uint32_t *keys,
+                                     ptrdiff_t n, uint32_t *block_start, LABEL *table, ptrdiff_t *n_blocks) {
   for (ptrdiff_t i = 0; i < n; i++) {
     const uint32_t block = keys[i] / KMC_BLOCK_COLORS;
     if (block_start[block] != KMC_NO_BLOCK) continue;
     block_start[block] = (uint32_t)(n_blocks[0]++ * KMC_BLOCK_COLORS);
-    LABEL_NAME(kmc_fill_block)(palette, block, table + block_start[block]);
+    LABEL_NAME(kmc_fill_block)(kernels, palette, block, table + block_start[block]);
   }
 }
 
@@ -54,13 +29,13 @@ static inline LABEL LABEL_NAME(label_of_key)(uint32_t key, const uint32_t *block
   return table[block_start[key / KMC_BLOCK_COLORS] + key % KMC_BLOCK_COLORS];
 }
 
-void LABEL_NAME(kmc_map_rgb)(const kmc_key_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint32_t *block_start,
+void LABEL_NAME(kmc_map_rgb)(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint32_t *block_start,
                              LABEL *table, const kmc_palette *palette, ptrdiff_t *n_blocks, LABEL *indices) {
   uint32_t keys[KMC_KEY_BATCH];
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
     kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
-    if (palette != NULL) LABEL_NAME(fill_missing)(palette, keys, batch, block_start, table, n_blocks);
+    if (palette != NULL) LABEL_NAME(fill_missing)(kernels, palette, keys, batch, block_start, table, n_blocks);
     LABEL *const out = indices + first;
     ptrdiff_t i = 0;
     for (; i + 4 <= batch; i += 4) {
@@ -74,7 +49,7 @@ void LABEL_NAME(kmc_map_rgb)(const kmc_key_kernels *kernels, const uint8_t *pixe
   }
 }
 
-void LABEL_NAME(kmc_map_rgba)(const kmc_key_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
+void LABEL_NAME(kmc_map_rgba)(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
                               const uint32_t *block_start, const LABEL *table, const uint32_t *keys,
                               const int64_t *alpha_start, const LABEL *translucent_labels, LABEL transparent_label,
                               LABEL *indices) {
@@ -97,4 +72,8 @@ void LABEL_NAME(kmc_map_rgba)(const kmc_key_kernels *kernels, const uint8_t *pix
 
 void LABEL_NAME(kmc_map_grey)(const uint8_t *pixels, ptrdiff_t n, const LABEL *labels, LABEL *indices) {
   for (ptrdiff_t i = 0; i < n; i++) indices[i] = labels[pixels[i]];
+}
+
+void LABEL_NAME(kmc_map_ranks)(const uint32_t *ranks, ptrdiff_t n, const LABEL *labels, LABEL *indices) {
+  for (ptrdiff_t i = 0; i < n; i++) indices[i] = labels[ranks[i]];
 }

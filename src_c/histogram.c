@@ -48,7 +48,7 @@ static void count_keys(kmc_counter *counter, const uint32_t *keys, ptrdiff_t n) 
   for (ptrdiff_t i = 4 * quarter; i < n; i++) count_key(counter, keys[i]);
 }
 
-void kmc_count_rgb(const kmc_key_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter) {
+void kmc_count_rgb(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter) {
   uint32_t keys[KMC_KEY_BATCH];
   kmc_counter local = *counter; /* so that the compiler knows that no counter overlaps it */
   for (ptrdiff_t start = 0; start < n; start += KMC_KEY_BATCH) {
@@ -59,7 +59,7 @@ void kmc_count_rgb(const kmc_key_kernels *kernels, const uint8_t *pixels, ptrdif
   *counter = local;
 }
 
-ptrdiff_t kmc_count_rgba(const kmc_key_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter,
+ptrdiff_t kmc_count_rgba(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter,
                          uint32_t *translucent, int64_t *n_transparent) {
   uint32_t keys[KMC_KEY_BATCH];
   ptrdiff_t n_translucent = 0, n_opaque = 0;
@@ -256,5 +256,73 @@ ptrdiff_t kmc_merge_keys(const uint32_t *keys, const uint32_t *key_counts, const
     kmc_rgb_of_key(least, colors + 4 * row);
     colors[4 * row + 3] = (uint8_t)(least >> 24);
     counts[row] = count;
+  }
+}
+
+/* Radix sort by the bytes of the upper half, which holds the key; returns where the result lies. */
+static const uint64_t *sort_pairs(uint64_t *pairs, uint64_t *scratch, ptrdiff_t n) {
+  uint32_t ends[4][256] = {{0}};
+  for (ptrdiff_t i = 0; i < n; i++) {
+    for (int byte = 0; byte < 4; byte++) ends[byte][pairs[i] >> (32 + 8 * byte) & 0xff]++;
+  }
+  for (int byte = 0; byte < 4; byte++) {
+    const int shift = 32 + 8 * byte;
+    if (ends[byte][pairs[0] >> shift & 0xff] == (uint32_t)n) continue;
+    uint32_t sum = 0;
+    for (int v = 0; v < 256; v++) {
+      const uint32_t count = ends[byte][v];
+      ends[byte][v] = sum;
+      sum += count;
+    }
+    for (ptrdiff_t i = 0; i < n; i++) scratch[ends[byte][pairs[i] >> shift & 0xff]++] = pairs[i];
+    uint64_t *const sorted = scratch;
+    scratch = pairs;
+    pairs = sorted;
+  }
+  return pairs;
+}
+
+static void pair_keys_with_pixels(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
+                                  ptrdiff_t channels, uint64_t *pairs) {
+  uint32_t keys[KMC_KEY_BATCH];
+  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
+    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
+    if (channels == 3) {
+      kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
+    } else {
+      kernels->keys_of_rgba(pixels + 4 * first, batch, keys);
+    }
+    for (ptrdiff_t i = 0; i < batch; i++) {
+      const uint32_t alpha = channels == 4 ? pixels[4 * (first + i) + 3] : 255;
+      const uint32_t key = alpha == 0 ? 0 : alpha << 24 | keys[i];
+      pairs[first + i] = (uint64_t)key << 32 | (uint32_t)(first + i);
+    }
+  }
+}
+
+ptrdiff_t kmc_rank_pixels(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
+                          uint64_t *sorted, uint64_t *scratch, uint8_t *colors, int64_t *counts, uint32_t *ranks) {
+  pair_keys_with_pixels(kernels, pixels, n, channels, sorted);
+  const uint64_t *pairs = sort_pairs(sorted, scratch, n);
+  ptrdiff_t row = -1;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const uint32_t key = (uint32_t)(pairs[i] >> 32);
+    if (i == 0 || key != pairs[i - 1] >> 32) {
+      row += 1;
+      counts[row] = 0;
+      kmc_rgb_of_key(key, colors + row * channels);
+      if (channels == 4) colors[4 * row + 3] = (uint8_t)(key >> 24);
+    }
+    counts[row]++;
+    ranks[(uint32_t)pairs[i]] = (uint32_t)row;
+  }
+  return row + 1;
+}
+
+void kmc_cell_offsets(const uint8_t *colors, ptrdiff_t n, ptrdiff_t channels, int64_t *offsets) {
+  ptrdiff_t row = 0;
+  for (uint32_t cell = 0; cell <= KMC_N_CELLS; cell++) {
+    while (row < n && kmc_key_of_rgb(colors + row * channels) < cell * KMC_CELL_COLORS) row++;
+    offsets[cell] = row;
   }
 }

@@ -24,6 +24,7 @@
 
 #define KMC_NO_BLOCK UINT32_MAX
 #define KMC_WRAP 255
+#define KMC_SMALL_PICTURE 65536
 
 typedef struct {
   uint32_t *block_start; /* (KMC_N_BLOCKS): where in `table` the block's colours start, or KMC_NO_BLOCK */
@@ -37,11 +38,11 @@ typedef struct {
 void kmc_counter_clear(kmc_counter *counter);
 
 /* IN pixels (n, 3). A counter may take any number of pixels that its `wraps` has room for. */
-void kmc_count_rgb(const kmc_key_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter);
+void kmc_count_rgb(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter);
 
 /* IN pixels (n, 4); OUT translucent (n + 1): keys of pixels of alpha 1 to 254, in the order of the pixels (the last
  * element is scratch). Returns how many those are and adds the number of pixels of alpha 0 to *n_transparent. */
-ptrdiff_t kmc_count_rgba(const kmc_key_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter,
+ptrdiff_t kmc_count_rgba(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter,
                          uint32_t *translucent, int64_t *n_transparent);
 
 /* IN pixels (n); IN OUT counts (256), to which the pixels are added. */
@@ -74,5 +75,15 @@ ptrdiff_t kmc_sort_keys(uint32_t *keys, ptrdiff_t n, uint32_t *counts);
 ptrdiff_t kmc_merge_keys(const uint32_t *keys, const uint32_t *key_counts, const ptrdiff_t *starts,
                          const ptrdiff_t *lengths, ptrdiff_t n_lists, ptrdiff_t *positions, uint8_t *colors,
                          int64_t *counts);
+
+/* Small pictures: sorting is cheaper than clearing and reading a table of blocks (up to KMC_SMALL_PICTURE pixels).
+ *
+ * IN pixels (n, channels), channels 3 or 4. SCRATCH sorted, scratch (n). OUT colors (capacity n, channels), counts
+ * (capacity n), in the order of the other way; ranks (n): the row of each pixel's colour. Returns how many rows. */
+ptrdiff_t kmc_rank_pixels(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
+                          uint64_t *sorted, uint64_t *scratch, uint8_t *colors, int64_t *counts, uint32_t *ranks);
+
+/* IN colors (n, channels): opaque, ordered by key. OUT offsets (KMC_N_CELLS + 1) as above. */
+void kmc_cell_offsets(const uint8_t *colors, ptrdiff_t n, ptrdiff_t channels, int64_t *offsets);
 
 #endif

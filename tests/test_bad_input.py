@@ -157,7 +157,11 @@ BAD_ARRAYS = {
     "1 dimension": (np.zeros(12, np.uint8), KmcValueError, ["1 dimension;", r"\(12,\)"]),
     "4 dimensions": (np.zeros((2, 4, 4, 3), np.uint8), KmcValueError, ["4 dimensions"]),
     "2 channels": (np.zeros((4, 4, 2), np.uint8), KmcValueError, ["2 channels", "1, 3 or 4"]),
-    "5 channels": (np.zeros((4, 4, 5), np.uint8), KmcValueError, ["5 channels", "1, 3 or 4"]),
+    "5 channels": (
+        np.zeros((4, 4, 5), np.uint8),
+        KmcValueError,
+        ["5 channels", "1, 3 or 4", "drop"],
+    ),
     "channels first": (np.zeros((3, 8, 9), np.uint8), KmcValueError, ["9 channels", "moveaxis"]),
     "int64": (np.zeros((4, 4, 3), np.int64), KmcTypeError, ["int64", r"\.astype\(numpy\.uint8\)"]),
     "int8": (np.zeros((4, 4), np.int8), KmcTypeError, ["int8", "uint8"]),

@@ -1,5 +1,7 @@
-/* Colour keys for every processor, and which table goes with which instruction set. */
+/* Colour kernels for every processor, and which table goes with which instruction set. */
 #include "color_keys.h"
+
+#define KMC_COLOR_TABLE kmc_color_kernels_generic
 
 static void keys_of_pixels(const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels, uint32_t *keys) {
   for (ptrdiff_t i = 0; i < n; i++) keys[i] = kmc_key_of_rgb(pixels + i * channels);
@@ -9,14 +11,14 @@ static void keys_of_rgb(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) { ke
 
 static void keys_of_rgba(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) { keys_of_pixels(pixels, n, 4, keys); }
 
-const kmc_key_kernels kmc_key_kernels_generic = {keys_of_rgb, keys_of_rgba};
+#include "nearest_in_block.inc.h"
 
-const kmc_key_kernels *kmc_key_kernels_for(const kmc_kernels *kernels) {
+const kmc_color_kernels *kmc_color_kernels_for(const kmc_kernels *kernels) {
 #if defined(__x86_64__) || defined(_M_X64)
   extern const kmc_kernels kmc_kernels_generic;
-  if (kernels != &kmc_kernels_generic) return &kmc_key_kernels_avx2; /* AVX-512 implies it */
+  if (kernels != &kmc_kernels_generic) return &kmc_color_kernels_avx2; /* AVX-512 implies it */
 #else
   (void)kernels;
 #endif
-  return &kmc_key_kernels_generic;
+  return &kmc_color_kernels_generic;
 }

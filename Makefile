@@ -1,0 +1,57 @@
+# make demo    compress a photograph and compare with scikit-learn
+# make test    pass the tests
+#
+# Each makes a virtual environment in .venv, installs what it needs and runs. PYTHON names the interpreter (3.11 or newer).
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+SOURCES = setup.py pyproject.toml $(wildcard kmc/*.pyx kmc/*.pxd kmc/*.pxi src_c/*.c src_c/*.h)
+
+.PHONY: demo test bench tables lint coverage neon wheel clean
+
+demo: $(VENV)/.installed
+	$(RUN) benchmarks/demo.py
+
+test: $(VENV)/.installed
+	$(RUN) -m pytest
+
+$(VENV)/.installed: $(SOURCES)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kmc needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet --editable '.[test]'
+	touch $@
+
+# The rest is for people who work on kmc.
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(RUN) -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+lint: $(VENV)/.dev
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(VENV)/bin/cython-lint kmc
+	$(RUN) -m mypy
+	$(VENV)/bin/clang-format --dry-run --Werror src_c/*.c src_c/*.h tests/*.c
+
+# Line tracing needs its own build: in a copy, so that the ordinary one stays.
+coverage: $(VENV)/.dev
+	rm -rf build/coverage && mkdir -p build/coverage
+	cp -R setup.py pyproject.toml README.md LICENSE kmc src_c tests benchmarks Makefile build/coverage/
+	rm -f build/coverage/kmc/*.so build/coverage/kmc/_kernels.c
+	cd build/coverage && KMC_COVERAGE=1 $(abspath $(RUN)) setup.py -q build_ext --inplace
+	cd build/coverage && PYTHONPATH=. $(abspath $(RUN)) -m pytest -q --cov --cov-report=term-missing --cov-fail-under=95
+
+bench: $(VENV)/.dev
+	$(RUN) -m pytest benchmarks -p pytest_benchmark.plugin --override-ini addopts= --benchmark-json=benchmarks/results.json
+
+tables: $(VENV)/.dev
+	$(RUN) benchmarks/report.py benchmarks/results.json
+
+wheel: $(VENV)/.dev
+	$(RUN) -m build
+
+clean:
+	rm -rf build dist .venv *.egg-info kmc/*.so kmc/_kernels.c out

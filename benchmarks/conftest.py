@@ -1,0 +1,100 @@
+"""Options of the benchmarks, how often a call is measured, and what is recorded of the machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import photographs
+import pytest
+
+import kmc
+
+Measure: TypeAlias = Callable[..., Any]
+
+PACKAGES = ("numpy", "pillow", "scikit-learn", "opencv-python-headless", "opencv-python")
+
+# A call below 0.7 s is measured seven times; a longer one as often as fits in 5 s, at least once.
+MOST_ROUNDS = 7
+MOST_SECONDS = 5.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("kmc")
+    group.addoption(
+        "--pictures", type=Path, metavar="FOLDER", help="measure on this folder's pictures too"
+    )
+    group.addoption(
+        "--max-colors", default="16,64,256", metavar="K,K", help="values of k (%(default)s)"
+    )
+    group.addoption(
+        "--max-threads",
+        type=int,
+        default=usable_cores(),
+        metavar="N",
+        help="threads for everything measured (default: all cores, here %(default)s)",
+    )
+
+
+def usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    config = metafunc.config
+    if "picture" in metafunc.fixturenames:
+        folder = config.getoption("--pictures")
+        paths = [photographs.china(), *(photographs.in_folder(folder) if folder else [])]
+        metafunc.parametrize("picture", paths, ids=[path.name for path in paths])
+    if "k" in metafunc.fixturenames:
+        metafunc.parametrize("k", [int(k) for k in config.getoption("--max-colors").split(",")])
+
+
+@pytest.fixture
+def threads(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--max-threads"))
+
+
+@pytest.fixture
+def measure(benchmark: Any) -> Measure:
+    """Give a function that measures ``run(*arguments())`` and returns its result.
+
+    The first call is not counted: it warms up and says how many rounds there is time for.
+    """
+
+    def measure(run: Callable[..., Any], arguments: Callable[[], tuple[Any, ...]] = tuple) -> Any:
+        first_arguments = arguments()
+        start = time.perf_counter()
+        result = run(*first_arguments)
+        seconds = time.perf_counter() - start
+        rounds = int(np.clip(MOST_SECONDS / seconds, 1, MOST_ROUNDS))
+        benchmark.pedantic(run, setup=lambda: (arguments(), {}), rounds=rounds)
+        return result
+
+    return measure
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(
+    config: pytest.Config, machine_info: dict[str, Any]
+) -> None:
+    versions = {"Python": platform.python_version(), "kmc": kmc.__version__}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    machine_info["kmc"] = {
+        "cores": usable_cores(),
+        "threads": config.getoption("--max-threads"),
+        "instruction_set": kmc.instruction_set(),
+        "versions": versions,
+    }
