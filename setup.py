@@ -34,12 +34,14 @@ SANITIZE_FLAGS = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g
 OPENMP_FLAGS = (["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"])
 
 
-class BuildExt(build_ext):
+class BuildExt(build_ext):  # type: ignore[misc]
     """Adds the flags that the compiler at hand understands."""
 
     def build_extensions(self) -> None:
+        """Set the flags, then build."""
         msvc = self.compiler.compiler_type == "msvc"
-        compile_flags, link_flags = (MSVC_FLAGS, []) if msvc else (GNU_FLAGS, [])
+        compile_flags = MSVC_FLAGS if msvc else GNU_FLAGS
+        link_flags: list[str] = []
         if SANITIZE:
             compile_flags, link_flags = compile_flags + SANITIZE_FLAGS, link_flags + SANITIZE_FLAGS
         if not NO_OPENMP:
@@ -53,8 +55,11 @@ class BuildExt(build_ext):
     def openmp_flags(self) -> tuple[list[str], list[str]]:
         """Give the first flags with which an OpenMP program compiles and links, or none."""
         for compile_flags, link_flags in OPENMP_FLAGS:
-            if self.links("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n",
-                          compile_flags, link_flags):
+            if self.links(
+                "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n",
+                compile_flags,
+                link_flags,
+            ):
                 return compile_flags, link_flags
         print("kmc: this compiler has no OpenMP; kmc will run on one thread", file=sys.stderr)
         return [], []
@@ -73,7 +78,11 @@ macros: list[tuple[str, str | None]] = []
 if STABLE_ABI:
     macros.append(("Py_LIMITED_API", "0x030B0000"))
 if COVERAGE:
-    macros += [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
+    macros += [
+        ("CYTHON_TRACE", "1"),
+        ("CYTHON_TRACE_NOGIL", "1"),
+        ("CYTHON_USE_SYS_MONITORING", "0"),
+    ]
 
 extension = Extension(
     "kmc._kernels",
@@ -85,7 +94,7 @@ extension = Extension(
 )
 
 setup(
-    ext_modules=cythonize([extension], compiler_directives={"linetrace": COVERAGE}),
+    ext_modules=cythonize([extension], compiler_directives={"linetrace": COVERAGE}),  # type: ignore[no-untyped-call]
     cmdclass={"build_ext": BuildExt},
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE_ABI else {},
 )

@@ -27,12 +27,8 @@ MOST_SECONDS = 5.0
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("kmc")
-    group.addoption(
-        "--pictures", type=Path, metavar="FOLDER", help="measure on this folder's pictures too"
-    )
-    group.addoption(
-        "--max-colors", default="16,64,256", metavar="K,K", help="values of k (%(default)s)"
-    )
+    group.addoption("--pictures", type=Path, metavar="FOLDER", help="measure on this folder's pictures too")
+    group.addoption("--max-colors", default="16,64,256", metavar="K,K", help="values of k (%(default)s)")
     group.addoption(
         "--max-threads",
         type=int,
@@ -83,9 +79,7 @@ def measure(benchmark: Any) -> Measure:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_benchmark_update_machine_info(
-    config: pytest.Config, machine_info: dict[str, Any]
-) -> None:
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
     versions = {"Python": platform.python_version(), "kmc": kmc.__version__}
     for package in PACKAGES:
         try:

@@ -49,9 +49,7 @@ def peak_mib(kind: str, name: str, path: Path, k: int, threads: int) -> float | 
         "MALLOC_MMAP_THRESHOLD_": str(64 * 1024),
         "PYTHONPATH": os.pathsep.join(sys.path),  # the kmc that is measured here, installed or not
     }
-    result = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, env=environment
-    )
+    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return float(result.stdout)
 
 

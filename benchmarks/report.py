@@ -1,9 +1,9 @@
 """Write the tables of README.md from what pytest-benchmark measured.
 
-    python -m pytest benchmarks -p benchmark --benchmark-json=out/benchmarks.json
-    python benchmarks/report.py out/benchmarks.json README.md
+    python -m pytest benchmarks -p benchmark --benchmark-json=benchmarks/results.json
+    python benchmarks/report.py benchmarks/results.json README.md
 
-What stands between the two marker comments is replaced; nobody types a figure.
+(`make bench` and `make tables` do that.) What stands between the two marker comments is replaced; nobody types a figure.
 """
 
 from __future__ import annotations
@@ -29,18 +29,17 @@ Record: TypeAlias = dict[str, Any]
 def render(document: Record) -> str:
     """Turn the content of the JSON file into Markdown."""
     records = [
-        {**benchmark["extra_info"], "ms": 1000 * benchmark["stats"]["median"]}
-        for benchmark in document["benchmarks"]
+        {**benchmark["extra_info"], "ms": 1000 * benchmark["stats"]["median"]} for benchmark in document["benchmarks"]
     ]
     rivals = [record for record in records if "rival" in record]
     stages = [record for record in records if "stage" in record]
     blocks = [describe_machine(document)]
-    for picture in distinct(rivals, "picture"):
-        blocks.append(rivals_table(select(rivals, picture=picture)))
+    pictures = distinct(rivals, "picture")
+    blocks += [rivals_table(select(rivals, picture=picture)) for picture in pictures]
     if rivals:
         blocks.append(settings_list(rivals))
-    for picture in distinct(stages, "picture"):
-        blocks.append(stages_table(select(stages, picture=picture)))
+    pictures = distinct(stages, "picture")
+    blocks += [stages_table(select(stages, picture=picture)) for picture in pictures]
     return "\n\n".join(blocks)
 
 
@@ -57,7 +56,7 @@ def describe_machine(document: Record) -> str:
 
 
 def rivals_table(records: Sequence[Record]) -> str:
-    """Table of one picture: a row for each rival, kmc first, and for each k time and error."""
+    """Table of one picture: a row for each rival, for each k its time and error."""
     ks = distinct(records, "k")
     header = ["", *(cell for k in ks for cell in (f"k={k}: ms", "MSE (PSNR)")), "peak MiB"]
     rows = []
@@ -69,8 +68,8 @@ def rivals_table(records: Sequence[Record]) -> str:
         rows.append([*row, memory(records, name)])
     size = f"{records[0]['width']} x {records[0]['height']}"
     return (
-        f"**{records[0]['picture']}**, {size} pixels; in brackets behind a time, how often the "
-        f"time of {OURS} fits in; memory at its peak for k={ks[-1]}, beyond the picture itself:\n\n"
+        f"**{records[0]['picture']}**, {size} pixels; in brackets behind a time, that time "
+        f"divided by the time of {OURS}; memory at its peak for k={ks[-1]}, beyond the picture:\n\n"
         + table(header, rows)
     )
 
@@ -89,10 +88,9 @@ def memory(records: Sequence[Record], rival: str) -> str:
 
 
 def settings_list(records: Sequence[Record]) -> str:
-    lines = []
-    for name in distinct(records, "rival"):
-        lines.append(f"- {name}: {select(records, rival=name)[0]['settings']}")
-    return "How each was called:\n\n" + "\n".join(lines)
+    settings = {record["rival"]: record["settings"] for record in records}
+    lines = "\n".join(f"- {name}: {text}" for name, text in settings.items())
+    return f"How each was called:\n\n{lines}"
 
 
 def stages_table(records: Sequence[Record]) -> str:

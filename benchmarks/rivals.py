@@ -74,7 +74,8 @@ def equal_threads(threads: int) -> AbstractContextManager[Any]:
 
     What has a pool of its own (OpenCV) or an argument (kmc) is told by its adapter.
     """
-    return threadpool_limits(limits=threads)
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=threads)
+    return limits
 
 
 @rival("kmc.compress", module("kmc"))
@@ -126,9 +127,7 @@ def sklearn_mini_batch(pixels: Pixels, k: int, threads: int) -> Quantized:
 
 @rival("scikit-learn KMeans, 1000 sampled pixels", module("sklearn"))
 def sklearn_sample(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """As in scikit-learn's example on colour quantization, with points in float32: fit on 1000
-    pixels drawn at random, then predict all.
-    """  # noqa: D205
+    """As in scikit-learn's example of colour quantization: fit on 1000 pixels, then predict all."""
     from sklearn.cluster import KMeans
     from sklearn.utils import shuffle
 
@@ -174,8 +173,9 @@ def opencv(pixels: Pixels, k: int, threads: int) -> Quantized:
     cv2.setRNGSeed(0)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.1)
     points = to_points(pixels)
-    _, labels, centroids = cv2.kmeans(points, k, None, criteria, 1, cv2.KMEANS_PP_CENTERS)
-    return to_palette(centroids), labels.reshape(pixels.shape[:2])
+    unused = np.empty((len(points), 1), dtype=np.int32)  # labels to start from
+    _, labels, centroids = cv2.kmeans(points, k, unused, criteria, 1, cv2.KMEANS_PP_CENTERS)
+    return to_palette(np.asarray(centroids)), np.asarray(labels).reshape(pixels.shape[:2])
 
 
 def to_points(pixels: Pixels) -> NDArray[np.float32]:
@@ -185,4 +185,5 @@ def to_points(pixels: Pixels) -> NDArray[np.float32]:
 
 def to_palette(centroids: NDArray[Any]) -> Pixels:
     """Round centroids (k, 3) to 8-bit colours."""
-    return np.clip(np.rint(centroids), 0, 255).astype(np.uint8)
+    palette: Pixels = np.clip(np.rint(centroids), 0, 255).astype(np.uint8)
+    return palette

@@ -11,9 +11,7 @@ from stages import STAGES
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_stage(
-    benchmark: Any, measure: Any, picture: Path, k: int, stage: str, threads: int
-) -> None:
+def test_stage(benchmark: Any, measure: Any, picture: Path, k: int, stage: str, threads: int) -> None:
     call = STAGES[stage](picture, k, threads)
     measure(call.run, call.arguments)
     benchmark.extra_info.update(

@@ -34,7 +34,7 @@ def use(name: str) -> None:
     if name not in instruction_sets():
         have = ", ".join(instruction_sets())
         raise KmcValueError(
-            f"instruction set {name!r} is not available; this processor has {have}: set KMC_ISA to one of them or unset it"
+            f"instruction set {name!r} is not available; this processor has {have}; set KMC_ISA to one of them"
         )
     _kernels.set_instruction_set(name)
 

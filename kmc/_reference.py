@@ -26,7 +26,8 @@ def distances(points: Array, centroids: Array, real: Any = np.float64) -> Array:
 
 def assign(points: Array, centroids: Array) -> NDArray[np.int32]:
     """Index (n,) of the nearest centroid; argmin takes the lowest of equals."""
-    return distances(points, centroids).argmin(axis=0).astype(np.int32)
+    labels: NDArray[np.int32] = distances(points, centroids).argmin(axis=0).astype(np.int32)
+    return labels
 
 
 def own_dist2(points: Array, centroids: Array, labels: Array) -> NDArray[np.float64]:

@@ -35,7 +35,7 @@ def real_number(name: str, value: object, least: float, advice: str) -> float:
         raise KmcTypeError(f"{accepted}, got {value!r}; {advice}")
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise KmcTypeError(f"{accepted}, got {value!r}; {advice}") from None
     if not least <= number < np.inf:
         raise KmcValueError(f"{accepted}, got {number}; {advice}")
@@ -61,9 +61,7 @@ def real_array(name: str, value: object, ndim: int, shape_words: str) -> NDArray
             f"that numpy cannot read ({error}); pass rows of equal length"
         ) from None
     if array.dtype.kind not in "buif":
-        raise KmcTypeError(
-            f"{name} must hold real numbers, got dtype {array.dtype}; convert with .astype(np.float32)"
-        )
+        raise KmcTypeError(f"{name} must hold real numbers, got dtype {array.dtype}; convert with .astype(np.float32)")
     if array.ndim != ndim:
         raise KmcValueError(
             f"{name} must have shape {shape_words}, got {array.shape}; reshape it to {ndim} dimension"

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from kmc import _threads
 from kmc._validate import choice, real_array, whole_number
-from kmc.compressed_image import CompressedImage
 from kmc.colorspace import points_of
+from kmc.compressed_image import CompressedImage
 from kmc.downsample import downsample as shrink
 from kmc.errors import KmcTypeError, KmcValueError
 from kmc.histogram import ColorHistogram
@@ -88,13 +88,13 @@ def compress(
     n_threads = _threads.resolve(threads)
     picture = load(image)
     first_colors = _checked_init(init, k, picture.channels)
+    smaller = None if downsample is None else shrink(picture, downsample)
 
     histogram = ColorHistogram.from_pixels(picture.pixels, n_threads)
-    if len(histogram) <= k:
-        return _with_palette(picture, histogram, Palette.from_colors(histogram.colors), None, n_threads)
-    sample = histogram
-    if downsample is not None:
-        sample = ColorHistogram.from_pixels(shrink(picture, downsample).pixels, n_threads)
+    if len(histogram) <= k or smaller is None:
+        sample = histogram
+    else:
+        sample = ColorHistogram.from_pixels(smaller.pixels, n_threads)
     palette, clustering = _fit_palette(sample, k, first_colors, num_iterations, seed, n_threads)
     return _with_palette(picture, histogram, palette, clustering, n_threads)
 
@@ -134,8 +134,9 @@ def _fit_palette(
     weights = counts[apart:].astype(np.float64)
     if not isinstance(init, str):
         init = points_of(np.rint(init).astype(np.uint8))[: k - apart].astype(np.float64)
-    start = starting_centroids("k-means++" if isinstance(init, str) and init == "auto" else init,
-                               points, weights, k - apart, (seed, 0), threads)
+    elif init == "auto":
+        init = "k-means++"
+    start = starting_centroids(init, points, weights, k - apart, (seed, 0), threads)
     rounds, tol = (MOST_ROUNDS, 1e-4) if num_iterations is None else (num_iterations, 0.0)
     clustering = fit(points, weights, start, rounds, tol, "lloyd", threads)
     centroids = np.concatenate([np.zeros((apart, clustering.centroids.shape[1])), clustering.centroids])

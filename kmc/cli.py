@@ -234,9 +234,7 @@ def _compress(arguments: argparse.Namespace) -> str:
 def _default_output(path: str) -> str:
     output = Path(path).parent / f"{Path(path).stem}-kmc.png"
     if output.exists():
-        raise KmcFileError(
-            f"{str(output)!r} exists already; name it with -o to replace it, or give another name"
-        )
+        raise KmcFileError(f"{str(output)!r} exists already; name it with -o to replace it, or give another name")
     return str(output)
 
 

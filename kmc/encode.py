@@ -124,9 +124,7 @@ def format_of(path: StrPath) -> Format:
             return file_format
     ending = f"cannot hold a palette as {suffix!r}" if suffix else "has no ending"
     accepted = " or ".join(suffix for file_format in FORMATS for suffix in file_format.suffixes)
-    raise KmcFileError(
-        f"{os.fspath(path)!r} {ending}; kmc writes palette pictures, so end the name in {accepted}"
-    )
+    raise KmcFileError(f"{os.fspath(path)!r} {ending}; kmc writes palette pictures, so end the name in {accepted}")
 
 
 def check_target(path: StrPath) -> Path:
@@ -157,13 +155,10 @@ def check_target(path: StrPath) -> Path:
     if mode is not None and not stat.S_ISREG(mode):
         raise KmcFileError(f"{name} is not a regular file; give the name of one")
     if mode is not None and not os.access(target, os.W_OK):
-        raise KmcFileError(
-            f"{name} is write-protected; change its permissions or take another name"
-        )
+        raise KmcFileError(f"{name} is write-protected; change its permissions or take another name")
     if not folder_exists:
         raise KmcFileNotFoundError(
-            f"{name} cannot be written: its folder {str(target.parent)!r} does not exist; "
-            "create it or take another"
+            f"{name} cannot be written: its folder {str(target.parent)!r} does not exist; create it or take another"
         )
     if not os.access(target.parent, os.W_OK):
         raise KmcFileError(

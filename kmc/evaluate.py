@@ -45,7 +45,7 @@ TILE_COLUMNS = 256
 # The window of Wang et al., as scikit-image cuts it off: sigma 1.5, 3.5 sigma on either side.
 RADIUS = 5
 WINDOW = 2 * RADIUS + 1
-WEIGHTS = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / 1.5) ** 2)
+WEIGHTS: Samples = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / 1.5) ** 2)
 WEIGHTS /= WEIGHTS.sum()
 
 PEAK = 255.0
@@ -159,9 +159,7 @@ def evaluate(original: ImageLike, compressed: ImageLike | CompressedImage) -> Ev
         bits_per_pixel=8 * bytes_compressed / n_pixels if bytes_compressed else None,
         bytes_original=first.n_bytes,
         bytes_compressed=bytes_compressed,
-        compression_ratio=(
-            first.n_bytes / bytes_compressed if first.n_bytes and bytes_compressed else None
-        ),
+        compression_ratio=(first.n_bytes / bytes_compressed if first.n_bytes and bytes_compressed else None),
     )
 
 
@@ -230,9 +228,7 @@ def ssim(original: ImageLike, compressed: ImageLike | CompressedImage) -> float:
     return _ssim(first.pixels, second.pixels)
 
 
-def _load_pair(
-    original: ImageLike, compressed: ImageLike | CompressedImage
-) -> tuple[Picture, Picture]:
+def _load_pair(original: ImageLike, compressed: ImageLike | CompressedImage) -> tuple[Picture, Picture]:
     first = load(original, name="original")
     image = compressed.image if isinstance(compressed, CompressedImage) else compressed
     second = load(image, name="compressed")
@@ -265,7 +261,7 @@ def _mse(original: Pixels, compressed: Pixels) -> float:
         difference = _samples(original[tile], channels)
         difference -= _samples(compressed[tile], channels)
         total += float(np.vdot(difference, difference))
-    return total / (height * width * channels)
+    return total / float(height * width * channels)
 
 
 def _fits_window(picture: Picture) -> bool:
@@ -281,7 +277,7 @@ def _ssim(original: Pixels, compressed: Pixels) -> float:
         x = _samples(original[tile], channels)
         y = _samples(compressed[tile], channels)
         total += float(_similarity(x, y, channels).sum())
-    return total / (height * width * channels)
+    return total / float(height * width * channels)
 
 
 def _tiles(height: int, width: int, overlap: int) -> Iterator[tuple[slice, slice]]:
@@ -343,7 +339,7 @@ def _blur(samples: Samples, channels: int) -> Samples:
 
 def _weighted_sum(shifted: list[Samples]) -> Samples:
     """Sum of the eleven shifted views times WEIGHTS, which are symmetric: add first, then scale."""
-    total = shifted[RADIUS] * WEIGHTS[RADIUS]
+    total: Samples = shifted[RADIUS] * WEIGHTS[RADIUS]
     pair = np.empty_like(total)
     for i in range(RADIUS):
         np.add(shifted[i], shifted[-1 - i], out=pair)

@@ -219,7 +219,13 @@ class _Assigner:
     def assign(self, centroids: Centroids, labels: Labels) -> None:
         """OUT labels (n,); IN too, as they were the last time."""
         _kernels.assign(
-            self._points, centroids, centroids.astype(self._real), self._relative, self._absolute, labels, self._threads
+            self._points,
+            centroids,
+            centroids.astype(self._real),
+            self._relative,
+            self._absolute,
+            labels,
+            self._threads,
         )
 
     def centroids_moved(self, old: Centroids, new: Centroids) -> None:
@@ -317,7 +323,13 @@ class _ClusterSums:
     def _move(self, old_labels: Labels | None, labels: Labels) -> int:
         return int(
             _kernels.update(
-                self._points, self._weights, old_labels, labels, self._sums, self._weight_sums, self._threads
+                self._points,
+                self._weights,
+                old_labels,
+                labels,
+                self._sums,
+                self._weight_sums,
+                self._threads,
             )
         )
 
@@ -402,7 +414,9 @@ def as_points(points: ArrayLike) -> Points:
     array = real_array("points", points, 2, "(n, d)")
     n, d = array.shape
     if n == 0 or d == 0:
-        raise KmcValueError(f"points must hold at least one point of one dimension, got shape {array.shape}; add points")
+        raise KmcValueError(
+            f"points must hold at least one point of one dimension, got shape {array.shape}; add points"
+        )
     if d > MOST_DIMENSIONS:
         raise KmcValueError(f"points must have at most {MOST_DIMENSIONS} dimensions, got {d}; reduce them first")
     if array.dtype not in (np.uint8, np.float32, np.float64):
@@ -438,7 +452,9 @@ def as_weights(weights: ArrayLike, n: int) -> Weights:
 def as_centroids(init: Any, k: int, points: Points) -> Centroids:
     """Check an array `init` and give it as (k, d) in the type of the arithmetic."""
     if init is None:
-        raise KmcTypeError('init must be "k-means++", "random" or an array (k, d), got None; leave it out for the default')
+        raise KmcTypeError(
+            'init must be "k-means++", "random" or an array (k, d), got None; leave it out for the default'
+        )
     array = real_array("init", init, 2, "(k, d)")
     if array.shape != (k, points.shape[1]):
         raise KmcValueError(

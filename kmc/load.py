@@ -192,9 +192,7 @@ def _from_file(file: BinaryIO, name: str) -> Picture:
         file.seek(0, os.SEEK_END)
         n_bytes = file.tell()
         if n_bytes == 0:
-            raise KmcFileError(
-                f"{name} is empty (0 bytes); give a picture file such as PNG or JPEG"
-            )
+            raise KmcFileError(f"{name} is empty (0 bytes); give a picture file such as PNG or JPEG")
         file.seek(0)
         with Image.open(file) as image:
             return _from_pil(image, name, n_bytes)
@@ -244,8 +242,7 @@ def _reading(name: str) -> Iterator[None]:
             raise
         except Image.DecompressionBombError as error:
             raise KmcFileError(
-                f"{name} is refused by Pillow ({_reason(error)}); "
-                "if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
+                f"{name} is refused by Pillow ({_reason(error)}); if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
             ) from error
         except UnidentifiedImageError as error:
             raise KmcFileError(
@@ -356,9 +353,7 @@ def _from_deep_grey(image: Image.Image, key: Any, name: str) -> NDArray[np.uint8
 
 
 def _as_array(image: object, name: str) -> NDArray[Any]:
-    if not any(
-        hasattr(image, protocol) for protocol in ("__array_interface__", "__array__", "__dlpack__")
-    ):
+    if not any(hasattr(image, protocol) for protocol in ("__array_interface__", "__array__", "__dlpack__")):
         raise KmcTypeError(
             f"{name} is of type {type(image).__name__}; give a path, an open binary file, bytes, "
             "a PIL image or an array (numpy.asarray(..., dtype=numpy.uint8) makes one of lists)"
@@ -396,9 +391,7 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
         advice = "drop or convert the other channels"
         if shape[0] in (1, 3, 4) and shape[0] < min(shape[1:]):
             advice = "move the channels last with numpy.moveaxis(image, 0, -1)"
-        raise KmcValueError(
-            f"{name} has {shape[2]} channels (shape {shape}); {accepted}, so {advice}"
-        )
+        raise KmcValueError(f"{name} has {shape[2]} channels (shape {shape}); {accepted}, so {advice}")
 
 
 def _to_8_bits(samples: NDArray[Any], name: str) -> NDArray[np.uint8]:
@@ -428,8 +421,7 @@ def _check_dtype(dtype: np.dtype[Any], name: str) -> None:
     elif dtype.kind == "f":
         advice = "call .astype(numpy.float64)"
     raise KmcTypeError(
-        f"{name} holds {dtype} samples; kmc takes uint8, uint16, bool and float16, 32 or 64, "
-        f"so {advice}"
+        f"{name} holds {dtype} samples; kmc takes uint8, uint16, bool and float16, 32 or 64, so {advice}"
     )
 
 

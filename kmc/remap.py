@@ -1,4 +1,4 @@
-"""Every pixel gets the label of its colour: pixels (h, w, c) + labels (u,) of the histogram's colours -> indices (h, w).
+"""Every pixel gets the label of its colour: pixels (h, w, c), labels (u,) of the colours -> indices (h, w).
 
 A colour's label is looked up, never computed again: one table access for each pixel.
 """

@@ -33,7 +33,7 @@ class RandomStream:
     def uniform(self, size: int) -> NDArray[np.float64]:
         """Give `size` doubles."""
         raw = np.asarray(self._bits.random_raw(size), dtype=np.uint64)
-        return (raw >> np.uint64(11)) * 2.0**-53
+        return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def real_type(points: Points) -> np.dtype[Any]:
@@ -112,12 +112,12 @@ def _first(n: int, weights: NDArray[np.float64] | None, stream: RandomStream) ->
     return int(_search(np.cumsum(weights), draw)[0])
 
 
-def _search(
-    cumulative: NDArray[np.float64], targets: NDArray[np.float64]
-) -> NDArray[np.intp]:
+def _search(cumulative: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.intp]:
     """Find where draws in [0, 1) fall, never past the last entry that has any weight (rounding may ask for it)."""
     found = np.searchsorted(cumulative, targets * cumulative[-1], side="right")
-    return np.minimum(found, np.searchsorted(cumulative, cumulative[-1], side="left"))
+    last = np.searchsorted(cumulative, cumulative[-1], side="left")
+    indices: NDArray[np.intp] = np.minimum(found, last)
+    return indices
 
 
 def _lower(

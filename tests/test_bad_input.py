@@ -47,10 +47,7 @@ def check_raises(kind, words, function, *arguments, **options):
 
 
 def snapshot(folder):
-    return {
-        path.relative_to(folder): path.read_bytes() if path.is_file() else None
-        for path in folder.rglob("*")
-    }
+    return {path.relative_to(folder): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 @pytest.fixture
@@ -384,9 +381,7 @@ BAD_OUTPUTS = [
 def no_rights(monkeypatch):
     """Folders named "protected" cannot be written, not even by root."""
     ask = os.access
-    monkeypatch.setattr(
-        encode.os, "access", lambda path, mode: path.name != "protected" and ask(path, mode)
-    )
+    monkeypatch.setattr(encode.os, "access", lambda path, mode: path.name != "protected" and ask(path, mode))
 
 
 @pytest.mark.parametrize("make", BAD_OUTPUTS)

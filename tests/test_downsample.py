@@ -38,9 +38,7 @@ def test_a_whole_factor_averages_blocks(channels, block, kind):
 def test_a_limit_that_a_whole_factor_meets_is_the_same(block):
     picture = picture_of(120, 240)
     limit = f"{120 * 240 / block**2 / 1e6}MP"
-    np.testing.assert_array_equal(
-        downsample(picture, limit).pixels, downsample(picture, block).pixels
-    )
+    np.testing.assert_array_equal(downsample(picture, limit).pixels, downsample(picture, block).pixels)
 
 
 def test_a_fraction_averages_areas_too():
@@ -62,9 +60,7 @@ def test_transparent_pixels_lend_no_color():
     pixels[::2] = [0, 100, 200, 255]
     small = downsample(load(pixels), 2)
     np.testing.assert_allclose(small.pixels[..., 3], 127.5, atol=1)
-    np.testing.assert_allclose(
-        small.pixels[..., :3], np.broadcast_to([0, 100, 200], (2, 2, 3)), atol=1
-    )
+    np.testing.assert_allclose(small.pixels[..., :3], np.broadcast_to([0, 100, 200], (2, 2, 3)), atol=1)
 
 
 @pytest.mark.parametrize(

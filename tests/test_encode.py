@@ -31,17 +31,13 @@ def chunks_of(data):
     chunks, position = [], 8
     while position < len(data):
         length = int.from_bytes(data[position : position + 4])
-        chunks.append(
-            (data[position + 4 : position + 8], data[position + 8 : position + 8 + length])
-        )
+        chunks.append((data[position + 4 : position + 8], data[position + 8 : position + 8 + length]))
         position += 12 + length
     return chunks
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize(
-    ("k", "bits"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 4), (16, 4), (17, 8), (256, 8)]
-)
+@pytest.mark.parametrize(("k", "bits"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 4), (16, 4), (17, 8), (256, 8)])
 def test_png_holds_the_picture_in_the_fewest_bits(k, bits, channels):
     indices, palette = indices_below(k), palette_of(k, channels)
     data = png_bytes(indices, palette)

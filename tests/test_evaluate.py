@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -15,7 +16,6 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 from sklearn.datasets import load_sample_image
 
 import kmc
-from kmc import evaluate as evaluate_module
 from kmc.errors import KmcFileNotFoundError, KmcTypeError, KmcValueError
 from kmc.evaluate import Evaluation, evaluate, mse, psnr, ssim
 
@@ -134,8 +134,9 @@ class TestMeasures:
     def test_tiles_do_not_show(self, monkeypatch, tile):
         original, compressed = random_pixels((2, 40, 50, 3))
         expected = mse(original, compressed), ssim(original, compressed)
-        monkeypatch.setattr(evaluate_module, "TILE_ROWS", tile[0])
-        monkeypatch.setattr(evaluate_module, "TILE_COLUMNS", tile[1])
+        # Not "kmc.evaluate.TILE_ROWS": the package's attribute of that name is the function.
+        monkeypatch.setattr(sys.modules["kmc.evaluate"], "TILE_ROWS", tile[0])
+        monkeypatch.setattr(sys.modules["kmc.evaluate"], "TILE_COLUMNS", tile[1])
         assert mse(original, compressed) == expected[0]
         assert ssim(original, compressed) == pytest.approx(expected[1], abs=1e-12)
 

@@ -91,7 +91,8 @@ def test_what_float32_cannot_tell_apart_is_decided_in_float64(isa: str, assigner
 
 @pytest.mark.parametrize("assigner", [_Assigner, _Elkan])
 @pytest.mark.parametrize(
-    ("scale", "dtype"), [(1e15, "float32"), (1e-14, "float32"), (1e149, "float64"), (1e-140, "float64")]
+    ("scale", "dtype"),
+    [(1e15, "float32"), (1e-14, "float32"), (1e149, "float64"), (1e-140, "float64")],
 )
 def test_extreme_sizes(isa: str, scale: float, dtype: str, assigner: type) -> None:
     points = (make_points(200, 3, "float64") / 10 * scale).astype(dtype)
@@ -119,7 +120,10 @@ def test_elkan_follows_moving_centroids(isa: str, dtype: str) -> None:
 @pytest.mark.parametrize("n", LENGTHS)
 def test_distances_equal_the_reference(isa: str, n: int, dtype: str) -> None:
     real = np.float64 if dtype == "float64" else np.float32
-    points, centroids = unaligned(make_points(n, 5, dtype)), make_points(6, 5, "float64").astype(real)
+    points, centroids = (
+        unaligned(make_points(n, 5, dtype)),
+        make_points(6, 5, "float64").astype(real),
+    )
     dist2 = np.empty((6, n), dtype=real)
     _kernels.distances(points, centroids, dist2, 2)
     np.testing.assert_array_equal(dist2, _reference.distances(points, centroids, real))

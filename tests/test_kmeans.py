@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import sys
 from typing import Any
@@ -14,7 +15,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 import kmc
-from kmc import _reference, kmeans as kmeans_module  # fmt: skip
+from kmc import _reference  # fmt: skip
+from kmc import kmeans as kmeans_module
 
 Array = NDArray[Any]
 
@@ -30,9 +32,7 @@ def compare_with_scikit_learn(points: Array, weights: Array | None, init: Array)
     theirs = cluster.KMeans(k, init=init, n_init=1, tol=0, max_iter=2000, algorithm="lloyd")
     theirs.fit(points.astype(np.float64), sample_weight=weights)
     ours = {
-        algorithm: kmc.kmeans(
-            points, k, weights=weights, init=init, tol=0, num_iterations=2000, algorithm=algorithm
-        )
+        algorithm: kmc.kmeans(points, k, weights=weights, init=init, tol=0, num_iterations=2000, algorithm=algorithm)
         for algorithm in ("lloyd", "elkan")
     }
     lloyd, elkan = ours["lloyd"], ours["elkan"]
@@ -93,10 +93,8 @@ def test_a_number_of_rounds_is_the_textbook_algorithm(china: Array) -> None:
 
 def test_inertia_never_rises(flower: Array) -> None:
     points = flower.reshape(-1, 3)[::20]
-    inertias = [
-        kmc.kmeans(points, 32, init="random", num_iterations=rounds, tol=0).inertia for rounds in range(1, 25)
-    ]
-    assert all(after <= before * (1 + 1e-12) for before, after in zip(inertias, inertias[1:], strict=False))
+    inertias = [kmc.kmeans(points, 32, init="random", num_iterations=rounds, tol=0).inertia for rounds in range(1, 25)]
+    assert all(after <= before * (1 + 1e-12) for before, after in itertools.pairwise(inertias))
 
 
 def test_a_converged_result_is_a_fixed_point(flower: Array) -> None:

@@ -29,9 +29,7 @@ def png_file(bit_depth, color_type, rows, *chunks):
     """A PNG file of a kind that Pillow does not write; `rows` are the packed bytes of each row."""
 
     def chunk(kind, data):
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     samples = {0: 1, 2: 3, 3: 1}[color_type]
     width = len(rows[0]) * 8 // (bit_depth * samples)
@@ -353,9 +351,7 @@ def test_an_opaque_palette_becomes_rgb():
     np.testing.assert_array_equal(picture.pixels.reshape(-1, 3), colors * 4)
 
 
-@pytest.mark.parametrize(
-    ("transparency", "alphas"), [(b"\x00\x80", [0, 128, 255]), (1, [255, 0, 255])]
-)
+@pytest.mark.parametrize(("transparency", "alphas"), [(b"\x00\x80", [0, 128, 255]), (1, [255, 0, 255])])
 @pytest.mark.parametrize("file_format", [None, "PNG"])
 def test_a_palette_with_transparency_becomes_rgba(transparency, alphas, file_format):
     colors = [[10, 20, 30], [40, 50, 60], [70, 80, 90]]

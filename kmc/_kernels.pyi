@@ -1,0 +1,82 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+PART_SIZE: int
+ELKAN_BLOCK: int
+
+Array = NDArray[Any]
+
+class ColorIndex:
+    n_transparent: int
+    n_translucent: int
+
+def instruction_sets() -> tuple[str, ...]: ...
+def instruction_set() -> str: ...
+def set_instruction_set(name: str) -> None: ...
+def has_openmp() -> bool: ...
+def max_threads() -> int: ...
+def assign(
+    points: Array,
+    exact: Array,
+    rounded: Array,
+    relative: float,
+    absolute: float,
+    labels: Array,
+    num_threads: int,
+) -> None: ...
+def elkan_assign(
+    points: Array,
+    exact: Array,
+    rounded: Array,
+    relative: float,
+    absolute: float,
+    transposed: Array,
+    half_distances: Array,
+    half_nearest: Array,
+    travelled: Array,
+    labels: Array,
+    upper: Array,
+    lower: Array,
+    num_threads: int,
+) -> None: ...
+def own_dist2(points: Array, centroids: Array, labels: Array, dist2: Array, num_threads: int) -> None: ...
+def update(
+    points: Array,
+    weights: Array | None,
+    old_labels: Array | None,
+    new_labels: Array,
+    sums: Array,
+    weight_sums: Array,
+    num_threads: int,
+) -> int: ...
+def weighted_sums(values: Array, weights: Array | None, part_sums: Array, num_threads: int) -> None: ...
+def distances(points: Array, centroids: Array, dist2: Array, num_threads: int) -> None: ...
+def candidate_potentials(
+    points: Array,
+    candidates: Array,
+    closest: Array,
+    weights: Array | None,
+    potentials: Array,
+    num_threads: int,
+) -> None: ...
+def lower_closest(
+    points: Array,
+    centroid: Array,
+    closest: Array,
+    weights: Array | None,
+    part_sums: Array,
+    num_threads: int,
+) -> None: ...
+def count_grey(pixels: Array, counts: Array) -> None: ...
+def count_rgb(pixels: Array, num_threads: int) -> tuple[Array, Array, ColorIndex]: ...
+def count_rgba(pixels: Array, num_threads: int) -> tuple[Array, Array, ColorIndex]: ...
+def map_grey(pixels: Array, labels: Array, indices: Array) -> None: ...
+def map_colors(
+    pixels: Array,
+    colors: Array,
+    labels: Array,
+    index: ColorIndex | None,
+    indices: Array,
+    num_threads: int,
+) -> None: ...

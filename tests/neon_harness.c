@@ -1,0 +1,511 @@
+/* Compares the kernels of every vector instruction set that this processor has with those in generic C, and generic C
+ * with the definitions, bit for bit on the same inputs.
+ *
+ * Prints one line for each difference, then a digest of everything that generic C gave, which is the same on every
+ * machine, and the number of differences. Exits with 1 if there are any. test_neon.py builds it for AArch64, where it
+ * may run in an emulator, and for the machine at hand.
+ *
+ * To cover another kernel: write a run_* function that calls it from the table it is given and records what it wrote,
+ * and a function that makes its inputs and calls `check`. */
+#include "color_keys.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) ((ptrdiff_t)(sizeof(array) / sizeof *(array)))
+
+static int n_differences;
+
+/* ---- Random numbers: splitmix64, exact arithmetic only ---- */
+
+static uint64_t random_state;
+
+static uint64_t random_bits(void) {
+  uint64_t z = random_state += 0x9e3779b97f4a7c15u;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return z ^ z >> 31;
+}
+
+static ptrdiff_t random_below(ptrdiff_t n) { return (ptrdiff_t)(random_bits() % (uint64_t)n); }
+
+static double uniform(void) { return (double)(random_bits() >> 11) * 0x1p-53; }
+
+/* ---- Memory: arrays that start at any element, freed together ---- */
+
+#define GUARD 64
+#define UNTOUCHED 0xa5
+
+static void *allocations[64];
+static int n_allocations;
+
+static unsigned char *allocate(size_t bytes) {
+  unsigned char *memory = malloc(bytes ? bytes : 1);
+  if (memory == NULL || n_allocations == COUNT(allocations)) {
+    puts("out of memory");
+    exit(2);
+  }
+  memset(memory, UNTOUCHED, bytes);
+  return allocations[n_allocations++] = memory;
+}
+
+static void free_down_to(int n) {
+  while (n_allocations > n) free(allocations[--n_allocations]);
+}
+
+/* Nothing follows the last element, so that address sanitizers see a kernel that reads on. */
+static void *new_input(ptrdiff_t count, size_t size) {
+  const size_t skip = (size_t)random_below(4) * size;
+  return allocate(skip + (size_t)count * size) + skip;
+}
+
+/* Guarded on both sides; recorded with the guards. */
+static void *new_output(ptrdiff_t count, size_t size) {
+  const size_t skip = (size_t)random_below(4) * size;
+  return allocate(skip + (size_t)count * size + 2 * GUARD) + skip + GUARD;
+}
+
+/* ---- Records: what a kernel wrote, in named parts ---- */
+
+typedef struct {
+  unsigned char *bytes;
+  size_t size, capacity;
+  const char *names[64];
+  size_t ends[64];
+  int n_parts;
+} record;
+
+static void record_output(record *out, const char *name, const void *data, ptrdiff_t count, size_t size) {
+  const size_t bytes = (size_t)count * size + 2 * GUARD;
+  if (out->size + bytes > out->capacity) {
+    out->capacity = 2 * (out->size + bytes);
+    out->bytes = realloc(out->bytes, out->capacity);
+  }
+  if (out->bytes == NULL || out->n_parts == COUNT(out->names)) {
+    puts("out of memory");
+    exit(2);
+  }
+  memcpy(out->bytes + out->size, (const unsigned char *)data - GUARD, bytes);
+  out->size += bytes;
+  out->names[out->n_parts] = name;
+  out->ends[out->n_parts++] = out->size;
+}
+
+static uint64_t digest = 0xcbf29ce484222325u; /* FNV-1a */
+
+static void add_to_digest(const record *out) {
+  for (size_t i = 0; i < out->size; i++) digest = (digest ^ out->bytes[i]) * 0x100000001b3u;
+}
+
+static void report(const char *isa, const char *what, const char *where) {
+  n_differences++;
+  printf("DIFFERENT %s %s: %s\n", isa, what, where);
+}
+
+static void compare(const char *isa, const char *what, const record *expected, const record *got) {
+  size_t start = 0;
+  for (int part = 0; part < expected->n_parts; start = expected->ends[part++]) {
+    const size_t bytes = expected->ends[part] - start;
+    if (memcmp(expected->bytes + start, got->bytes + start, bytes) == 0) continue;
+    size_t first = 0;
+    while (expected->bytes[start + first] == got->bytes[start + first]) first++;
+    char where[120];
+    snprintf(where, sizeof where, "%s (part %d), from byte %td of %zu", expected->names[part], part,
+             (ptrdiff_t)first - GUARD, bytes - 2 * GUARD);
+    report(isa, what, where);
+    return;
+  }
+}
+
+/* Runs a kernel from every table on the same inputs and the same random numbers. */
+static void check(const char *what, void (*run)(const kmc_kernels *, const void *, record *), const void *problem) {
+  static record expected, got;
+  const uint64_t seed = random_state;
+  const int before = n_allocations;
+  int n_tables = 0;
+  while (kmc_available(n_tables) != NULL) n_tables++;
+  for (int i = n_tables - 1; i >= 0; i--) { /* generic is the last */
+    record *out = i == n_tables - 1 ? &expected : &got;
+    out->size = 0, out->n_parts = 0;
+    random_state = seed;
+    run(kmc_available(i), problem, out);
+    free_down_to(before);
+    if (out == &got) compare(kmc_available(i)->name, what, &expected, &got);
+  }
+  add_to_digest(&expected);
+}
+
+static int is_generic(const kmc_kernels *kernels) { return strcmp(kernels->name, "generic") == 0; }
+
+/* ---- Points of any dimension ---- */
+
+enum point_type { U8, F32, F64 };
+static const char *const type_names[] = {"u8", "f32", "f64"};
+static const size_t point_sizes[] = {1, 4, 8}, real_sizes[] = {4, 4, 8};
+
+typedef struct {
+  enum point_type type;
+  ptrdiff_t n, d, k, rounds;
+  void *points, *rounded;
+  double *exact, relative, absolute;
+} points_problem;
+
+static void store(void *array, size_t size, ptrdiff_t i, double value) {
+  if (size == 1) ((uint8_t *)array)[i] = (uint8_t)value;
+  if (size == 4) ((float *)array)[i] = (float)value;
+  if (size == 8) ((double *)array)[i] = value;
+}
+
+static double load(const void *array, size_t size, ptrdiff_t i) {
+  if (size == 1) return ((const uint8_t *)array)[i];
+  return size == 4 ? (double)((const float *)array)[i] : ((const double *)array)[i];
+}
+
+/* Kinds of coordinates. Those of uint8 points are cut off to whole numbers. */
+static double anything(enum point_type type) { return type == U8 ? 256 * uniform() : 20 * uniform() - 10; }
+static double on_lattice(enum point_type type) { return 0.5 * (double)random_below(type == U8 ? 16 : 8); }
+static double too_close(enum point_type type) { return (type == U8 ? 100 : 1000) + 1e-9 * (double)random_below(8); }
+static double scaled(enum point_type type, double single, double wide) {
+  return (2 * uniform() - 1) * (type == F32 ? single : wide);
+}
+static double huge(enum point_type type) { return type == U8 ? 255 : scaled(type, 1e15, 1e150); }
+static double tiny(enum point_type type) { return type == U8 ? random_bits() & 1 : scaled(type, 1e-15, 1e-150); }
+static double subnormal(enum point_type type) { return type == U8 ? 0 : scaled(type, 1e-40, 1e-310); }
+static double one_in_four_huge(enum point_type type) { return random_below(4) ? anything(type) : huge(type); }
+
+static const struct {
+  const char *name;
+  double (*value)(enum point_type type);
+} kinds[] = {
+    {"anything", anything}, {"lattice", on_lattice},     {"too close", too_close},           {"huge", huge},
+    {"tiny", tiny},         {"subnormal", subnormal}, {"one in four huge", one_in_four_huge},
+};
+
+/* The bounds of the error: as in kmc/kmeans.py. */
+static void set_bounds(points_problem *p) {
+  const double epsilon = p->type == F64 ? 0x1p-52 : 0x1p-23;
+  double largest = 0;
+  for (ptrdiff_t i = 0; i < p->n * p->d; i++) {
+    largest = fmax(largest, fabs(load(p->points, point_sizes[p->type], i)));
+  }
+  for (ptrdiff_t i = 0; i < p->k * p->d; i++) largest = fmax(largest, fabs(p->exact[i]));
+  p->relative = (double)(p->d + 16) * epsilon;
+  p->absolute = p->type == F64 ? 1e-152 : epsilon * largest * sqrt((double)p->d) + 2e-17;
+}
+
+static void round_centroids(points_problem *p) {
+  for (ptrdiff_t i = 0; i < p->k * p->d; i++) store(p->rounded, real_sizes[p->type], i, p->exact[i]);
+}
+
+/* One in four centroids is a point, one in four another centroid. */
+static void make_centroids(points_problem *p, double (*value)(enum point_type)) {
+  for (ptrdiff_t j = 0; j < p->k; j++) {
+    const ptrdiff_t source = random_below(4), point = random_below(p->n), other = random_below(j + 1);
+    for (ptrdiff_t t = 0; t < p->d; t++) {
+      double coordinate = value(p->type);
+      if (source == 0) coordinate = load(p->points, point_sizes[p->type], point * p->d + t);
+      if (source == 1 && other < j) coordinate = p->exact[other * p->d + t];
+      p->exact[j * p->d + t] = coordinate;
+    }
+  }
+  round_centroids(p);
+}
+
+static kmc_centroids_f32 single_centroids(const points_problem *p) {
+  return (kmc_centroids_f32){p->exact, p->rounded, p->k, (float)p->relative, (float)p->absolute};
+}
+
+static kmc_centroids_f64 wide_centroids(const points_problem *p) {
+  return (kmc_centroids_f64){p->exact, p->rounded, p->k, p->relative, p->absolute};
+}
+
+static int32_t nearest_by_definition(const points_problem *p, ptrdiff_t i) {
+  double dist2;
+  if (p->type == U8) return kmc_nearest_u8((uint8_t *)p->points + i * p->d, p->d, p->exact, p->k, &dist2);
+  if (p->type == F32) return kmc_nearest_f32((float *)p->points + i * p->d, p->d, p->exact, p->k, &dist2);
+  return kmc_nearest_f64((double *)p->points + i * p->d, p->d, p->exact, p->k, &dist2);
+}
+
+static void record_labels(const kmc_kernels *kernels, const points_problem *p, const int32_t *labels, record *out) {
+  record_output(out, "labels", labels, p->n, sizeof *labels);
+  for (ptrdiff_t i = 0; i < p->n && is_generic(kernels); i++) {
+    if (labels[i] == nearest_by_definition(p, i)) continue;
+    report("generic", type_names[p->type], "labels are not those of the nearest centroids");
+    return;
+  }
+}
+
+static void run_assign(const kmc_kernels *kernels, const void *problem, record *out) {
+  const points_problem *p = problem;
+  const kmc_centroids_f32 single = single_centroids(p);
+  const kmc_centroids_f64 wide = wide_centroids(p);
+  void *tile = new_input(p->d * KMC_TILE, real_sizes[p->type]);
+  int32_t *labels = new_output(p->n, sizeof *labels);
+  if (p->type == U8) kernels->assign_u8(p->points, p->n, p->d, &single, tile, labels);
+  if (p->type == F32) kernels->assign_f32(p->points, p->n, p->d, &single, tile, labels);
+  if (p->type == F64) kernels->assign_f64(p->points, p->n, p->d, &wide, tile, labels);
+  record_labels(kernels, p, labels, out);
+}
+
+static void run_distances(const kmc_kernels *kernels, const void *problem, record *out) {
+  const points_problem *p = problem;
+  const size_t size = real_sizes[p->type];
+  const ptrdiff_t stride = p->n + random_below(3);
+  void *tile = new_input(p->d * KMC_TILE, size), *dist2 = new_output(p->k * stride, size);
+  if (p->type == U8) kernels->distances_u8(p->points, p->n, p->d, p->rounded, p->k, tile, dist2, stride);
+  if (p->type == F32) kernels->distances_f32(p->points, p->n, p->d, p->rounded, p->k, tile, dist2, stride);
+  if (p->type == F64) kernels->distances_f64(p->points, p->n, p->d, p->rounded, p->k, tile, dist2, stride);
+  record_output(out, "dist2", dist2, p->k * stride, size);
+}
+
+/* ---- Elkan: as class _Elkan in kmc/kmeans.py ---- */
+
+typedef struct {
+  ptrdiff_t stride;
+  void *transposed, *half_distances, *half_nearest, *travelled;
+} elkan_knowledge;
+
+static double half_distance(const points_problem *p, ptrdiff_t i, ptrdiff_t j) {
+  double sum = 0;
+  for (ptrdiff_t t = 0; t < p->d; t++) {
+    const double diff = p->exact[i * p->d + t] - p->exact[j * p->d + t];
+    sum += diff * diff;
+  }
+  return sqrt(sum) * (0.5 * (1 - 2 * p->relative));
+}
+
+static void look_at_centroids(const points_problem *p, elkan_knowledge *known) {
+  const size_t size = real_sizes[p->type];
+  for (ptrdiff_t i = 0; i < p->d * known->stride; i++) store(known->transposed, size, i, INFINITY);
+  for (ptrdiff_t i = 0; i < p->k * known->stride; i++) store(known->half_distances, size, i, INFINITY);
+  for (ptrdiff_t j = 0; j < p->k; j++) {
+    double nearest = INFINITY;
+    for (ptrdiff_t t = 0; t < p->d; t++) store(known->transposed, size, t * known->stride + j, p->exact[j * p->d + t]);
+    for (ptrdiff_t other = 0; other < p->k; other++) {
+      if (other == j) continue;
+      const double half = half_distance(p, j, other);
+      store(known->half_distances, size, j * known->stride + other, half);
+      nearest = fmin(nearest, half);
+    }
+    store(known->half_nearest, size, j, nearest);
+  }
+}
+
+/* Centroids creep, stay and jump, by `step` times the size of a coordinate. */
+static void move_centroids(points_problem *p, elkan_knowledge *known, double step) {
+  const size_t size = real_sizes[p->type];
+  for (ptrdiff_t j = 0; j < p->k; j++) {
+    const double scale = random_bits() & 1 ? step : 0;
+    double moved2 = 0;
+    for (ptrdiff_t t = 0; t < p->d; t++) {
+      const double before = p->exact[j * p->d + t], after = before * (1 + scale * (uniform() - 0.5));
+      p->exact[j * p->d + t] = after;
+      moved2 += (after - before) * (after - before);
+    }
+    const double travelled = load(known->travelled, size, j) + sqrt(moved2);
+    store(known->travelled, size, j, travelled * (1 + 4 * (p->type == F64 ? 0x1p-52 : 0x1p-23)));
+  }
+  round_centroids(p);
+}
+
+static void elkan_round(const kmc_kernels *kernels, const points_problem *p, const elkan_knowledge *known,
+                        int32_t *labels, void *upper, void *lower) {
+  const kmc_elkan_f32 single = {single_centroids(p),  known->transposed, known->half_distances,
+                                known->half_nearest, known->travelled,  known->stride};
+  const kmc_elkan_f64 wide = {wide_centroids(p),    known->transposed, known->half_distances,
+                              known->half_nearest, known->travelled,  known->stride};
+  if (p->type == U8) kernels->elkan_u8(p->points, p->n, p->d, &single, labels, upper, lower);
+  if (p->type == F32) kernels->elkan_f32(p->points, p->n, p->d, &single, labels, upper, lower);
+  if (p->type == F64) kernels->elkan_f64(p->points, p->n, p->d, &wide, labels, upper, lower);
+}
+
+static void run_elkan(const kmc_kernels *kernels, const void *problem, record *out) {
+  static const double steps[] = {0.5, 0.01, 0, 1e-7, 1, 0.1, 0.001, 0, 0};
+  points_problem p = *(const points_problem *)problem;
+  const size_t size = real_sizes[p.type];
+  const ptrdiff_t stride = (p.k + KMC_ELKAN_BLOCK - 1) / KMC_ELKAN_BLOCK * KMC_ELKAN_BLOCK;
+  elkan_knowledge known = {stride, new_input(p.d * stride, size), new_input(p.k * stride, size), new_input(p.k, size),
+                           new_input(stride, size)};
+  int32_t *labels = new_output(p.n, sizeof *labels);
+  void *upper = new_output(p.n, size), *lower = new_output(p.n * stride, size);
+  p.exact = memcpy(new_input(p.k * p.d, sizeof *p.exact), p.exact, (size_t)(p.k * p.d) * sizeof *p.exact);
+  p.rounded = memcpy(new_input(p.k * p.d, size), p.rounded, (size_t)(p.k * p.d) * size);
+  memset(labels, 0, (size_t)p.n * sizeof *labels);
+  for (ptrdiff_t i = 0; i < p.n; i++) store(upper, size, i, INFINITY);
+  for (ptrdiff_t i = 0; i < p.n * stride; i++) store(lower, size, i, 0);
+  for (ptrdiff_t i = 0; i < stride; i++) store(known.travelled, size, i, 0);
+  for (ptrdiff_t round = 0; round < p.rounds; round++) {
+    look_at_centroids(&p, &known);
+    elkan_round(kernels, &p, &known, labels, upper, lower);
+    record_labels(kernels, &p, labels, out);
+    record_output(out, "upper", upper, p.n, size);
+    record_output(out, "lower", lower, p.n * stride, size);
+    move_centroids(&p, &known, steps[round % COUNT(steps)]);
+    set_bounds(&p);
+  }
+}
+
+static void check_points(enum point_type type, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k, ptrdiff_t rounds, ptrdiff_t kind) {
+  points_problem p = {.type = type, .n = n, .d = d, .k = k, .rounds = rounds};
+  const size_t size = point_sizes[type];
+  char name[120];
+  p.points = new_input(n * d, size);
+  p.exact = new_input(k * d, sizeof *p.exact);
+  p.rounded = new_input(k * d, real_sizes[type]);
+  for (ptrdiff_t i = 0; i < n * d; i++) store(p.points, size, i, kinds[kind].value(type));
+  make_centroids(&p, kinds[kind].value);
+  set_bounds(&p);
+
+  const char *const suffix = type_names[type];
+  snprintf(name, sizeof name, "assign_%s n=%td d=%td k=%td, %s", suffix, n, d, k, kinds[kind].name);
+  check(name, run_assign, &p);
+  snprintf(name, sizeof name, "distances_%s n=%td d=%td k=%td, %s", suffix, n, d, k, kinds[kind].name);
+  check(name, run_distances, &p);
+  snprintf(name, sizeof name, "elkan_%s n=%td d=%td k=%td, %s", suffix, n, d, k, kinds[kind].name);
+  check(name, run_elkan, &p);
+  free_down_to(0);
+}
+
+static void check_all_points(void) {
+  static const ptrdiff_t lengths[] = {1, 2, 31, 33, 65}, few_d[] = {1, 2, 3, 4, 5, 8, 17}, few_k[] = {1, 4, 7, 33};
+  ptrdiff_t turn = 0; /* every length and kind comes with every k and every d */
+  for (int type = U8; type <= F64; type++) {
+    for (ptrdiff_t k = 1; k <= 33; k++) {
+      for (ptrdiff_t i = 0; i < COUNT(few_d); i++, turn++) {
+        check_points(type, lengths[turn % COUNT(lengths)], few_d[i], k, 3, turn % COUNT(kinds));
+      }
+    }
+    for (ptrdiff_t d = 1; d <= 129; d++) {
+      for (ptrdiff_t i = 0; i < COUNT(few_k); i++, turn++) {
+        check_points(type, lengths[turn % COUNT(lengths)], d, few_k[i], 2, turn % COUNT(kinds));
+      }
+    }
+    for (ptrdiff_t kind = 0; kind < COUNT(kinds); kind++) {
+      check_points(type, 301, 3, 40, 12, kind);
+      check_points(type, 150, 6, 100, 9, kind);
+      check_points(type, 3, 4096, 5, 2, kind);
+    }
+  }
+}
+
+/* ---- Colours ---- */
+
+typedef struct {
+  const uint8_t *pixels;
+  ptrdiff_t n, channels;
+} keys_problem;
+
+static uint32_t key_by_definition(const uint8_t *rgb) {
+  uint32_t key = 0;
+  for (int bit = 0; bit < 8; bit++) {
+    for (int channel = 0; channel < 3; channel++) key |= (uint32_t)(rgb[channel] >> bit & 1) << (3 * bit + 2 - channel);
+  }
+  return key;
+}
+
+static void run_keys(const kmc_kernels *kernels, const void *problem, record *out) {
+  const keys_problem *p = problem;
+  const kmc_color_kernels *color_kernels = kmc_color_kernels_for(kernels);
+  uint32_t *keys = new_output(p->n, sizeof *keys);
+  (p->channels == 3 ? color_kernels->keys_of_rgb : color_kernels->keys_of_rgba)(p->pixels, p->n, keys);
+  record_output(out, "keys", keys, p->n, sizeof *keys);
+  for (ptrdiff_t i = 0; i < p->n && is_generic(kernels); i++) {
+    uint8_t rgb[3];
+    kmc_rgb_of_key(keys[i], rgb);
+    if (keys[i] != key_by_definition(p->pixels + i * p->channels) || memcmp(rgb, p->pixels + i * p->channels, 3) != 0) {
+      report("generic", "keys", "not the interleaved bits");
+      return;
+    }
+  }
+}
+
+static void check_keys(void) {
+  for (ptrdiff_t channels = 3; channels <= 4; channels++) {
+    for (ptrdiff_t n = 1; n <= KMC_KEY_BATCH; n += n < 70 ? 1 : 53) {
+      uint8_t *pixels = new_input(n * channels, 1);
+      for (ptrdiff_t i = 0; i < n * channels; i++) pixels[i] = (uint8_t)random_bits();
+      const keys_problem problem = {pixels, n, channels};
+      char name[120];
+      snprintf(name, sizeof name, "keys of n=%td pixels of %td channels", n, channels);
+      check(name, run_keys, &problem);
+      free_down_to(0);
+    }
+  }
+}
+
+typedef struct {
+  kmc_palette palette;
+  uint32_t block;
+} block_problem;
+
+static kmc_entries new_entries(ptrdiff_t k) {
+  return (kmc_entries){new_input(k, sizeof(float)), new_input(k, sizeof(float)), new_input(k, sizeof(float)),
+                       new_input(k, sizeof(int32_t))};
+}
+
+static uint16_t nearest_entry(const kmc_palette *palette, const uint8_t *rgb) {
+  ptrdiff_t nearest = 0;
+  double least = INFINITY;
+  for (ptrdiff_t i = 0; i < palette->k; i++) {
+    const double r = palette->entries.red[i] - rgb[0], g = palette->entries.green[i] - rgb[1];
+    const double b = palette->entries.blue[i] - rgb[2], dist2 = r * r + g * g + b * b;
+    if (dist2 < least) nearest = i, least = dist2;
+  }
+  return (uint16_t)nearest;
+}
+
+static void run_nearest_in_block(const kmc_kernels *kernels, const void *problem, record *out) {
+  const block_problem *p = problem;
+  uint16_t *labels = new_output(KMC_BLOCK_COLORS, sizeof *labels);
+  kmc_palette palette = p->palette;
+  palette.of_block = new_entries(palette.k), palette.of_cell = new_entries(palette.k);
+  palette.distances = new_input(palette.k, sizeof(float));
+  kmc_color_kernels_for(kernels)->nearest_in_block(&palette, p->block, labels);
+  record_output(out, "labels", labels, KMC_BLOCK_COLORS, sizeof *labels);
+  for (uint32_t i = 0; i < KMC_BLOCK_COLORS && is_generic(kernels); i++) {
+    uint8_t rgb[3];
+    kmc_rgb_of_key(p->block * KMC_BLOCK_COLORS + i, rgb);
+    if (labels[i] == nearest_entry(&palette, rgb)) continue;
+    report("generic", "nearest_in_block", "not the nearest entry");
+    return;
+  }
+}
+
+/* Entries on a lattice of `step`: 1 is anything, 255 the corners of the colour space, what is between makes ties. */
+static void check_nearest_in_block(ptrdiff_t k, ptrdiff_t step) {
+  block_problem p = {.palette = {.k = k, .entries = new_entries(k)}};
+  for (ptrdiff_t i = 0; i < k; i++) {
+    p.palette.entries.red[i] = (float)(random_below(255 / step + 1) * step);
+    p.palette.entries.green[i] = (float)(random_below(255 / step + 1) * step);
+    p.palette.entries.blue[i] = (float)(random_below(255 / step + 1) * step);
+    p.palette.entries.index[i] = (int32_t)i;
+  }
+  const uint32_t blocks[] = {0, KMC_N_BLOCKS - 1, (uint32_t)random_below(KMC_N_BLOCKS)};
+  for (int i = 0; i < COUNT(blocks); i++) {
+    char name[120];
+    p.block = blocks[i];
+    snprintf(name, sizeof name, "nearest_in_block k=%td step=%td block=%u", k, step, (unsigned)p.block);
+    check(name, run_nearest_in_block, &p);
+  }
+  free_down_to(0);
+}
+
+static void check_all_blocks(void) {
+  static const ptrdiff_t sizes[] = {1, 2, 3, 7, 8, 16, 33, 256, 1000}, steps[] = {1, 8, 51, 255};
+  for (int i = 0; i < COUNT(sizes); i++) {
+    for (int j = 0; j < COUNT(steps); j++) check_nearest_in_block(sizes[i], steps[j]);
+  }
+}
+
+int main(void) {
+  for (int i = 0; kmc_available(i) != NULL; i++) printf("%s%s", i ? ", " : "instruction sets: ", kmc_available(i)->name);
+  puts("");
+  check_all_points();
+  check_keys();
+  check_all_blocks();
+  printf("digest: %016" PRIx64 "\ndifferences: %d\n", digest, n_differences);
+  return n_differences > 0;
+}

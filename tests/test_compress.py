@@ -1,0 +1,270 @@
+"""kmc.compress: the whole way of a picture."""
+
+from __future__ import annotations
+
+import io
+import math
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import kmc
+from kmc import _isa, _reference
+from kmc.colorspace import colors_of, points_of
+
+Array = NDArray[Any]
+
+
+def true_mse(original: Array, result: Array) -> float:
+    return float(np.square(original.astype(np.float64) - result.astype(np.float64)).mean())
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 16, 64, 256])
+def test_a_photograph(china: Array, k: int) -> None:
+    result = kmc.compress(china, k)
+    assert len(result.palette) == k
+    assert result.indices.shape == china.shape[:2]
+    assert result.indices.dtype == np.uint8
+    assert result.image.shape == china.shape
+    assert result.mse == pytest.approx(true_mse(china, result.image), rel=1e-12)
+    assert result.psnr == pytest.approx(10 * math.log10(255**2 / result.mse))
+    assert not result.lossless
+    assert result.converged
+
+
+@pytest.mark.parametrize("k", [16, 64])
+def test_no_worse_than_scikit_learn(china: Array, k: int) -> None:
+    cluster = pytest.importorskip("sklearn.cluster")
+    colors, counts = np.unique(china.reshape(-1, 3), axis=0, return_counts=True)
+    theirs = [
+        cluster.KMeans(k, n_init=1, tol=0, max_iter=1000, random_state=seed)
+        .fit(colors.astype(np.float64), sample_weight=counts)
+        .inertia_
+        for seed in range(3)
+    ]
+    assert kmc.compress(china, k).mse <= 1.01 * np.mean(theirs) / china.size
+
+
+def test_every_pixel_has_its_nearest_entry(flower: Array) -> None:
+    result = kmc.compress(flower, 40)
+    pixels = flower.reshape(-1, 3)[::7]
+    nearest = _reference.distances(pixels, result.palette.colors).min(axis=0)
+    chosen = np.square(pixels - result.palette.colors[result.indices.ravel()[::7]].astype(np.float64)).sum(axis=1)
+    np.testing.assert_array_equal(chosen, nearest)
+
+
+def test_random_start_and_a_number_of_rounds_is_the_textbook_algorithm(china: Array) -> None:
+    """Rounds of assign and update on the pixels, then each pixel gets its centroid's colour."""
+    picture = china[::3, ::3].copy()
+    pixels = picture.reshape(-1, 3)
+    start = pixels[np.random.default_rng(0).choice(len(pixels), 10, replace=False)]
+    for rounds in (1, 3):
+        centroids, _ = _reference.kmeans(pixels, None, start.astype(np.float64), rounds)
+        palette = np.unique(np.rint(centroids).astype(np.uint8), axis=0)
+        labels = _reference.assign(pixels, palette)
+        result = kmc.compress(picture, 10, init=start, num_iterations=rounds)
+        assert result.n_iter == rounds
+        np.testing.assert_array_equal(np.unique(result.palette.colors, axis=0), palette)
+        assert result.mse == pytest.approx(true_mse(pixels, palette[labels]))
+    random = kmc.compress(picture, 10, init="random", num_iterations=4)
+    assert random.n_iter == 4
+    assert random.mse > kmc.compress(picture, 10).mse * 0.99
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("k", [12, 40, 256])
+def test_a_picture_of_few_colours_comes_back_exactly(channels: int, k: int) -> None:
+    rng = np.random.default_rng(k)
+    colors = rng.integers(1, 256, (12, channels), dtype=np.uint8)
+    picture = colors[rng.integers(0, 12, (30, 41))]
+    result = kmc.compress(picture, k)
+    np.testing.assert_array_equal(result.image, picture)
+    assert result.lossless
+    assert result.mse == 0
+    assert result.psnr == math.inf
+    assert result.n_iter == 0
+    assert kmc.compress(picture, k, downsample=3).lossless
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 1)])
+def test_grey_stays_grey(shape: tuple[int, ...]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    result = kmc.compress(picture, 5)
+    assert result.image.shape == shape
+    assert result.palette.colors.shape == (5, 1)
+    assert result.to_pil().mode == "L"
+    reread = Image.open(io.BytesIO(result.to_bytes())).convert("RGB")
+    np.testing.assert_array_equal(np.asarray(reread)[:, :, 0], result.image.reshape(20, 30))
+
+
+def soft_disc() -> Array:
+    """A disc of changing colour with a soft edge on transparent ground of many hidden colours."""
+    y, x = np.mgrid[:80, :90]
+    picture = np.random.default_rng(0).integers(0, 256, (80, 90, 4), dtype=np.uint8)
+    picture[:, :, 0], picture[:, :, 1] = 2 * x, 3 * y
+    picture[:, :, 3] = (255 * np.clip(30.5 - np.hypot(x - 45, y - 40), 0, 4) / 4).astype(np.uint8)
+    return picture
+
+
+def test_alpha_is_kept() -> None:
+    picture = soft_disc()
+    result = kmc.compress(picture, 24)
+    alpha, original = result.image[:, :, 3].astype(int), picture[:, :, 3].astype(int)
+    assert (alpha[original == 0] == 0).all()
+    assert (result.palette.colors[:, 3] == 0).sum() == 1
+    assert result.palette.colors[0].tolist() == [0, 0, 0, 0]
+    assert np.abs(alpha - original).mean() < 3
+    reread = np.asarray(Image.open(io.BytesIO(result.to_bytes())).convert("RGBA"))
+    np.testing.assert_array_equal(reread, result.image)
+    hidden = picture.copy()
+    hidden[original == 0, :3] = 0
+    assert result.mse == pytest.approx(true_mse(hidden, result.image))
+
+
+def test_nearest_is_measured_in_premultiplied_space() -> None:
+    colors = soft_disc().reshape(-1, 4)[::11]
+    palette = kmc.compress(soft_disc(), 24).palette
+    expected = _reference.assign(points_of(colors), points_of(palette.colors).astype(np.float64))
+    np.testing.assert_array_equal(palette.nearest(colors), expected)
+
+
+def test_an_entirely_transparent_picture() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (9, 9, 4), dtype=np.uint8)
+    picture[:, :, 3] = 0
+    for k in (1, 2, 16):
+        result = kmc.compress(picture, k)
+        assert result.lossless
+        assert len(result.palette) == 1
+        assert not result.image.any()
+
+
+def test_one_colour_for_a_picture_with_transparent_pixels() -> None:
+    result = kmc.compress(soft_disc(), 1)
+    assert len(result.palette) == 1
+    assert 0 < result.palette.colors[0, 3] < 255
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 1), (1, 100000, 3), (3, 1, 4)])
+def test_odd_shapes(shape: tuple[int, ...]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    for k in (1, 2, 7):
+        assert kmc.compress(picture, k).image.shape == shape
+
+
+@pytest.mark.parametrize("k", [257, 5000])
+def test_more_than_256_colours_stay_in_memory(china: Array, k: int, tmp_path: Path) -> None:
+    result = kmc.compress(china[::2, ::2], k, num_iterations=2, init="random")
+    assert len(result.palette) > 256
+    assert result.indices.dtype == np.uint16
+    assert result.mse == pytest.approx(true_mse(china[::2, ::2], result.image))
+    assert result._repr_png_() is None
+    with pytest.raises(kmc.errors.KmcValueError, match="256"):
+        result.save(tmp_path / "large.png")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("downsample", [2, 3.5, "0.02MP"])
+def test_downsample_fits_on_less_and_maps_all(china: Array, downsample: float | str) -> None:
+    result, full = kmc.compress(china, 32, downsample=downsample), kmc.compress(china, 32)
+    assert result.image.shape == china.shape
+    assert result.mse == pytest.approx(true_mse(china, result.image))
+    assert full.mse < result.mse < 1.5 * full.mse
+
+
+@pytest.mark.parametrize("init", ["auto", "random", "k-means++"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_same_bytes_for_any_threads_and_instruction_set(china: Array, channels: int, init: str) -> None:
+    picture = np.dstack([china, china[:, ::-1, :1]])[:, :, :channels].copy()
+    before = kmc.instruction_set()
+    results = []
+    for name in kmc.instruction_sets():
+        _isa.use(name)
+        results += [kmc.compress(picture, 24, init=init, threads=threads) for threads in (1, 2, 3, 7)]
+    _isa.use(before)
+    for result in results[1:]:
+        assert result.to_bytes() == results[0].to_bytes()
+        assert (result.inertia, result.n_iter, result.mse) == (
+            results[0].inertia, results[0].n_iter, results[0].mse,
+        )  # fmt: skip
+
+
+def test_the_seed_matters_only_to_chance(china: Array) -> None:
+    picture = china[::4, ::4].copy()
+    one, same, other = (kmc.compress(picture, 8, init="random", seed=seed) for seed in (1, 1, 2))
+    assert one.to_bytes() == same.to_bytes()
+    assert one.to_bytes() != other.to_bytes()
+
+
+def test_the_input_is_not_changed(china: Array) -> None:
+    picture = china.copy()
+    picture.flags.writeable = False
+    kmc.compress(picture, 16)
+    np.testing.assert_array_equal(picture, china)
+
+
+def test_memory_stays_within_twice_the_input(china: Array) -> None:
+    """As numpy counts it, at 6 megapixels; 24 are measured in benchmarks."""
+    picture = np.asarray(Image.fromarray(china).resize((3000, 2000), Image.Resampling.BICUBIC))
+    tracemalloc.start()
+    try:
+        result = kmc.compress(picture, 16, num_iterations=2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(result.palette) == 16
+    assert peak <= 2 * picture.nbytes
+
+
+def test_files(china: Array, tmp_path: Path) -> None:
+    Image.fromarray(china).save(tmp_path / "china.png")
+    result = kmc.compress(tmp_path / "china.png", 16)
+    result.save(tmp_path / "small.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "small.png").convert("RGB")), result.image)
+    assert (tmp_path / "small.png").stat().st_size == len(result.to_bytes())
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("small")] == ["small.png"]
+    assert result._repr_png_() == result.to_bytes()
+    assert result.to_pil().mode == "RGB"
+
+
+def test_repr(china: Array) -> None:
+    assert repr(kmc.compress(china, 16)).startswith("CompressedImage(640x427, 16 colours, PSNR 27.")
+    assert "lossless" in repr(kmc.compress(np.zeros((2, 2), dtype=np.uint8), 2))
+    assert repr(kmc.compress(np.zeros((2, 2, 3), dtype=np.uint8), 2).palette) == "Palette(1 colours: #000000)"
+
+
+def test_palette_goes_from_dark_to_light(china: Array) -> None:
+    luma = kmc.compress(china, 32).palette.colors @ np.array([299, 587, 114])
+    assert (np.diff(luma) >= 0).all()
+
+
+def test_colours_survive_the_way_to_points_and_back() -> None:
+    rng = np.random.default_rng(0)
+    for channels in (1, 3, 4):
+        colors = rng.integers(0, 256, (2000, channels), dtype=np.uint8)
+        if channels == 4:
+            colors[colors[:, 3] == 0] = 0
+        np.testing.assert_array_equal(colors_of(points_of(colors).astype(np.float64)), colors)
+
+
+@pytest.mark.parametrize(
+    ("init", "message"),
+    [
+        ("best", "one of"),
+        (None, "leave it out"),
+        ([[0, 0, 0]], "as many rows as k"),
+        ([[0, 0], [1, 1]], "as many rows as k"),
+        ([[0, 0, 0], [256, 0, 0]], "0 to 255"),
+        ([[0, 0, 0], [np.nan, 0, 0]], "finite"),
+        ("k-means", "one of"),
+        (object(), "real numbers"),
+    ],
+)
+def test_bad_init(init: Any, message: str) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    with pytest.raises((kmc.errors.KmcValueError, kmc.errors.KmcTypeError), match=message):
+        kmc.compress(picture, 2, init=init)

@@ -1,0 +1,124 @@
+"""The exact histogram and the final map against plain counting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from kmc import ColorHistogram, _reference
+from kmc.remap import remap
+
+Array = NDArray[Any]
+
+
+def noise(height: int, width: int, channels: int, seed: int = 0) -> Array:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    if channels == 4:  # many opaque, many transparent, some between
+        alpha = pixels[:, :, 3]
+        alpha[alpha < 90] = 0
+        alpha[alpha > 170] = 255
+    return pixels
+
+
+def few_colors(height: int, width: int, channels: int) -> Array:
+    """Long runs of few colours, so that byte counters overflow."""
+    colors = noise(1, 5, channels, seed=3)[0]
+    which = np.random.default_rng(0).integers(0, 5, (height, width)) // 2
+    return np.ascontiguousarray(colors[which])
+
+
+PICTURES = {
+    "noise": noise,
+    "few colours": few_colors,
+    "one colour": lambda h, w, c: np.full((h, w, c), 255, dtype=np.uint8),
+    "transparent": lambda h, w, c: np.zeros((h, w, c), dtype=np.uint8),
+}
+SHAPES = [(1, 1), (1, 2), (7, 13), (1, 1025), (255, 257), (400, 500)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", PICTURES)
+def test_counts_and_map_are_exact(kind: str, shape: tuple[int, int], channels: int, threads: int) -> None:
+    pixels = PICTURES[kind](*shape, channels)
+    flat = pixels.reshape(-1, channels)
+    histogram = ColorHistogram.from_pixels(pixels, threads)
+    counted = zip(map(tuple, histogram.colors.tolist()), histogram.counts.tolist(), strict=True)
+    assert dict(counted) == _reference.count_colors(flat)
+    assert histogram.n_pixels == len(flat)
+
+    labels = np.random.default_rng(1).integers(0, 256, len(histogram))
+    indices = remap(pixels, histogram, labels, 256, threads)
+    assert indices.dtype == np.uint8
+    np.testing.assert_array_equal(indices.ravel(), _reference.remap(flat, histogram.colors, labels))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_map_to_more_than_256_entries(channels: int) -> None:
+    pixels = noise(150, 200, channels)
+    histogram = ColorHistogram.from_pixels(pixels)
+    labels = np.random.default_rng(1).integers(0, 65536, len(histogram))
+    indices = remap(pixels, histogram, labels, 65536)
+    assert indices.dtype == np.uint16
+    np.testing.assert_array_equal(
+        indices.ravel(), _reference.remap(pixels.reshape(-1, channels), histogram.colors, labels)
+    )
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_every_instruction_set(isa: str, channels: int) -> None:
+    pixels = noise(123, 457, channels)[:, 3:]  # starts off any boundary
+    pixels = np.frombuffer(b"x" + pixels.tobytes(), dtype=np.uint8)[1:].reshape(pixels.shape)
+    histogram = ColorHistogram.from_pixels(pixels)
+    flat = pixels.reshape(-1, channels)
+    counted = zip(map(tuple, histogram.colors.tolist()), histogram.counts.tolist(), strict=True)
+    assert dict(counted) == _reference.count_colors(flat)
+    labels = np.arange(len(histogram)) % 200
+    np.testing.assert_array_equal(
+        remap(pixels, histogram, labels, 200).ravel(),
+        _reference.remap(flat, histogram.colors, labels),
+    )
+
+
+def test_all_colours_there_are() -> None:
+    """2^24 colours, each once."""
+    keys = np.arange(1 << 24, dtype=np.uint32)
+    pixels = np.stack([keys >> 16, keys >> 8 & 255, keys & 255], axis=-1).astype(np.uint8)
+    histogram = ColorHistogram.from_pixels(pixels)
+    assert len(histogram) == 1 << 24
+    assert (histogram.counts == 1).all()
+
+
+def test_one_colour_many_times() -> None:
+    pixels = np.full((3000, 1000, 3), 7, dtype=np.uint8)
+    histogram = ColorHistogram.from_pixels(pixels, 3)
+    assert histogram.counts.tolist() == [3_000_000]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_order_depends_on_the_colours_only(channels: int) -> None:
+    pixels = noise(300, 400, channels)
+    shuffled = pixels.reshape(-1, channels)
+    shuffled = shuffled[np.random.default_rng(0).permutation(len(shuffled))]
+    one, other = ColorHistogram.from_pixels(pixels, 1), ColorHistogram.from_pixels(shuffled, 5)
+    np.testing.assert_array_equal(one.colors, other.colors)
+    np.testing.assert_array_equal(one.counts, other.counts)
+
+
+def test_transparent_pixels_are_one_colour_and_the_first() -> None:
+    pixels = noise(50, 50, 4)
+    assert len(np.unique(pixels[pixels[:, :, 3] == 0], axis=0)) > 100
+    histogram = ColorHistogram.from_pixels(pixels)
+    assert histogram.has_transparent
+    assert histogram.colors[0].tolist() == [0, 0, 0, 0]
+    assert histogram.counts[0] == (pixels[:, :, 3] == 0).sum()
+    assert (histogram.colors[1:, 3] > 0).all()
+    assert not ColorHistogram.from_pixels(pixels[:, :, :3].copy()).has_transparent
+
+
+def test_repr() -> None:
+    assert repr(ColorHistogram.from_pixels(noise(2, 2, 3))) == "ColorHistogram(4 colours of 4 pixels)"
