@@ -109,8 +109,8 @@ def summary(name: str, pixels: NDArray[np.uint8], k: int, threads: int, ours: Re
             row("kmc", ours),
             row("scikit-learn KMeans", theirs),
             "",
-            f"kmc took 1/{theirs.seconds / ours.seconds:.0f} of scikit-learn's time, "
-            f"and its error is {ours.mse / theirs.mse:.4f} of scikit-learn's.",
+            f"kmc was {theirs.seconds / ours.seconds:.3g} times as fast as scikit-learn, "
+            f"with {ours.mse / theirs.mse:.4f} times its error.",
             f"Medians of {RUNS} runs in turn, array in, palette and indices out, after one run of "
             "each on a tiny picture;",
             "scikit-learn with init k-means++ and n_init=1; both results written by the same PNG writer.",

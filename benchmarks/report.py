@@ -3,7 +3,8 @@
     python -m pytest benchmarks -p benchmark --benchmark-json=benchmarks/results.json
     python benchmarks/report.py benchmarks/results.json README.md
 
-(`make bench` and `make tables` do that.) What stands between the two marker comments is replaced; nobody types a figure.
+(`make bench` and `make tables` do that.) What stands between the two marker comments is
+replaced; nobody types a figure.
 """
 
 from __future__ import annotations
