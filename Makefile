@@ -45,7 +45,7 @@ coverage: $(VENV)/.dev
 	cd build/coverage && PYTHONPATH=. $(abspath $(RUN)) -m pytest -q --cov --cov-report=term-missing --cov-fail-under=95
 
 bench: $(VENV)/.dev
-	$(RUN) -m pytest benchmarks -p pytest_benchmark.plugin --override-ini addopts= --benchmark-json=benchmarks/results.json
+	$(RUN) -m pytest benchmarks -p benchmark --benchmark-json=benchmarks/results.json
 
 tables: $(VENV)/.dev
 	$(RUN) benchmarks/report.py benchmarks/results.json

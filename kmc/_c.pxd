@@ -1,6 +1,6 @@
 """What the C kernels of src_c declare; the contracts are in their headers."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 ctypedef Py_ssize_t size
 
@@ -97,12 +97,25 @@ cdef extern from "kmc_kernels.h" nogil:
 
 
 cdef extern from "color_keys.h" nogil:
-    ctypedef struct kmc_key_kernels:
+    ctypedef struct kmc_pixel_kernels:
         pass
-    const kmc_key_kernels *kmc_key_kernels_for(const kmc_kernels *kernels)
+    const kmc_pixel_kernels *kmc_pixel_kernels_for(const kmc_kernels *kernels)
     enum: KMC_N_BLOCKS
     enum: KMC_BLOCK_COLORS
     enum: KMC_N_CELLS
+
+    ctypedef struct kmc_entries:
+        float *red
+        float *green
+        float *blue
+        int32_t *index
+
+    ctypedef struct kmc_palette:
+        size k
+        kmc_entries entries
+        kmc_entries of_block
+        kmc_entries of_cell
+        float *distances
 
 
 cdef extern from "histogram.h" nogil:
@@ -113,10 +126,11 @@ cdef extern from "histogram.h" nogil:
         size n_blocks
         size n_wraps
     enum: KMC_WRAP
+    enum: KMC_SMALL_PICTURE
     void kmc_counter_clear(kmc_counter *)
-    void kmc_count_rgb(const kmc_key_kernels *, const uint8_t *pixels, size n, kmc_counter *)
+    void kmc_count_rgb(const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_counter *)
     size kmc_count_rgba(
-        const kmc_key_kernels *, const uint8_t *pixels, size n, kmc_counter *,
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_counter *,
         uint32_t *translucent, int64_t *n_transparent
     )
     void kmc_count_grey(const uint8_t *pixels, size n, int64_t *counts)
@@ -129,6 +143,10 @@ cdef extern from "histogram.h" nogil:
         const kmc_counter *, size n_counters, size first_block, size last_block,
         const int64_t *offsets, size channels, uint8_t *colors, int64_t *counts
     )
+    size kmc_rank_pixels(
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, uint64_t *sorted,
+        uint64_t *scratch, uint8_t *colors, int64_t *counts, uint32_t *ranks
+    )
     size kmc_sort_keys(uint32_t *keys, size n, uint32_t *counts)
     size kmc_merge_keys(
         const uint32_t *keys, const uint32_t *key_counts, const size *starts, const size *lengths,
@@ -137,11 +155,7 @@ cdef extern from "histogram.h" nogil:
 
 
 cdef extern from "color_map.h" nogil:
-    ctypedef struct kmc_palette:
-        const uint8_t *colors
-        int32_t *candidates
-        float *distances
-        size k
+    void kmc_mark_blocks(const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint8_t *marks)
     void kmc_index_alphas(const uint8_t *colors, size n, uint32_t *keys, int64_t *alpha_start)
     void kmc_place_labels_u8(
         const uint8_t *colors, size channels, const uint8_t *labels, size n,
@@ -152,22 +166,30 @@ cdef extern from "color_map.h" nogil:
         const uint32_t *block_start, uint16_t *table
     )
     void kmc_map_rgb_u8(
-        const kmc_key_kernels *, const uint8_t *pixels, size n, uint32_t *block_start,
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint32_t *block_start,
         uint8_t *table, const kmc_palette *, size *n_blocks, uint8_t *indices
     )
     void kmc_map_rgb_u16(
-        const kmc_key_kernels *, const uint8_t *pixels, size n, uint32_t *block_start,
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint32_t *block_start,
         uint16_t *table, const kmc_palette *, size *n_blocks, uint16_t *indices
     )
     void kmc_map_rgba_u8(
-        const kmc_key_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,
         const uint8_t *table, const uint32_t *keys, const int64_t *alpha_start,
         const uint8_t *translucent_labels, uint8_t transparent_label, uint8_t *indices
     )
     void kmc_map_rgba_u16(
-        const kmc_key_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,
         const uint16_t *table, const uint32_t *keys, const int64_t *alpha_start,
         const uint16_t *translucent_labels, uint16_t transparent_label, uint16_t *indices
     )
     void kmc_map_grey_u8(const uint8_t *pixels, size n, const uint8_t *labels, uint8_t *indices)
     void kmc_map_grey_u16(const uint8_t *pixels, size n, const uint16_t *labels, uint16_t *indices)
+    void kmc_map_ranks_u8(const uint32_t *ranks, size n, const uint8_t *labels, uint8_t *indices)
+    void kmc_map_ranks_u16(const uint32_t *ranks, size n, const uint16_t *labels, uint16_t *indices)
+    void kmc_fill_block_u8(
+        const kmc_pixel_kernels *, const kmc_palette *, uint32_t block, uint8_t *labels
+    )
+    void kmc_fill_block_u16(
+        const kmc_pixel_kernels *, const kmc_palette *, uint32_t block, uint16_t *labels
+    )

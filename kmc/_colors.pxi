@@ -20,9 +20,12 @@ cdef Py_ssize_t n_parts_of(Py_ssize_t n, int num_threads) noexcept nogil:
 
 
 cdef class ColorIndex:
-    """Where the colours of a histogram stand in its table, which the map writes labels into."""
+    """Where the colours of a histogram stand in its table, which the map writes labels into.
 
-    cdef object block_start, table
+    Of a small picture: the row of each pixel's colour (`ranks`).
+    """
+
+    cdef object block_start, table, ranks
     cdef Py_ssize_t n_blocks
     cdef readonly Py_ssize_t n_transparent, n_translucent
 
@@ -68,30 +71,55 @@ def count_grey(const uint8_t[::1] pixels, int64_t[::1] counts):
         _c.kmc_count_grey(&pixels[0], pixels.shape[0], &counts[0])
 
 
-def count_rgb(const uint8_t[:, ::1] pixels, int num_threads):
-    """Distinct colours (u, 3) in the order of their keys, counts (u,) int64, and their ColorIndex."""
+def count_colors(const uint8_t[:, ::1] pixels, int num_threads):
+    """Distinct colours (u, c) in the order of their keys, counts (u,) int64, and their ColorIndex.
+
+    IN pixels (n, c), c 3 or 4. RGBA: first the transparent colour, if any, then translucent ones, then opaque ones.
+    """
+    assert pixels.shape[0] > 0 and pixels.shape[1] in (3, 4)
+    if pixels.shape[0] <= _c.KMC_SMALL_PICTURE:
+        return count_small(pixels)
+    return count_rgb(pixels, num_threads) if pixels.shape[1] == 3 else count_rgba(pixels, num_threads)
+
+
+cdef tuple count_small(const uint8_t[:, ::1] pixels):
+    """Sorting is cheaper than clearing and reading a table."""
+    cdef Py_ssize_t n = pixels.shape[0], channels = pixels.shape[1], u
+    color_array, count_array = np.empty((n, channels), np.uint8), np.empty(n, np.int64)
+    cdef uint64_t[:, ::1] sorted_and_scratch = np.empty((2, n), np.uint64)
+    cdef uint8_t[:, ::1] colors = color_array
+    cdef int64_t[::1] counts = count_array
+    cdef ColorIndex index = ColorIndex()
+    cdef uint32_t[::1] ranks = np.empty(n, np.uint32)
+    with nogil:
+        u = _c.kmc_rank_pixels(
+            _c.kmc_pixel_kernels_for(kernels), &pixels[0, 0], n, channels, &sorted_and_scratch[0, 0],
+            &sorted_and_scratch[1, 0], &colors[0, 0], &counts[0], &ranks[0],
+        )
+    index.ranks = ranks
+    return color_array[:u].copy(), count_array[:u].copy(), index
+
+
+cdef tuple count_rgb(const uint8_t[:, ::1] pixels, int num_threads):
     cdef Py_ssize_t n = pixels.shape[0], i, start
-    assert pixels.shape[1] == 3 and n > 0
     cdef Counters counters = Counters(n, n_parts_of(n, num_threads))
     cdef Py_ssize_t n_parts = counters.n
-    cdef const _c.kmc_key_kernels *key_kernels = _c.kmc_key_kernels_for(kernels)
+    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
         _c.kmc_count_rgb(
-            key_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, &counters.of_part[i]
+            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, &counters.of_part[i]
         )
         _c.kmc_counter_finish(&counters.of_part[i], counters.scratch + i * counters.n_scratch)
     colors, counts = emit_opaque(counters, 3, 0)
     return colors, counts, index_of(counters, 0, 0)
 
 
-def count_rgba(const uint8_t[:, ::1] pixels, int num_threads):
-    """As count_rgb for (n, 4): first the transparent colour, if any, then translucent, then opaque."""
+cdef tuple count_rgba(const uint8_t[:, ::1] pixels, int num_threads):
     cdef Py_ssize_t n = pixels.shape[0], i, start, n_translucent = 0, first
-    assert pixels.shape[1] == 4 and n > 0
     cdef Counters counters = Counters(n, n_parts_of(n, num_threads))
     cdef Py_ssize_t n_parts = counters.n
-    cdef const _c.kmc_key_kernels *key_kernels = _c.kmc_key_kernels_for(kernels)
+    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     # Each part writes its keys from where its pixels start; rows that no key reaches cost no memory.
     cdef uint32_t[::1] keys = np.empty(n + n_parts, np.uint32), key_counts
     cdef Py_ssize_t[::1] list_starts = np.empty(n_parts, np.intp), lengths = np.empty(n_parts, np.intp)
@@ -100,7 +128,7 @@ def count_rgba(const uint8_t[:, ::1] pixels, int num_threads):
         start = n * i // n_parts
         list_starts[i] = start + i
         lengths[i] = _c.kmc_count_rgba(
-            key_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, &counters.of_part[i],
+            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, &counters.of_part[i],
             &keys[start + i], &transparent[i],
         )
         _c.kmc_counter_finish(&counters.of_part[i], counters.scratch + i * counters.n_scratch)
@@ -181,8 +209,13 @@ def map_colors(
     cdef Py_ssize_t n = pixels.shape[0], channels = pixels.shape[1], i, start
     cdef Py_ssize_t n_before = index.n_transparent + index.n_translucent, u = colors.shape[0] - n_before
     cdef Py_ssize_t n_parts = n_parts_of(n, num_threads)
+    cdef const uint32_t[::1] ranks
     assert colors.shape[1] == channels and labels.shape[0] == colors.shape[0] and indices.shape[0] == n
-    cdef const _c.kmc_key_kernels *key_kernels = _c.kmc_key_kernels_for(kernels)
+    if index.ranks is not None:
+        ranks = index.ranks
+        map_ranks(&ranks[0], n, &labels[0], &indices[0])
+        return
+    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     cdef uint32_t[::1] block_start = index.block_start
     cdef label_t[::1] table
     if label_t is uint8_t:
@@ -199,9 +232,18 @@ def map_colors(
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
         map_part(
-            key_kernels, pixels, start, n * (i + 1) // n_parts, &block_start[0], &table[0], &keys[0],
+            pixel_kernels, pixels, start, n * (i + 1) // n_parts, &block_start[0], &table[0], &keys[0],
             &alpha_start[0], labels, index.n_transparent, indices,
         )
+
+
+cdef inline void map_ranks(
+    const uint32_t *ranks, Py_ssize_t n, const label_t *labels, label_t *indices
+) noexcept nogil:
+    if label_t is uint8_t:
+        _c.kmc_map_ranks_u8(ranks, n, labels, indices)
+    else:
+        _c.kmc_map_ranks_u16(ranks, n, labels, indices)
 
 
 cdef inline void place_labels(
@@ -218,7 +260,7 @@ cdef inline void place_labels(
 
 
 cdef inline void map_part(
-    const _c.kmc_key_kernels *key_kernels, const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop,
+    const _c.kmc_pixel_kernels *pixel_kernels, const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop,
     uint32_t *block_start, label_t *table, const uint32_t *keys, const int64_t *alpha_start,
     const label_t[::1] labels, Py_ssize_t n_transparent, label_t[::1] indices,
 ) noexcept nogil:
@@ -226,19 +268,19 @@ cdef inline void map_part(
     if pixels.shape[1] == 3:
         if label_t is uint8_t:
             _c.kmc_map_rgb_u8(
-                key_kernels, &pixels[start, 0], n, block_start, table, NULL, NULL, &indices[start]
+                pixel_kernels, &pixels[start, 0], n, block_start, table, NULL, NULL, &indices[start]
             )
         else:
             _c.kmc_map_rgb_u16(
-                key_kernels, &pixels[start, 0], n, block_start, table, NULL, NULL, &indices[start]
+                pixel_kernels, &pixels[start, 0], n, block_start, table, NULL, NULL, &indices[start]
             )
     elif label_t is uint8_t:
         _c.kmc_map_rgba_u8(
-            key_kernels, &pixels[start, 0], n, block_start, table, keys, alpha_start,
+            pixel_kernels, &pixels[start, 0], n, block_start, table, keys, alpha_start,
             &labels[0] + n_transparent, labels[0], &indices[start],
         )
     else:
         _c.kmc_map_rgba_u16(
-            key_kernels, &pixels[start, 0], n, block_start, table, keys, alpha_start,
+            pixel_kernels, &pixels[start, 0], n, block_start, table, keys, alpha_start,
             &labels[0] + n_transparent, labels[0], &indices[start],
         )

@@ -53,8 +53,7 @@ class ColorHistogram:
             _kernels.count_grey(flat.ravel(), level_counts)
             levels = np.flatnonzero(level_counts)
             return cls(levels.astype(np.uint8)[:, None], level_counts[levels])
-        count = _kernels.count_rgb if channels == 3 else _kernels.count_rgba
-        return cls(*count(flat, n_threads))
+        return cls(*_kernels.count_colors(flat, n_threads))
 
     def __len__(self) -> int:
         return len(self.colors)

@@ -53,10 +53,10 @@ typedef struct {
 
 /* A palette whose nearest entry is looked for: squared Euclidean distance in sRGB, exact; ties to the lowest index. */
 typedef struct {
-  ptrdiff_t k;                  /* 1 .. 65536 */
-  kmc_entries entries;          /* IN: (k) each, in order of index, which is 0 .. k - 1 */
+  ptrdiff_t k;                   /* 1 .. 65536 */
+  kmc_entries entries;           /* IN: (k) each, in order of index, which is 0 .. k - 1 */
   kmc_entries of_block, of_cell; /* SCRATCH of one thread: (k) each */
-  float *distances;             /* SCRATCH of one thread: (k) */
+  float *distances;              /* SCRATCH of one thread: (k) */
 } kmc_palette;
 
 /* keys_of_rgb, keys_of_rgba   IN pixels (n, 3) or (n, 4), n <= KMC_KEY_BATCH; OUT keys (n), of 24 bits: alpha is not
@@ -66,12 +66,12 @@ typedef struct {
   void (*keys_of_rgb)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
   void (*keys_of_rgba)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
   void (*nearest_in_block)(const kmc_palette *palette, uint32_t block, uint16_t *labels);
-} kmc_color_kernels;
+} kmc_pixel_kernels;
 
-extern const kmc_color_kernels kmc_color_kernels_generic;
-extern const kmc_color_kernels kmc_color_kernels_avx2; /* x86-64 builds only */
+extern const kmc_pixel_kernels kmc_pixel_kernels_generic;
+extern const kmc_pixel_kernels kmc_pixel_kernels_avx2; /* x86-64 builds only */
 
-/* The colour kernels of the same instruction set as `kernels`, a table that kmc_available gave. */
-const kmc_color_kernels *kmc_color_kernels_for(const kmc_kernels *kernels);
+/* The pixel kernels of the same instruction set as `kernels`, a table that kmc_available gave. */
+const kmc_pixel_kernels *kmc_pixel_kernels_for(const kmc_kernels *kernels);
 
 #endif

@@ -1,7 +1,8 @@
 /* The final map; color_map.h tells the ways. */
 #include "color_map.h"
 
-/* The key's alpha leaves a range of keys, which is halved until one is left, without a branch that cannot be guessed. */
+/* The key's alpha leaves a range of keys, which is halved until one is left, without a branch that cannot be guessed.
+ */
 static inline int64_t position_of_key(const uint32_t *keys, const int64_t *alpha_start, uint32_t key) {
   int64_t first = alpha_start[key >> 24], length = alpha_start[(key >> 24) + 1] - first;
   while (length > 1) {
@@ -22,7 +23,7 @@ void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_
   }
 }
 
-void kmc_mark_blocks(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks) {
+void kmc_mark_blocks(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks) {
   uint32_t keys[KMC_KEY_BATCH];
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;

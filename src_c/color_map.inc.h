@@ -8,14 +8,15 @@ void LABEL_NAME(kmc_place_labels)(const uint8_t *colors, ptrdiff_t channels, con
   }
 }
 
-void LABEL_NAME(kmc_fill_block)(const kmc_color_kernels *kernels, const kmc_palette *palette, uint32_t block,
+void LABEL_NAME(kmc_fill_block)(const kmc_pixel_kernels *kernels, const kmc_palette *palette, uint32_t block,
                                 LABEL *labels) {
   uint16_t nearest[KMC_BLOCK_COLORS];
   kernels->nearest_in_block(palette, block, nearest);
   for (int i = 0; i < KMC_BLOCK_COLORS; i++) labels[i] = (LABEL)nearest[i];
 }
 
-static void LABEL_NAME(fill_missing)(const kmc_color_kernels *kernels, const kmc_palette *palette, const uint32_t *keys,
+/* Palette only: fills the blocks that the keys need and that are not there. */
+static void LABEL_NAME(fill_missing)(const kmc_pixel_kernels *kernels, const kmc_palette *palette, const uint32_t *keys,
                                      ptrdiff_t n, uint32_t *block_start, LABEL *table, ptrdiff_t *n_blocks) {
   for (ptrdiff_t i = 0; i < n; i++) {
     const uint32_t block = keys[i] / KMC_BLOCK_COLORS;
@@ -29,27 +30,34 @@ static inline LABEL LABEL_NAME(label_of_key)(uint32_t key, const uint32_t *block
   return table[block_start[key / KMC_BLOCK_COLORS] + key % KMC_BLOCK_COLORS];
 }
 
-void LABEL_NAME(kmc_map_rgb)(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint32_t *block_start,
-                             LABEL *table, const kmc_palette *palette, ptrdiff_t *n_blocks, LABEL *indices) {
+/* Four labels are read before one is written: `indices` may be bytes, which a compiler must take to overlap all. */
+void LABEL_NAME(kmc_map_rgb)(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
+                             uint32_t *block_start, LABEL *table, const kmc_palette *palette, ptrdiff_t *n_blocks,
+                             LABEL *indices) {
   uint32_t keys[KMC_KEY_BATCH];
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
-    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
-    if (palette != NULL) LABEL_NAME(fill_missing)(kernels, palette, keys, batch, block_start, table, n_blocks);
     LABEL *const out = indices + first;
+    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
+    if (palette != NULL) {
+      LABEL_NAME(fill_missing)(kernels, palette, keys, batch, block_start, table, n_blocks);
+    }
     ptrdiff_t i = 0;
     for (; i + 4 <= batch; i += 4) {
       const LABEL label0 = LABEL_NAME(label_of_key)(keys[i], block_start, table);
       const LABEL label1 = LABEL_NAME(label_of_key)(keys[i + 1], block_start, table);
       const LABEL label2 = LABEL_NAME(label_of_key)(keys[i + 2], block_start, table);
       const LABEL label3 = LABEL_NAME(label_of_key)(keys[i + 3], block_start, table);
-      out[i] = label0, out[i + 1] = label1, out[i + 2] = label2, out[i + 3] = label3;
+      out[i] = label0;
+      out[i + 1] = label1;
+      out[i + 2] = label2;
+      out[i + 3] = label3;
     }
     for (; i < batch; i++) out[i] = LABEL_NAME(label_of_key)(keys[i], block_start, table);
   }
 }
 
-void LABEL_NAME(kmc_map_rgba)(const kmc_color_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
+void LABEL_NAME(kmc_map_rgba)(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
                               const uint32_t *block_start, const LABEL *table, const uint32_t *keys,
                               const int64_t *alpha_start, const LABEL *translucent_labels, LABEL transparent_label,
                               LABEL *indices) {

@@ -1,4 +1,4 @@
-/* Included by color_kernels_<isa>.c: the nearest palette entry of each colour of a block, and the table of kernels.
+/* Included by pixel_kernels_<isa>.c: the nearest palette entry of each colour of a block, and the table of kernels.
  *
  * An entry can be the nearest to some colour of a box only if its least distance to the box is at most the smallest
  * greatest distance of any entry. Of 256 entries 10 to 30 remain for a block, and of those about 7 for one of its
@@ -41,10 +41,11 @@ static ptrdiff_t candidates_of_box(const kmc_entries *entries, ptrdiff_t n, cons
  * equally near ones, that with the lowest index. (r, g, b): the entry less the cell's corner.
  *
  * The score is the squared distance less what does not depend on the entry and less `nearest`, the least squared
- * distance of a candidate to the corner: r^2 + g^2 + b^2 - nearest - 2 (r, g, b) . x with 0 <= x <= 7. It is linear in x and
- * so in the bits of the key: each bit doubles the table of scores. 16 bits hold it: with D = 7 sqrt(3), the diameter of
- * a cell, a candidate is at most 2 D farther from the corner than the nearest one, which is at most 255 sqrt(3) away:
- * 4 D 255 sqrt(3) + 4 D^2 < 22009; the product is at most 2 * 255 * 7 * 3 = 10710; their sum is below 2^15. */
+ * distance of a candidate to the corner: r^2 + g^2 + b^2 - nearest - 2 (r, g, b) . x with 0 <= x <= 7. It is linear in
+ * x and so in the bits of the key: each bit doubles the table of scores. 16 bits hold it: with D = 7 sqrt(3), the
+ * diameter of a cell, a candidate is at most 2 D farther from the corner than the nearest one, which is at most 255
+ * sqrt(3) away: 4 D 255 sqrt(3) + 4 D^2 < 22009; the product is at most 2 * 255 * 7 * 3 = 10710; their sum is below
+ * 2^15. */
 static void keep_nearer(int32_t r, int32_t g, int32_t b, int32_t nearest, int32_t index, int32_t *best) {
   int32_t scores[64];
   scores[0] = (r * r + g * g + b * b - nearest) * 65536 + index;
@@ -98,4 +99,4 @@ static void nearest_in_block(const kmc_palette *palette, uint32_t block, uint16_
   }
 }
 
-const kmc_color_kernels KMC_COLOR_TABLE = {keys_of_rgb, keys_of_rgba, nearest_in_block};
+const kmc_pixel_kernels KMC_PIXEL_TABLE = {keys_of_rgb, keys_of_rgba, nearest_in_block};

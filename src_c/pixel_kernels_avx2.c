@@ -1,4 +1,4 @@
-/* Colour kernels, AVX2. Keys: eight pixels at a time, 16 instructions once they lie one to a 32-bit lane.
+/* Pixel kernels, AVX2. Keys: eight pixels at a time, 16 instructions once they lie one to a 32-bit lane.
  *
  * Groups of three bits are spread by a byte shuffle used as a table (abc -> a00b00c), and the three channels of a pixel
  * are joined by multiply-adds with weights 1, 2, 4: b + 2g in one 16-bit half, 4r in the other, then their sum. */
@@ -14,7 +14,7 @@
 
 #include <immintrin.h>
 
-#define KMC_COLOR_TABLE kmc_color_kernels_avx2
+#define KMC_PIXEL_TABLE kmc_pixel_kernels_avx2
 
 /* IN bgr: in each 32-bit lane the bytes b, g, r, 0. OUT nine bits of key for three bits of each channel. */
 static inline __m256i join_bits(__m256i bgr, int shift, int mask, int weight) {

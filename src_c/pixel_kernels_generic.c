@@ -1,7 +1,7 @@
-/* Colour kernels for every processor, and which table goes with which instruction set. */
+/* Pixel kernels for every processor, and which table goes with which instruction set. */
 #include "color_keys.h"
 
-#define KMC_COLOR_TABLE kmc_color_kernels_generic
+#define KMC_PIXEL_TABLE kmc_pixel_kernels_generic
 
 static void keys_of_pixels(const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels, uint32_t *keys) {
   for (ptrdiff_t i = 0; i < n; i++) keys[i] = kmc_key_of_rgb(pixels + i * channels);
@@ -13,12 +13,12 @@ static void keys_of_rgba(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) { k
 
 #include "nearest_in_block.inc.h"
 
-const kmc_color_kernels *kmc_color_kernels_for(const kmc_kernels *kernels) {
+const kmc_pixel_kernels *kmc_pixel_kernels_for(const kmc_kernels *kernels) {
 #if defined(__x86_64__) || defined(_M_X64)
   extern const kmc_kernels kmc_kernels_generic;
-  if (kernels != &kmc_kernels_generic) return &kmc_color_kernels_avx2; /* AVX-512 implies it */
+  if (kernels != &kmc_kernels_generic) return &kmc_pixel_kernels_avx2; /* AVX-512 implies it */
 #else
   (void)kernels;
 #endif
-  return &kmc_color_kernels_generic;
+  return &kmc_pixel_kernels_generic;
 }

@@ -1,0 +1,428 @@
+/* Lloyd's algorithm on the colours of a picture: the driver. What it computes and why: color_kmeans.h. */
+#include "color_kmeans.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "color_kmeans_level.h"
+
+static int32_t part(int32_t n, int32_t i, int32_t n_tasks) { return (int32_t)((int64_t)n * i / n_tasks); }
+
+/* Steps on fewer points than this run in one thread: starting a second one costs more (5 to 20 microseconds). */
+enum { PARALLEL_POINTS = 16384 };
+
+static int32_t tasks_for(const kmc_fit *fit, const kmc_level *level) {
+  return level->n < PARALLEL_POINTS ? 1 : fit->parallel.n_tasks;
+}
+
+static void run(const kmc_fit *fit, kmc_task task, int32_t n_tasks) {
+  if (n_tasks == 1) task((void *)fit, 0);
+  else fit->parallel.run(fit->parallel.threads, task, (void *)fit, n_tasks);
+}
+
+static void list_part(void *context, int32_t i) {
+  const kmc_fit *fit = context;
+  const int32_t n_tasks = tasks_for(fit, fit->level), n = fit->level->n_groups;
+  fit->kernels->list_candidates(fit->level, &fit->centroids, part(n, i, n_tasks), part(n, i + 1, n_tasks),
+                                &fit->scratch[i]);
+}
+
+/* The nearest of the listed centroids, or of all for n = 0, by the double sum over the channels of (x - c)^2 in 8-bit
+ * coordinates; ties go to the lowest. `mean` is (k, KMC_CHANNELS). */
+static int32_t nearest_in_double(const kmc_fit *fit, uint32_t color, const uint16_t *list, int32_t n) {
+  const int32_t channels = fit->centroids.channels, n_all = n ? n : fit->k;
+  int32_t nearest = 0;
+  double least = INFINITY;
+  for (int32_t i = 0; i < n_all; i++) {
+    const int32_t j = n ? list[i] : i;
+    double dist2 = 0;
+    for (int32_t t = 0; t < channels; t++) {
+      const double diff = kmc_channel(color, t) + 128 - fit->mean[j * KMC_CHANNELS + t];
+      dist2 += diff * diff;
+    }
+    if (dist2 < least) {
+      least = dist2;
+      nearest = j;
+    }
+  }
+  return nearest;
+}
+
+/* What the kernel assign does, decided in double: for a fixed point that holds without the rounding to 1/64. */
+static int32_t assign_in_double(const kmc_fit *fit, const kmc_level *level, int32_t begin, int32_t end,
+                                kmc_moment *moments) {
+  int32_t moved = 0;
+  for (int32_t b = begin; b < end; b++) {
+    kmc_block *block = &level->block[b];
+    const uint16_t *list = level->candidate + (size_t)b * level->list_stride;
+    block->uniform = -1;
+    block->lost = 0;
+    for (int32_t p = block->begin; p < block->end; p++) {
+      const int32_t label = nearest_in_double(fit, level->color[p], list, block->n_candidates);
+      if (label == level->label[p]) continue;
+      const kmc_moment moment = kmc_moment_of(level, p);
+      if (level->label[p] != KMC_NO_LABEL) kmc_add_moment(&moments[level->label[p]], &moment, -1);
+      kmc_add_moment(&moments[label], &moment, 1);
+      level->label[p] = (uint16_t)label;
+      moved++;
+    }
+  }
+  return moved;
+}
+
+static void assign_part(void *context, int32_t i) {
+  const kmc_fit *fit = context;
+  const int32_t n_tasks = tasks_for(fit, fit->level), n = fit->level->n_blocks;
+  kmc_moment *moments = fit->part_moment + (size_t)i * fit->k;
+  memset(moments, 0, (size_t)fit->k * sizeof *moments);
+  const int32_t begin = part(n, i, n_tasks), end = part(n, i + 1, n_tasks);
+  fit->part_moved[i] = fit->in_double ? assign_in_double(fit, fit->level, begin, end, moments)
+                                      : fit->kernels->assign(fit->level, &fit->centroids, begin, end, moments);
+}
+
+/* Puts the centroids where `position` says, in fixed point, and notes those that this moves. */
+void kmc_place_centroids(kmc_fit *fit) {
+  kmc_centroids *centroids = &fit->centroids;
+  for (int32_t j = 0; j < fit->k; j++) {
+    int64_t square = 0;
+    int32_t minus[KMC_CHANNELS];
+    for (int t = 0; t < KMC_CHANNELS; t++) {
+      const int32_t fixed = (int32_t)floor(fit->position[j * KMC_CHANNELS + t] * KMC_CENTROID_ONE + 0.5);
+      minus[t] = -fixed;
+      square += (int64_t)fixed * fixed;
+    }
+    const int32_t minus_even = (int32_t)((uint32_t)(minus[0] & 0xffff) | (uint32_t)minus[2] << 16);
+    const int32_t minus_odd = (int32_t)((uint32_t)(minus[1] & 0xffff) | (uint32_t)minus[3] << 16);
+    centroids->moved[j] |= centroids->minus_even[j] != minus_even || centroids->minus_odd[j] != minus_odd;
+    centroids->minus_even[j] = minus_even;
+    centroids->minus_odd[j] = minus_odd;
+    centroids->bias[j] = (int32_t)((2 * square + 128) & ~(int64_t)255);
+  }
+}
+
+/* Marks in `left` the centroids that stand farther than their slack from where the lists were made. */
+static int32_t find_left(kmc_fit *fit) {
+  const kmc_centroids *centroids = &fit->centroids;
+  int32_t n = 0;
+  for (int32_t j = 0; j < fit->k; j++) {
+    float dist2 = 0;
+    for (int t = 0; t < centroids->channels; t++) {
+      const float diff = (float)fit->position[j * KMC_CHANNELS + t] - centroids->listed[t][j];
+      dist2 += diff * diff;
+    }
+    fit->left[j] = dist2 > centroids->slack[j] * centroids->slack[j];
+    if (fit->left[j]) fit->left_index[n++] = j;
+  }
+  return n;
+}
+
+/* Lists a centroid anew where it stands, with a slack of some steps so that the lists hold for some rounds. */
+static void list_centroid(kmc_fit *fit, int32_t j) {
+  const float slack = LIST_STEPS * fit->step[j];
+  fit->centroids.slack[j] = slack < LIST_LEAST ? LIST_LEAST : slack > 4 ? 4 : slack;
+  for (int t = 0; t < KMC_CHANNELS; t++) fit->centroids.listed[t][j] = (float)fit->position[j * KMC_CHANNELS + t];
+}
+
+/* Whether centroid j can be nearest to a point in the group's box, as the kernels decide it. */
+static int reaches(const kmc_centroids *centroids, const kmc_group *group, int32_t j) {
+  const int32_t i = group->nearest;
+  float dist2_j = 0, dist2_i = 0, radius2 = 0, spread = 0;
+  for (int t = 0; t < centroids->channels; t++) {
+    const float x_j = centroids->listed[t][j], x_i = centroids->listed[t][i], middle = group->middle[t];
+    dist2_j += (x_j - middle) * (x_j - middle);
+    dist2_i += (x_i - middle) * (x_i - middle);
+    radius2 += group->half[t] * group->half[t];
+    spread += 2 * group->half[t] * fabsf(x_j - x_i);
+  }
+  const float margin = dist2_j - dist2_i - spread;
+  const float slacks = centroids->slack[i] + centroids->slack[j];
+  if (margin <= 0) return 1;
+  return margin <= (sqrtf(dist2_j) + sqrtf(dist2_i) + 2 * sqrtf(radius2)) * slacks + 0.25f;
+}
+
+/* A group's lists hold as long as no centroid of its list left its place and none comes into reach. */
+static int group_holds(const kmc_fit *fit, const kmc_level *level, int32_t g, int32_t n_left) {
+  const kmc_group *group = &level->group[g];
+  const uint16_t *list = level->group_candidate + (size_t)g * level->list_stride;
+  if (group->n_candidates == 0) return 0;
+  for (int32_t i = 0; i < group->n_candidates; i++) {
+    if (fit->left[list[i]]) return 0;
+  }
+  for (int32_t i = 0; i < n_left; i++) {
+    if (reaches(&fit->centroids, group, fit->left_index[i])) return 0;
+  }
+  return 1;
+}
+
+/* Makes new lists where the old ones do not hold. */
+static void keep_lists(kmc_fit *fit, const kmc_level *level) {
+  int32_t n_left = find_left(fit);
+  const int all = fit->listed_level != level || (float)n_left > LIST_PARTIAL * (float)fit->k;
+  if (!all && n_left == 0) return;
+  if (all) {
+    for (int32_t j = 0; j < fit->k; j++) list_centroid(fit, j);
+  } else {
+    for (int32_t i = 0; i < n_left; i++) list_centroid(fit, fit->left_index[i]);
+  }
+  for (int32_t g = 0; g < level->n_groups; g++) level->group[g].stale = all || !group_holds(fit, level, g, n_left);
+  fit->listed_level = level;
+  fit->level = level;
+  fit->lists_made++;
+  run(fit, list_part, tasks_for(fit, level));
+}
+
+static int32_t assign_all(kmc_fit *fit, const kmc_level *level) {
+  const int32_t n_tasks = tasks_for(fit, level);
+  if (fit->placed_level != level) memset(fit->centroids.moved, 1, (size_t)fit->k);
+  fit->placed_level = fit->level = level;
+  run(fit, assign_part, n_tasks);
+  memset(fit->centroids.moved, 0, (size_t)fit->k);
+  int32_t moved = 0;
+  for (int32_t i = 0; i < n_tasks; i++) {
+    if (fit->part_moved[i] == 0) continue;
+    moved += fit->part_moved[i];
+    for (int32_t j = 0; j < fit->k; j++) kmc_add_moment(&fit->total[j], &fit->part_moment[(size_t)i * fit->k + j], 1);
+  }
+  return moved;
+}
+
+/* Moves every centroid to its cluster's mean, or beyond it for a relaxation above 1. */
+static void move_centroids(kmc_fit *fit, double relaxation, double least_step) {
+  for (int32_t j = 0; j < fit->k; j++) {
+    const kmc_moment *total = &fit->total[j];
+    double *position = fit->position + j * KMC_CHANNELS, to[KMC_CHANNELS] = {0}, step2 = 0;
+    fit->step[j] = 0;
+    if (total->count == 0) continue;
+    for (int t = 0; t < fit->centroids.channels; t++) {
+      const double mean = (double)total->sum[t] / (double)total->count;
+      to[t] = relaxation == 1 ? mean : position[t] + relaxation * (mean - position[t]);
+      to[t] = to[t] < -128 ? -128 : to[t] > 127 ? 127 : to[t];
+      step2 += (to[t] - position[t]) * (to[t] - position[t]);
+    }
+    if (step2 < least_step * least_step) continue;
+    fit->step[j] = (float)sqrt(step2);
+    memcpy(position, to, sizeof to);
+  }
+}
+
+static int64_t weight_of(const kmc_level *level, int32_t p) {
+  return level->moment ? level->moment[p].count : level->count[p];
+}
+
+/* An empty cluster gets the colour that contributes most error; its old cluster keeps at least one other. */
+static int32_t fill_empty(kmc_fit *fit, const kmc_level *level) {
+  int32_t filled = 0;
+  for (int32_t j = 0; j < fit->k; j++) {
+    if (fit->total[j].count) continue;
+    double most = -1;
+    int32_t worst = 0;
+    for (int32_t p = 0; p < level->n; p++) {
+      const double *position = fit->position + level->label[p] * KMC_CHANNELS;
+      double dist2 = 0;
+      for (int t = 0; t < fit->centroids.channels; t++) {
+        const double diff = kmc_channel(level->color[p], t) - position[t];
+        dist2 += diff * diff;
+      }
+      const double error = dist2 * (double)weight_of(level, p);
+      if (error <= most || fit->total[level->label[p]].count == weight_of(level, p)) continue;
+      most = error;
+      worst = p;
+    }
+    const kmc_moment moment = kmc_moment_of(level, worst);
+    kmc_add_moment(&fit->total[level->label[worst]], &moment, -1);
+    kmc_add_moment(&fit->total[j], &moment, 1);
+    level->label[worst] = (uint16_t)j;
+    for (int32_t b = 0; b < level->n_blocks; b++) {
+      if (level->block[b].begin <= worst && worst < level->block[b].end) level->block[b].uniform = -1;
+    }
+    for (int t = 0; t < fit->centroids.channels; t++) {
+      fit->position[j * KMC_CHANNELS + t] = kmc_channel(level->color[worst], t);
+    }
+    filled++;
+  }
+  return filled;
+}
+
+/* The inertia of the present labels with every centroid at its cluster's mean. */
+double kmc_fit_inertia(const kmc_fit *fit) {
+  double inertia = fit->square;
+  for (int32_t j = 0; j < fit->k; j++) {
+    const kmc_moment *total = &fit->total[j];
+    double sum2 = 0;
+    if (total->count == 0) continue;
+    for (int t = 0; t < fit->centroids.channels; t++) sum2 += (double)total->sum[t] * (double)total->sum[t];
+    inertia -= sum2 / (double)total->count;
+  }
+  return inertia;
+}
+
+int32_t kmc_color_round(kmc_fit *fit, const kmc_level *level, double relaxation, double least_step) {
+  move_centroids(fit, relaxation, least_step);
+  kmc_place_centroids(fit);
+  keep_lists(fit, level);
+  const int32_t moved = assign_all(fit, level);
+  return moved + fill_empty(fit, level);
+}
+
+/* Labels by where the centroids stand, without moving them first. */
+int32_t kmc_assign_moved_centroids(kmc_fit *fit, const kmc_level *level) {
+  kmc_place_centroids(fit);
+  keep_lists(fit, level);
+  const int32_t moved = assign_all(fit, level);
+  return moved + fill_empty(fit, level);
+}
+
+/* Rounds until a plain one lowers the inertia by at most tol times itself, or moves nothing. Returns whether it did.
+ *
+ * Over-relaxation: centroids go beyond the means by a factor that grows while the inertia falls; a round that raises it,
+ * or gains too little, is followed by a plain one, so the fixed points are those of plain rounds. */
+int32_t kmc_color_lloyd(kmc_fit *fit, const kmc_level *level, double tol, int32_t max_rounds, int32_t *rounds) {
+  double relaxation = 1, inertia = kmc_fit_inertia(fit);
+  for (int32_t round = 0; round < max_rounds; round++) {
+    const int32_t moved = kmc_color_round(fit, level, relaxation, 0);
+    const double now = kmc_fit_inertia(fit), gain = inertia - now;
+    inertia = now;
+    ++*rounds;
+    const int little = moved == 0 || (tol > 0 && gain <= tol * now);
+    if (little && relaxation == 1) return 1;
+    relaxation = little || gain < 0 ? 1 : relaxation == 1 ? 1.5 : relaxation < 1.8 ? relaxation + 0.1 : relaxation;
+    if (fit->options->seeding == KMC_SEEDS_GIVEN) relaxation = 1;
+  }
+  return 0;
+}
+
+/* Plain rounds in double until no label moves. Returns whether that came within max_rounds. */
+static int32_t settle(kmc_fit *fit, const kmc_level *level, int32_t max_rounds, int32_t *rounds) {
+  int32_t moved = 1;
+  fit->in_double = 1;
+  for (int32_t round = 0; round < max_rounds && moved; round++, ++*rounds) {
+    for (int32_t j = 0; j < fit->k; j++) {
+      const kmc_moment *total = &fit->total[j];
+      for (int t = 0; t < KMC_CHANNELS; t++) {
+        fit->mean[j * KMC_CHANNELS + t] = (double)(total->sum[t] + 128 * total->count) / (double)total->count;
+      }
+    }
+    moved = kmc_color_round(fit, level, 1, 0);
+  }
+  fit->in_double = 0;
+  return !moved;
+}
+
+/* Labels of a level become those of the next finer one. */
+static void refine(const kmc_level *coarse, const kmc_level *fine) {
+  for (int32_t p = 0; p < coarse->n; p++) {
+    for (int32_t q = coarse->child[p]; q < coarse->child[p + 1]; q++) fine->label[q] = coarse->label[p];
+  }
+  for (int32_t b = 0; b < fine->n_blocks; b++) fine->block[b].uniform = -1;
+}
+
+static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena) {
+  const size_t k = (size_t)options->k, room = (k + KMC_PADDING) * sizeof(float);
+  const int32_t n_tasks = options->n_tasks, list_stride = options->k < KMC_MAX_CANDIDATES ? options->k : KMC_MAX_CANDIDATES;
+  fit->k = fit->centroids.k = options->k;
+  fit->centroids.channels = options->channels;
+  fit->position = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
+  fit->mean = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
+  fit->left = kmc_take(arena, k);
+  fit->left_index = kmc_take(arena, k * sizeof(int32_t));
+  fit->centroids.moved = kmc_take(arena, k);
+  fit->step = kmc_take(arena, k * sizeof(float));
+  fit->total = kmc_take(arena, k * sizeof(kmc_moment));
+  fit->part_moment = kmc_take(arena, k * (size_t)n_tasks * sizeof(kmc_moment));
+  fit->part_moved = kmc_take(arena, (size_t)n_tasks * sizeof(int32_t));
+  fit->scratch = kmc_take(arena, (size_t)n_tasks * sizeof(kmc_list_scratch));
+  for (int t = 0; t < KMC_CHANNELS; t++) fit->centroids.listed[t] = kmc_take(arena, room);
+  fit->centroids.slack = kmc_take(arena, room);
+  fit->centroids.minus_even = kmc_take(arena, room);
+  fit->centroids.minus_odd = kmc_take(arena, room);
+  fit->centroids.bias = kmc_take(arena, room);
+  for (int32_t i = 0; i < n_tasks; i++) {
+    kmc_list_scratch scratch;
+    for (int t = 0; t < KMC_CHANNELS; t++) scratch.coordinate[t] = kmc_take(arena, room);
+    scratch.slack = kmc_take(arena, room);
+    scratch.dist2 = kmc_take(arena, room);
+    scratch.index = kmc_take(arena, room);
+    scratch.chosen = kmc_take(arena, room);
+    if (fit->kernels) fit->scratch[i] = scratch;
+  }
+  kmc_take_points(u, list_stride, arena, &fit->points);
+}
+
+size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *options) {
+  kmc_fit fit = {0};
+  kmc_arena arena = {0};
+  take_fit(&fit, u, options, &arena);
+  const size_t search = (size_t)options->k * 256 + ((size_t)u < (1u << 18) ? (size_t)u : (1u << 18)) * 16;
+  return (size_t)arena.next + search + 4 * 33000 * sizeof(int32_t) + (size_t)options->n_tasks * 128 + 65536 + (size_t)u * 4;
+}
+
+static void start_given(kmc_fit *fit, const double *centroids) {
+  const kmc_level *colors = &fit->points.level[2];
+  const int32_t channels = fit->centroids.channels;
+  memset(fit->position, 0, (size_t)fit->k * KMC_CHANNELS * sizeof(double));
+  for (int32_t j = 0; j < fit->k; j++) {
+    for (int t = 0; t < channels; t++) fit->position[j * KMC_CHANNELS + t] = centroids[j * channels + t] - 128;
+  }
+  memset(colors->label, 0xff, (size_t)colors->n * sizeof *colors->label);
+  kmc_place_centroids(fit);
+  for (int32_t j = 0; j < fit->k; j++) fit->step[j] = 1;
+  keep_lists(fit, colors);
+  assign_all(fit, colors);
+  fill_empty(fit, colors);
+}
+
+static void start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
+  const kmc_color_kmeans_options *options = fit->options;
+  kmc_level *level = fit->points.level;
+  const int first = level[0].n >= 16 * fit->k ? 0 : level[1].n >= 4 * fit->k ? 1 : 2;
+  kmc_seed_by_cuts(fit, &level[first], arena);
+  int searched = options->seeding != KMC_SEEDS_SEARCHED;
+  for (int l = first; l < 3; l++) {
+    if (l > first) refine(&level[l - 1], &level[l]);
+    if (l < 2) kmc_color_lloyd(fit, &level[l], options->coarse_tol, 200, rounds);
+    const double share = level[l].scatter / kmc_fit_inertia(fit);
+    if (!searched && (share <= SEARCH_SHARE || l == 2)) {
+      kmc_search(fit, &level[l], options->search_trials, arena);
+      searched = 1;
+    } else if (l > 0 && l < 2 && level[l - 1].scatter / kmc_fit_inertia(fit) > POLISH_SHARE) {
+      kmc_search(fit, &level[l], POLISH_TRIALS, arena);
+    }
+  }
+}
+
+static void give_result(const kmc_fit *fit, double *centroids, uint16_t *labels) {
+  const kmc_level *colors = &fit->points.level[2];
+  const int32_t channels = fit->centroids.channels;
+  for (int32_t j = 0; j < fit->k; j++) {
+    for (int t = 0; t < channels; t++) {
+      const kmc_moment *total = &fit->total[j];
+      centroids[j * channels + t] = (double)(total->sum[t] + 128 * total->count) / (double)total->count;
+    }
+  }
+  for (int32_t p = 0; p < colors->n; p++) labels[fit->points.position[p]] = colors->label[p];
+}
+
+kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *counts, int32_t u,
+                                         const kmc_color_kmeans_options *options, const kmc_color_kernels *kernels,
+                                         kmc_parallel_for parallel_for, void *threads, void *scratch,
+                                         double *centroids, uint16_t *labels) {
+  kmc_arena arena = {.next = scratch};
+  kmc_fit fit = {.options = options, .kernels = kernels, .parallel = {parallel_for, threads, options->n_tasks}};
+  kmc_color_kmeans_result result = {0};
+  take_fit(&fit, u, options, &arena);
+  kmc_make_points(colors, counts, u, options->channels, kernels, &fit.parallel, &arena, &fit.points);
+  memset(fit.centroids.moved, 0, (size_t)fit.k);
+  memset(fit.step, 0, (size_t)fit.k * sizeof *fit.step);
+  memset(fit.total, 0, (size_t)fit.k * sizeof *fit.total);
+  const kmc_level *cells = &fit.points.level[0];
+  for (int32_t p = 0; p < cells->n; p++) fit.square += (double)cells->square[p];
+  if (options->seeding == KMC_SEEDS_GIVEN) start_given(&fit, centroids);
+  else start_coarse(&fit, arena, &result.coarse_rounds);
+  result.converged = kmc_color_lloyd(&fit, &fit.points.level[2], options->tol, options->max_rounds, &result.rounds);
+  if (result.converged && options->tol == 0) {
+    result.converged = settle(&fit, &fit.points.level[2], options->max_rounds - result.rounds, &result.rounds);
+  }
+  result.inertia = kmc_fit_inertia(&fit);
+  give_result(&fit, centroids, labels);
+  return result;
+}

@@ -1,0 +1,67 @@
+/* k-means on colours, AVX-512 with BW and VNNI. Ice Lake: vpdpwssd 5 cycles, one a cycle at 512 bits. */
+#include <math.h>
+
+#include "color_kmeans_level.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vnni"))), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512vnni")
+#endif
+#include <immintrin.h>
+
+#define KERNELS kmc_color_kernels_avx512
+#define KERNELS_NAME "avx512"
+
+enum { LANES = 16, MOST_VECTORS = 4 };
+typedef __m512 vf;
+typedef __m512i vi;
+static inline unsigned lane_mask(int32_t n) { return n >= LANES ? 0xffffu : (1u << n) - 1; }
+static inline int lowest_bit(unsigned mask) { return __builtin_ctz(mask); }
+static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
+static inline vf vf_set1(float a) { return _mm512_set1_ps(a); }
+static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+static inline vf vf_abs(vf a) { return _mm512_abs_ps(a); }
+static inline vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
+static inline unsigned vf_le(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+/* Lanes from n on become infinite. */
+static inline vf vf_tail(vf a, int32_t n) {
+  return _mm512_mask_blend_ps((__mmask16)lane_mask(n), _mm512_set1_ps(INFINITY), a);
+}
+static inline float vf_least(vf a) { return _mm512_reduce_min_ps(a); }
+static inline vi vi_load(const uint32_t *p) { return _mm512_loadu_si512(p); }
+static inline void vi_store(int32_t *p, vi a) { _mm512_storeu_si512(p, a); }
+static inline vi vi_load_u16(const uint16_t *p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)); }
+static inline vi vi_set1(int32_t a) { return _mm512_set1_epi32(a); }
+static inline vi vi_and(vi a, vi b) { return _mm512_and_si512(a, b); }
+static inline vi vi_shift_left_8(vi a) { return _mm512_slli_epi32(a, 8); }
+static inline vi vi_min(vi a, vi b) { return _mm512_min_epi32(a, b); }
+static inline vi vi_add_products(vi sum, vi a, vi b) { return _mm512_dpwssd_epi32(sum, a, b); }
+static inline unsigned vi_differ(vi a, vi b) { return _mm512_cmpneq_epi32_mask(a, b); }
+
+typedef __m256i vm;
+static inline vm vm_zero(void) { return _mm256_setzero_si256(); }
+static inline vm vm_load(const int64_t *p) { return _mm256_loadu_si256((const void *)p); }
+static inline void vm_store(int64_t *p, vm a) { _mm256_storeu_si256((void *)p, a); }
+static inline vm vm_add(vm a, vm b) { return _mm256_add_epi64(a, b); }
+static inline vm vm_sub(vm a, vm b) { return _mm256_sub_epi64(a, b); }
+static inline vm vm_set1(uint32_t a) { return _mm256_set1_epi32((int32_t)a); }
+static inline vm vm_bytes(uint32_t a) { return _mm256_cvtepi8_epi64(_mm_cvtsi32_si128((int32_t)a)); }
+static inline vm vm_times(vm a, vm b) { return _mm256_mul_epi32(a, b); } /* of the low halves */
+
+#include "color_kmeans_kernels.inc.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#else
+typedef int kmc_not_for_this_processor;
+#endif

@@ -1,0 +1,200 @@
+/* What the files of color_kmeans share: points in blocks, centroids in fixed point, the kernels.
+ *
+ * Coordinates are centred: a channel of 8 bits becomes the signed byte value - 128, unused channels are 0.
+ *
+ * How a label is decided: centroids are rounded to 1/64 (`KMC_CENTROID_ONE`), and the score of a centroid for a point is
+ * |c|^2 / 2 - x.c in units of 2^-14, with |c|^2 / 2 rounded to units of 2^-6 and the centroid's tag (0 .. 255) in the 8
+ * bits that this leaves free: points have 8 zero bits below the value. The least score wins, so ties go to the lowest
+ * tag. Bound: |x.c| <= 4 * 2^15 * 2^13 = 2^30 and |c|^2 / 2 <= 2^29, so 32 bits hold every score. */
+#ifndef KMC_COLOR_KMEANS_LEVEL_H
+#define KMC_COLOR_KMEANS_LEVEL_H
+
+#include "color_kmeans.h"
+
+#define KMC_CHANNELS 4
+#define KMC_CENTROID_ONE 64   /* fixed-point one of a centroid's coordinate */
+#define KMC_BLOCK_POINTS 64   /* most points in a block: four AVX-512 vectors */
+#define KMC_PADDING 64        /* readable elements that follow every array of points and of centroids */
+#define KMC_MAX_CANDIDATES 256
+#define KMC_NO_LABEL 0xffff
+
+/* Sums over pixels: 2^38 pixels times 128 is far below 2^63. */
+typedef struct {
+  int64_t count, sum[KMC_CHANNELS];
+} kmc_moment;
+
+typedef struct {
+  int32_t begin, end;        /* points */
+  int32_t n_candidates;      /* 0: more than KMC_MAX_CANDIDATES, compare with all */
+  int32_t uniform;           /* the label that all points have, or -1: not known */
+  int32_t lost;              /* a centroid that moved may have left the list */
+  float middle[KMC_CHANNELS], half[KMC_CHANNELS]; /* the tight box of its points */
+} kmc_block;
+
+/* Blocks whose lists are chosen from one common list. */
+typedef struct {
+  int32_t begin, end;   /* blocks */
+  int32_t n_candidates; /* of the common list; 0: more than KMC_MAX_CANDIDATES */
+  int32_t nearest;      /* the centroid that the others were compared with */
+  int32_t stale;        /* the lists have to be made again */
+  float middle[KMC_CHANNELS], half[KMC_CHANNELS];
+} kmc_group;
+
+typedef struct {
+  int32_t n, n_blocks, n_groups;
+  int32_t list_stride;       /* candidates that a block has room for */
+  uint32_t *color;           /* (n) signed bytes, channel 0 lowest */
+  uint32_t *count;           /* (n) pixels, or NULL where moments are given */
+  kmc_moment *moment;        /* (n) or NULL */
+  int64_t *square;           /* (n) sum over pixels of |x|^2, where moments are given */
+  int32_t *child;            /* (n + 1) first point of the next finer level, or NULL */
+  uint16_t *label;           /* (n) */
+  double scatter;            /* inertia that no labels of these points can save: within the cells */
+  kmc_block *block;
+  kmc_group *group;
+  uint16_t *candidate;       /* (n_blocks, list_stride) */
+  uint16_t *group_candidate; /* (n_groups, list_stride) */
+} kmc_level;
+
+typedef struct {
+  int32_t k, channels;
+  float *listed[KMC_CHANNELS];     /* (k) where they stood when the lists were made */
+  float *slack;                    /* (k) how far from there each may be while the lists hold */
+  uint8_t *moved;                  /* (k) since the last assignment on this level */
+  int32_t *minus_even, *minus_odd; /* (k) fixed point, negated: channels 0, 2 and 1, 3 as pairs of int16 */
+  int32_t *bias;                   /* (k) |c|^2 / 2, the low 8 bits free for a tag */
+} kmc_centroids;
+
+/* Scratch of one list maker: the common list of a group. */
+typedef struct {
+  float *coordinate[KMC_CHANNELS]; /* (k) */
+  float *slack;                    /* (k) */
+  float *dist2;                    /* (k) */
+  int32_t *index, *chosen;         /* (k) */
+} kmc_list_scratch;
+
+struct kmc_color_kernels {
+  const char *name;
+  /* OUT the candidate lists of the blocks of stale groups in [begin, end): every centroid that can be nearest to a point in the
+   * block's box as long as no centroid moves by more than its slack, in rising order. A list may hold more; labels do
+   * not depend on that, so this may be computed in any order. */
+  void (*list_candidates)(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
+                          const kmc_list_scratch *scratch);
+  /* IN OUT labels of the points in blocks [begin, end); moments (k): what moved is taken from the old label's and added
+   * to the new one's. Returns how many points moved. */
+  int32_t (*assign)(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
+                    kmc_moment *moments);
+  /* OUT the moment of n points and the sum over their pixels of |x|^2. */
+  int64_t (*sum_points)(const uint32_t *color, const uint32_t *count, int32_t n, kmc_moment *moment);
+};
+
+/* color_kmeans_points.c: orders the colours by cell and makes the levels: [0] 8x8x8 cells, [1] 4x4x4, [2] colours. */
+typedef struct {
+  kmc_level level[3];
+  int32_t *position; /* (u) where each colour of level[2] was in the input */
+} kmc_points;
+
+typedef struct {
+  uint8_t *next, *end;
+} kmc_arena;
+
+void *kmc_take(kmc_arena *arena, size_t bytes);
+
+typedef struct {
+  kmc_parallel_for run;
+  void *threads;
+  int32_t n_tasks;
+} kmc_parallel;
+
+/* Takes the arrays of the levels. */
+void kmc_take_points(int32_t u, int32_t list_stride, kmc_arena *arena, kmc_points *points);
+
+/* Fills them. */
+void kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
+                     const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena, kmc_points *points);
+
+/* A fit under way. Positions are where the centroids stand (k, KMC_CHANNELS); totals the moments of their clusters. */
+typedef struct {
+  const kmc_color_kmeans_options *options;
+  const kmc_color_kernels *kernels;
+  kmc_parallel parallel;
+  kmc_points points;
+  kmc_centroids centroids;
+  int32_t k;
+  double *position;
+  const kmc_level *listed_level, *placed_level; /* for which the lists were made; that labels are of */
+  uint8_t *left;              /* (k) whether each has left the place it was listed at, and those that have */
+  int32_t *left_index;
+  float *step;                /* (k) how far each centroid went in the last round */
+  double square;              /* sum of count * |x|^2 over all points */
+  double *mean;               /* (k, KMC_CHANNELS) 8-bit coordinates, for labels in double */
+  kmc_moment *total;          /* (k) */
+  kmc_moment *part_moment;    /* (n_tasks, k) */
+  int32_t *part_moved;        /* (n_tasks) */
+  kmc_list_scratch *scratch;  /* (n_tasks) */
+  const kmc_level *level;     /* of the step that runs in parallel */
+  int32_t in_double;          /* labels are decided in double, see assign_in_double */
+  int32_t rounds, lists_made;
+} kmc_fit;
+
+/* Tuned on the pictures named in benchmarks/README.md. A slack of LIST_STEPS times the last step, at least LIST_LEAST:
+ * lists made half as often as with 1 step and 0.1, and a mean list of 3 to 7 centroids still. */
+static const float LIST_STEPS = 6, LIST_LEAST = 1, LIST_PARTIAL = 0.05f;
+static const float SEARCH_SHARE = 0.25f, POLISH_SHARE = 0.1f, SEARCH_HOPE = 2, SEARCH_STEP = 0.25f;
+enum { POLISH_TRIALS = 6, SEARCH_ROUNDS = 4, SEARCH_SWAPS = 8 };
+
+/* color_kmeans.c */
+/* One round; centroids stay where they are if they would move by less than least_step. Returns how many points moved. */
+int32_t kmc_color_round(kmc_fit *fit, const kmc_level *level, double relaxation, double least_step);
+int32_t kmc_color_lloyd(kmc_fit *fit, const kmc_level *level, double tol, int32_t max_rounds, int32_t *rounds);
+double kmc_fit_inertia(const kmc_fit *fit);
+
+int32_t kmc_assign_moved_centroids(kmc_fit *fit, const kmc_level *level);
+void kmc_place_centroids(kmc_fit *fit);
+
+/* color_kmeans_search.c */
+void kmc_seed_by_cuts(kmc_fit *fit, const kmc_level *level, kmc_arena arena);
+/* At most `trials` trials, each some rounds on the level. */
+void kmc_search(kmc_fit *fit, const kmc_level *level, int32_t trials, kmc_arena arena);
+
+/* Label of the nearest centroid by the fixed-point score; ties go to the lowest. */
+static inline int kmc_channel(uint32_t color, int t);
+static inline int32_t kmc_nearest(const kmc_centroids *centroids, uint32_t color) {
+  int32_t nearest = 0;
+  int64_t least = INT64_MAX;
+  for (int32_t j = 0; j < centroids->k; j++) {
+    int64_t score = centroids->bias[j];
+    for (int t = 0; t < KMC_CHANNELS; t++) {
+      const int32_t pair = t & 1 ? centroids->minus_odd[j] : centroids->minus_even[j];
+      score += (int64_t)256 * kmc_channel(color, t) * (int16_t)(pair >> (t & 2 ? 16 : 0));
+    }
+    if (score >= least) continue;
+    least = score;
+    nearest = j;
+  }
+  return nearest;
+}
+
+static inline int kmc_channel(uint32_t color, int t) { return (int8_t)(color >> 8 * t); }
+
+static inline kmc_moment kmc_moment_of(const kmc_level *level, int32_t p) {
+  if (level->moment) return level->moment[p];
+  kmc_moment moment = {.count = level->count[p]};
+  for (int t = 0; t < KMC_CHANNELS; t++) moment.sum[t] = moment.count * kmc_channel(level->color[p], t);
+  return moment;
+}
+
+/* Sum over the point's pixels of |x|^2. */
+static inline int64_t kmc_square_of(const kmc_level *level, int32_t p) {
+  if (level->square) return level->square[p];
+  int64_t square = 0;
+  for (int t = 0; t < KMC_CHANNELS; t++) square += kmc_channel(level->color[p], t) * kmc_channel(level->color[p], t);
+  return square * level->count[p];
+}
+
+static inline void kmc_add_moment(kmc_moment *sum, const kmc_moment *moment, int64_t sign) {
+  sum->count += sign * moment->count;
+  for (int t = 0; t < KMC_CHANNELS; t++) sum->sum[t] += sign * moment->sum[t];
+}
+
+#endif

@@ -1,0 +1,73 @@
+"""The C kernels without Python: neon_harness.c compares instruction sets, here and on an emulated AArch64."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno"]  # as in setup.py
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+CROSS_COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
+
+pytestmark = pytest.mark.skipif(not (ROOT / "src_c").is_dir(), reason="the C sources are not here")
+
+
+def native_compiler() -> str:
+    names = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
+    found = [name for name in names if name and shutil.which(name)]
+    if not found:
+        pytest.skip("needs a C compiler that takes GCC's options")
+    return found[0]
+
+
+def build(compiler: str, program: Path, flags: list[str]) -> Path:
+    sources = [ROOT / "tests" / "neon_harness.c", *sorted((ROOT / "src_c").glob("*.c"))]
+    command = [compiler, *FLAGS, *flags, f"-I{ROOT / 'src_c'}", *map(str, sources), "-o", str(program), "-lm"]
+    subprocess.run(command, check=True, timeout=300)
+    return program
+
+
+def digest_of_run(command: list[str]) -> str:
+    """Run the harness; give the digest of what generic C computed, which is the same on every machine."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("differences: 0\n"), done.stdout
+    found = re.search(r"^digest: ([0-9a-f]{16})$", done.stdout, flags=re.MULTILINE)
+    assert found, done.stdout
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def native_digest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    program = build(native_compiler(), tmp_path_factory.mktemp("native") / "harness", [])
+    return digest_of_run([str(program)])
+
+
+def test_every_instruction_set_equals_generic_c(native_digest: str) -> None:
+    assert native_digest
+
+
+def test_kernels_keep_to_their_arrays(native_digest: str, tmp_path: Path) -> None:
+    """The same under the address and undefined-behaviour sanitizers."""
+    compiler = native_compiler()
+    probe = tmp_path / "probe.c"
+    probe.write_text("int main(void) { return 0; }\n")
+    command = [compiler, *SANITIZERS, str(probe), "-o", str(tmp_path / "probe")]
+    if sys.platform == "win32" or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"{compiler} has no sanitizers here")
+    program = build(compiler, tmp_path / "harness", SANITIZERS)
+    assert digest_of_run([str(program)]) == native_digest
+
+
+@pytest.mark.skipif(not shutil.which(CROSS_COMPILER), reason=f"{CROSS_COMPILER} is not installed")
+@pytest.mark.skipif(not shutil.which(EMULATOR), reason=f"{EMULATOR} is not installed")
+def test_neon_equals_generic_c(native_digest: str, tmp_path: Path) -> None:
+    program = build(CROSS_COMPILER, tmp_path / "harness", ["-static"])
+    assert digest_of_run([EMULATOR, str(program)]) == native_digest
