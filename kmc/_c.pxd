@@ -193,3 +193,43 @@ cdef extern from "color_map.h" nogil:
     void kmc_fill_block_u16(
         const kmc_pixel_kernels *, const kmc_palette *, uint32_t block, uint16_t *labels
     )
+
+
+cdef extern from "color_kmeans_dispatch.h" nogil:
+    ctypedef void (*kmc_task)(void *context, int32_t i) noexcept nogil
+    ctypedef void (*kmc_parallel_for)(
+        void *threads, kmc_task task, void *context, int32_t n_tasks
+    ) noexcept nogil
+
+    ctypedef enum kmc_seeding:
+        KMC_SEEDS_SEARCHED
+        KMC_SEEDS_CUT
+        KMC_SEEDS_GIVEN
+
+    ctypedef struct kmc_color_kmeans_options:
+        int32_t k
+        int32_t channels
+        int32_t max_rounds
+        int32_t search_trials
+        double tol
+        double coarse_tol
+        kmc_seeding seeding
+        int32_t n_tasks
+
+    ctypedef struct kmc_color_kmeans_result:
+        double inertia
+        int32_t rounds
+        int32_t coarse_rounds
+        int32_t converged
+
+    ctypedef struct kmc_color_kernels:
+        pass
+
+    const kmc_color_kernels *kmc_color_kernels_for(const kmc_kernels *kernels)
+    size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *options)
+    kmc_color_kmeans_result kmc_color_kmeans(
+        const uint8_t *colors, const int64_t *counts, int32_t u,
+        const kmc_color_kmeans_options *options, const kmc_color_kernels *kernels,
+        kmc_parallel_for parallel_for, void *threads, void *scratch, double *centroids,
+        uint16_t *labels
+    )

@@ -79,3 +79,14 @@ def map_colors(
     indices: Array,
     num_threads: int,
 ) -> None: ...
+def color_kmeans(
+    colors: Array,
+    counts: Array,
+    centroids: Array,
+    seeds_given: bool,
+    max_rounds: int,
+    search_trials: int,
+    tol: float,
+    coarse_tol: float,
+    num_threads: int,
+) -> tuple[float, int, bool]: ...

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["assign", "count_colors", "distances", "kmeans", "own_dist2", "remap", "update"]
+__all__ = ["assign", "count_colors", "distances", "keys", "kmeans", "own_dist2", "remap", "update"]
 
 Array = NDArray[Any]
 
@@ -52,19 +52,26 @@ def kmeans(points: Array, weights: Array | None, centroids: Array, rounds: int) 
     return centroids, assign(points, centroids)
 
 
-def count_colors(pixels: Array) -> dict[tuple[int, ...], int]:
-    """How often each colour occurs in (n, c); all of alpha 0 are (0, 0, 0, 0)."""
-    seen = pixels.copy()
-    if seen.shape[1] == 4:
-        seen[seen[:, 3] == 0] = 0
-    colors, counts = np.unique(seen, axis=0, return_counts=True)
-    return {tuple(map(int, color)): int(count) for color, count in zip(colors, counts, strict=True)}
+def keys(pixels: Array) -> NDArray[np.uint32]:
+    """One number (n,) for each of pixels (n, c); all of alpha 0 are 0."""
+    key = np.zeros(len(pixels), dtype=np.uint32)
+    for samples in pixels.T:
+        key = key << np.uint32(8) | samples
+    if pixels.shape[1] == 4:
+        key[pixels[:, 3] == 0] = 0
+    return key
+
+
+def count_colors(pixels: Array) -> dict[int, int]:
+    """How often each key occurs among those of pixels (n, c)."""
+    found, counts = np.unique(keys(pixels), return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def remap(pixels: Array, colors: Array, labels: Array) -> Array:
-    """Label (n,) of the colour of each of pixels (n, c)."""
-    label_of = {bytes(color): label for color, label in zip(colors, labels, strict=True)}
-    seen = pixels.copy()
-    if seen.shape[1] == 4:
-        seen[seen[:, 3] == 0] = 0
-    return np.array([label_of[bytes(pixel)] for pixel in seen], dtype=labels.dtype)
+    """Label (n,) of the colour of each of pixels (n, c); every one of them is among colors (u, c)."""
+    order = np.argsort(keys(colors))
+    rows = order[np.searchsorted(keys(colors)[order], keys(pixels))]
+    np.testing.assert_array_equal(keys(colors)[rows], keys(pixels))
+    chosen: Array = labels[rows]
+    return chosen

@@ -7,12 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from kmc import _threads
 from kmc._validate import choice, real_array, whole_number
-from kmc.colorspace import points_of
+from kmc.color_kmeans import cluster_colors
 from kmc.compressed_image import CompressedImage
 from kmc.downsample import downsample as shrink
 from kmc.errors import KmcTypeError, KmcValueError
 from kmc.histogram import ColorHistogram
-from kmc.kmeans import KMeansResult, fit, starting_centroids
 from kmc.load import ImageLike, Picture, load
 from kmc.palette import Palette
 from kmc.remap import remap
@@ -20,7 +19,6 @@ from kmc.remap import remap
 __all__ = ["compress"]
 
 MOST_COLORS = 65536
-MOST_ROUNDS = 300
 
 
 def compress(
@@ -95,8 +93,23 @@ def compress(
         sample = histogram
     else:
         sample = ColorHistogram.from_pixels(smaller.pixels, n_threads)
-    palette, clustering = _fit_palette(sample, k, first_colors, num_iterations, seed, n_threads)
-    return _with_palette(picture, histogram, palette, clustering, n_threads)
+    clustering = None
+    if len(sample) <= k:
+        palette = Palette.from_colors(sample.colors)
+    else:
+        clustering = cluster_colors(sample, k, first_colors, num_iterations, seed, n_threads)
+        palette = Palette.from_centroids(clustering.centroids)
+    labels, mse = palette.quantize(histogram, n_threads)
+    return CompressedImage(
+        palette=palette,
+        indices=remap(picture.pixels, histogram, labels, len(palette), n_threads),
+        shape=picture.shape,
+        lossless=mse == 0,
+        mse=mse,
+        inertia=clustering.inertia if clustering else 0.0,
+        n_iter=clustering.n_iter if clustering else 0,
+        converged=clustering.converged if clustering else True,
+    )
 
 
 def _checked_init(init: str | ArrayLike, k: int, channels: int) -> str | NDArray[np.float64]:
@@ -115,51 +128,3 @@ def _checked_init(init: str | ArrayLike, k: int, channels: int) -> str | NDArray
             f"init must hold 8-bit values from 0 to 255, got {colors.min():g} to {colors.max():g}; scale them"
         )
     return colors
-
-
-def _fit_palette(
-    histogram: ColorHistogram,
-    k: int,
-    init: str | NDArray[np.float64],
-    num_iterations: int | None,
-    seed: int,
-    threads: int,
-) -> tuple[Palette, KMeansResult | None]:
-    """Cluster the colours of a histogram; entirely transparent pixels are an entry of their own where k allows."""
-    colors, counts = histogram.colors, histogram.counts
-    if len(histogram) <= k:
-        return Palette.from_colors(colors), None
-    apart = 1 if histogram.has_transparent and k > 1 else 0
-    points = points_of(colors[apart:])
-    weights = counts[apart:].astype(np.float64)
-    if not isinstance(init, str):
-        init = points_of(np.rint(init).astype(np.uint8))[: k - apart].astype(np.float64)
-    elif init == "auto":
-        init = "k-means++"
-    start = starting_centroids(init, points, weights, k - apart, (seed, 0), threads)
-    rounds, tol = (MOST_ROUNDS, 1e-4) if num_iterations is None else (num_iterations, 0.0)
-    clustering = fit(points, weights, start, rounds, tol, "lloyd", threads)
-    centroids = np.concatenate([np.zeros((apart, clustering.centroids.shape[1])), clustering.centroids])
-    return Palette.from_centroids(centroids), clustering
-
-
-def _with_palette(
-    picture: Picture,
-    histogram: ColorHistogram,
-    palette: Palette,
-    clustering: KMeansResult | None,
-    threads: int,
-) -> CompressedImage:
-    labels = palette.nearest(histogram.colors, threads)
-    squares = np.square(histogram.colors.astype(np.int32) - palette.colors[labels]).sum(axis=1)
-    mse = float(squares @ histogram.counts / picture.pixels.size)
-    return CompressedImage(
-        palette=palette,
-        indices=remap(picture.pixels, histogram, labels, len(palette), threads),
-        shape=picture.shape,
-        lossless=mse == 0,
-        mse=mse,
-        inertia=clustering.inertia if clustering else 0.0,
-        n_iter=clustering.n_iter if clustering else 0,
-        converged=clustering.converged if clustering else True,
-    )

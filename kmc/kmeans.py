@@ -193,7 +193,7 @@ def fit(
     if not stable:
         assigner.assign(centroids, labels)
     dist2 = assigner.own_dist2(centroids, labels)
-    inertia = float(_weighted_sum(dist2, weights, threads))
+    inertia = weighted_sum(dist2, weights, threads)
     return KMeansResult(centroids, labels, inertia, n_iter, converged)
 
 
@@ -366,10 +366,11 @@ class _ClusterSums:
         return np.divide(self._sums, weight, out=centroids.copy(), where=weight > 0)
 
 
-def _weighted_sum(values: NDArray[Any], weights: Weights | None, threads: int) -> np.float64:
+def weighted_sum(values: NDArray[Any], weights: Weights | None, threads: int) -> float:
+    """Give the sum of weights * values (n,), the same for any number of threads."""
     part_sums = np.empty(-(-len(values) // _kernels.PART_SIZE))
     _kernels.weighted_sums(values, weights, part_sums, threads)
-    return np.float64(np.cumsum(part_sums)[-1])  # cumsum adds in order; sum would add in pairs
+    return float(np.cumsum(part_sums)[-1])  # cumsum adds in order; sum would add in pairs
 
 
 def _mean_variance(points: Points, weights: Weights | None, threads: int) -> float:
@@ -381,7 +382,7 @@ def _mean_variance(points: Points, weights: Weights | None, threads: int) -> flo
     dist2 = np.empty(len(points))
     _kernels.own_dist2(points, mean, labels, dist2, threads)
     total_weight = len(points) if weights is None else weights.sum()
-    return float(_weighted_sum(dist2, weights, threads) / total_weight / points.shape[1])
+    return float(weighted_sum(dist2, weights, threads) / total_weight / points.shape[1])
 
 
 def starting_centroids(

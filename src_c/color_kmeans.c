@@ -16,8 +16,10 @@ static int32_t tasks_for(const kmc_fit *fit, const kmc_level *level) {
 }
 
 static void run(const kmc_fit *fit, kmc_task task, int32_t n_tasks) {
-  if (n_tasks == 1) task((void *)fit, 0);
-  else fit->parallel.run(fit->parallel.threads, task, (void *)fit, n_tasks);
+  if (n_tasks == 1)
+    task((void *)fit, 0);
+  else
+    fit->parallel.run(fit->parallel.threads, task, (void *)fit, n_tasks);
 }
 
 static void list_part(void *context, int32_t i) {
@@ -274,8 +276,8 @@ int32_t kmc_assign_moved_centroids(kmc_fit *fit, const kmc_level *level) {
 
 /* Rounds until a plain one lowers the inertia by at most tol times itself, or moves nothing. Returns whether it did.
  *
- * Over-relaxation: centroids go beyond the means by a factor that grows while the inertia falls; a round that raises it,
- * or gains too little, is followed by a plain one, so the fixed points are those of plain rounds. */
+ * Over-relaxation: centroids go beyond the means by a factor that grows while the inertia falls; a round that raises
+ * it, or gains too little, is followed by a plain one, so the fixed points are those of plain rounds. */
 int32_t kmc_color_lloyd(kmc_fit *fit, const kmc_level *level, double tol, int32_t max_rounds, int32_t *rounds) {
   double relaxation = 1, inertia = kmc_fit_inertia(fit);
   for (int32_t round = 0; round < max_rounds; round++) {
@@ -318,7 +320,8 @@ static void refine(const kmc_level *coarse, const kmc_level *fine) {
 
 static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena) {
   const size_t k = (size_t)options->k, room = (k + KMC_PADDING) * sizeof(float);
-  const int32_t n_tasks = options->n_tasks, list_stride = options->k < KMC_MAX_CANDIDATES ? options->k : KMC_MAX_CANDIDATES;
+  const int32_t n_tasks = options->n_tasks;
+  const int32_t list_stride = options->k < KMC_MAX_CANDIDATES ? options->k : KMC_MAX_CANDIDATES;
   fit->k = fit->centroids.k = options->k;
   fit->centroids.channels = options->channels;
   fit->position = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
@@ -343,7 +346,7 @@ static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *op
     scratch.dist2 = kmc_take(arena, room);
     scratch.index = kmc_take(arena, room);
     scratch.chosen = kmc_take(arena, room);
-    if (fit->kernels) fit->scratch[i] = scratch;
+    if (arena->base) fit->scratch[i] = scratch;
   }
   kmc_take_points(u, list_stride, arena, &fit->points);
 }
@@ -352,8 +355,9 @@ size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *optio
   kmc_fit fit = {0};
   kmc_arena arena = {0};
   take_fit(&fit, u, options, &arena);
-  const size_t search = (size_t)options->k * 256 + ((size_t)u < (1u << 18) ? (size_t)u : (1u << 18)) * 16;
-  return (size_t)arena.next + search + 4 * 33000 * sizeof(int32_t) + (size_t)options->n_tasks * 128 + 65536 + (size_t)u * 4;
+  const size_t ordering = (size_t)u * 4 + 4 * 33000 * sizeof(int32_t) + (size_t)options->n_tasks * 64;
+  const size_t search = (size_t)options->k * 512 + (size_t)u * 4;
+  return arena.used + ordering + search + 4096;
 }
 
 static void start_given(kmc_fit *fit, const double *centroids) {
@@ -404,9 +408,9 @@ static void give_result(const kmc_fit *fit, double *centroids, uint16_t *labels)
 
 kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *counts, int32_t u,
                                          const kmc_color_kmeans_options *options, const kmc_color_kernels *kernels,
-                                         kmc_parallel_for parallel_for, void *threads, void *scratch,
-                                         double *centroids, uint16_t *labels) {
-  kmc_arena arena = {.next = scratch};
+                                         kmc_parallel_for parallel_for, void *threads, void *scratch, double *centroids,
+                                         uint16_t *labels) {
+  kmc_arena arena = {.base = scratch};
   kmc_fit fit = {.options = options, .kernels = kernels, .parallel = {parallel_for, threads, options->n_tasks}};
   kmc_color_kmeans_result result = {0};
   take_fit(&fit, u, options, &arena);
@@ -416,8 +420,10 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   memset(fit.total, 0, (size_t)fit.k * sizeof *fit.total);
   const kmc_level *cells = &fit.points.level[0];
   for (int32_t p = 0; p < cells->n; p++) fit.square += (double)cells->square[p];
-  if (options->seeding == KMC_SEEDS_GIVEN) start_given(&fit, centroids);
-  else start_coarse(&fit, arena, &result.coarse_rounds);
+  if (options->seeding == KMC_SEEDS_GIVEN)
+    start_given(&fit, centroids);
+  else
+    start_coarse(&fit, arena, &result.coarse_rounds);
   result.converged = kmc_color_lloyd(&fit, &fit.points.level[2], options->tol, options->max_rounds, &result.rounds);
   if (result.converged && options->tol == 0) {
     result.converged = settle(&fit, &fit.points.level[2], options->max_rounds - result.rounds, &result.rounds);

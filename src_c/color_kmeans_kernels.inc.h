@@ -1,4 +1,5 @@
-/* The kernels of color_kmeans_level.h over a vector vocabulary: vf (float), vi (int32), `LANES` of each; vm (4 x int64).
+/* The kernels of color_kmeans_level.h over a vector vocabulary: vf (float), vi (int32), `LANES` of each; vm (4 x
+ * int64).
  *
  * assign is the hot one: for a candidate and a vector of points two multiply-adds of int16 pairs and a minimum. */
 
@@ -14,9 +15,10 @@ static inline float box_radius(const float *half) {
  * 2 sum_t half_t |c_t - best_t|. Divided by a bound on |x-c| + |x-best| it bounds how much farther c is; if that is
  * more than both slacks together, c stays out. The quarter covers the rounding of scores. OUT index, and where kept is
  * not NULL the coordinates and slacks of those kept. */
-static inline __attribute__((always_inline)) int32_t choose(const kmc_list_scratch *all, const int32_t *from, int32_t n, int32_t channels,
-                      const float *middle, const float *half, float *dist2, int32_t *index,
-                      int32_t *nearest, const kmc_list_scratch *kept) {
+static inline __attribute__((always_inline)) int32_t choose(const kmc_list_scratch *all, const int32_t *from, int32_t n,
+                                                            int32_t channels, const float *middle, const float *half,
+                                                            float *dist2, int32_t *index, int32_t *nearest,
+                                                            const kmc_list_scratch *kept) {
   vf least = vf_set1(INFINITY);
   for (int32_t j = 0; j < n; j += LANES) {
     vf sum = vf_set1(0);
@@ -79,8 +81,8 @@ static inline void list_groups(const kmc_level *level, const kmc_centroids *cent
     kmc_group *group = &level->group[g];
     if (!group->stale) continue;
     group->stale = 0;
-    const int32_t n = choose(all, NULL, centroids->k, channels, group->middle, group->half, scratch->dist2, scratch->index,
-                             &group->nearest, scratch);
+    const int32_t n = choose(all, NULL, centroids->k, channels, group->middle, group->half, scratch->dist2,
+                             scratch->index, &group->nearest, scratch);
     keep_list(scratch->index, n, level->list_stride, level->group_candidate + (size_t)g * level->list_stride,
               &group->n_candidates);
     for (int32_t b = group->begin; b < group->end; b++) {
@@ -99,8 +101,10 @@ static void list_candidates(const kmc_level *level, const kmc_centroids *centroi
                             const kmc_list_scratch *scratch) {
   kmc_list_scratch all = {.slack = centroids->slack};
   for (int t = 0; t < KMC_CHANNELS; t++) all.coordinate[t] = centroids->listed[t];
-  if (centroids->channels == 3) list_groups(level, centroids, &all, 3, begin, end, scratch);
-  else list_groups(level, centroids, &all, centroids->channels, begin, end, scratch);
+  if (centroids->channels == 3)
+    list_groups(level, centroids, &all, 3, begin, end, scratch);
+  else
+    list_groups(level, centroids, &all, centroids->channels, begin, end, scratch);
 }
 
 /* Takes the point from its cluster's moment and adds it to another's. */
@@ -196,13 +200,17 @@ static int32_t assign_listed(const kmc_level *level, int32_t begin, int32_t end,
   for (int32_t p = begin; p < end; p += MOST_VECTORS * LANES) {
     const int vectors = (end - p + LANES - 1) / LANES;
 #define RUN(count) nearest_tags(level->color + p, count, centroids, list, n, tag_is_slot, best)
-    if (vectors == 1) RUN(1);
-    else if (vectors == 2) RUN(2);
-    else if (vectors == 3) RUN(3);
-    else RUN(4);
+    if (vectors == 1)
+      RUN(1);
+    else if (vectors == 2)
+      RUN(2);
+    else if (vectors == 3)
+      RUN(3);
+    else
+      RUN(4);
 #undef RUN
-    moved += move_changed(level, p, end, list, tag_is_slot, best, vectors < MOST_VECTORS ? vectors : MOST_VECTORS,
-                          moments);
+    moved +=
+        move_changed(level, p, end, list, tag_is_slot, best, vectors < MOST_VECTORS ? vectors : MOST_VECTORS, moments);
   }
   return moved;
 }
@@ -235,8 +243,10 @@ static int32_t assign(const kmc_level *level, const kmc_centroids *centroids, in
     }
     if (n && !look) continue;
     block->uniform = -1;
-    if (n == 0) moved += assign_unlisted(level, block, centroids, moments);
-    else moved += assign_listed(level, block->begin, block->end, centroids, list, n, moments);
+    if (n == 0)
+      moved += assign_unlisted(level, block, centroids, moments);
+    else
+      moved += assign_listed(level, block->begin, block->end, centroids, list, n, moments);
   }
   return moved;
 }

@@ -2,19 +2,19 @@
  *
  * Coordinates are centred: a channel of 8 bits becomes the signed byte value - 128, unused channels are 0.
  *
- * How a label is decided: centroids are rounded to 1/64 (`KMC_CENTROID_ONE`), and the score of a centroid for a point is
- * |c|^2 / 2 - x.c in units of 2^-14, with |c|^2 / 2 rounded to units of 2^-6 and the centroid's tag (0 .. 255) in the 8
- * bits that this leaves free: points have 8 zero bits below the value. The least score wins, so ties go to the lowest
- * tag. Bound: |x.c| <= 4 * 2^15 * 2^13 = 2^30 and |c|^2 / 2 <= 2^29, so 32 bits hold every score. */
+ * How a label is decided: centroids are rounded to 1/64 (`KMC_CENTROID_ONE`), and the score of a centroid for a point
+ * is |c|^2 / 2 - x.c in units of 2^-14, with |c|^2 / 2 rounded to units of 2^-6 and the centroid's tag (0 .. 255) in
+ * the 8 bits that this leaves free: points have 8 zero bits below the value. The least score wins, so ties go to the
+ * lowest tag. Bound: |x.c| <= 4 * 2^15 * 2^13 = 2^30 and |c|^2 / 2 <= 2^29, so 32 bits hold every score. */
 #ifndef KMC_COLOR_KMEANS_LEVEL_H
 #define KMC_COLOR_KMEANS_LEVEL_H
 
 #include "color_kmeans.h"
 
 #define KMC_CHANNELS 4
-#define KMC_CENTROID_ONE 64   /* fixed-point one of a centroid's coordinate */
-#define KMC_BLOCK_POINTS 64   /* most points in a block: four AVX-512 vectors */
-#define KMC_PADDING 64        /* readable elements that follow every array of points and of centroids */
+#define KMC_CENTROID_ONE 64 /* fixed-point one of a centroid's coordinate */
+#define KMC_BLOCK_POINTS 64 /* most points in a block: four AVX-512 vectors */
+#define KMC_PADDING 64      /* readable elements that follow every array of points and of centroids */
 #define KMC_MAX_CANDIDATES 256
 #define KMC_NO_LABEL 0xffff
 
@@ -24,10 +24,10 @@ typedef struct {
 } kmc_moment;
 
 typedef struct {
-  int32_t begin, end;        /* points */
-  int32_t n_candidates;      /* 0: more than KMC_MAX_CANDIDATES, compare with all */
-  int32_t uniform;           /* the label that all points have, or -1: not known */
-  int32_t lost;              /* a centroid that moved may have left the list */
+  int32_t begin, end;                             /* points */
+  int32_t n_candidates;                           /* 0: more than KMC_MAX_CANDIDATES, compare with all */
+  int32_t uniform;                                /* the label that all points have, or -1: not known */
+  int32_t lost;                                   /* a centroid that moved may have left the list */
   float middle[KMC_CHANNELS], half[KMC_CHANNELS]; /* the tight box of its points */
 } kmc_block;
 
@@ -42,14 +42,14 @@ typedef struct {
 
 typedef struct {
   int32_t n, n_blocks, n_groups;
-  int32_t list_stride;       /* candidates that a block has room for */
-  uint32_t *color;           /* (n) signed bytes, channel 0 lowest */
-  uint32_t *count;           /* (n) pixels, or NULL where moments are given */
-  kmc_moment *moment;        /* (n) or NULL */
-  int64_t *square;           /* (n) sum over pixels of |x|^2, where moments are given */
-  int32_t *child;            /* (n + 1) first point of the next finer level, or NULL */
-  uint16_t *label;           /* (n) */
-  double scatter;            /* inertia that no labels of these points can save: within the cells */
+  int32_t list_stride; /* candidates that a block has room for */
+  uint32_t *color;     /* (n) signed bytes, channel 0 lowest */
+  uint32_t *count;     /* (n) pixels, or NULL where moments are given */
+  kmc_moment *moment;  /* (n) or NULL */
+  int64_t *square;     /* (n) sum over pixels of |x|^2, where moments are given */
+  int32_t *child;      /* (n + 1) first point of the next finer level, or NULL */
+  uint16_t *label;     /* (n) */
+  double scatter;      /* inertia that no labels of these points can save: within the cells */
   kmc_block *block;
   kmc_group *group;
   uint16_t *candidate;       /* (n_blocks, list_stride) */
@@ -75,9 +75,9 @@ typedef struct {
 
 struct kmc_color_kernels {
   const char *name;
-  /* OUT the candidate lists of the blocks of stale groups in [begin, end): every centroid that can be nearest to a point in the
-   * block's box as long as no centroid moves by more than its slack, in rising order. A list may hold more; labels do
-   * not depend on that, so this may be computed in any order. */
+  /* OUT the candidate lists of the blocks of stale groups in [begin, end): every centroid that can be nearest to a
+   * point in the block's box as long as no centroid moves by more than its slack, in rising order. A list may hold
+   * more; labels do not depend on that, so this may be computed in any order. */
   void (*list_candidates)(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
                           const kmc_list_scratch *scratch);
   /* IN OUT labels of the points in blocks [begin, end); moments (k): what moved is taken from the old label's and added
@@ -94,10 +94,13 @@ typedef struct {
   int32_t *position; /* (u) where each colour of level[2] was in the input */
 } kmc_points;
 
+/* Scratch that is handed out from the front; with no base only its size is counted. */
 typedef struct {
-  uint8_t *next, *end;
+  uint8_t *base;
+  size_t used;
 } kmc_arena;
 
+/* 64-byte aligned, NULL without a base. */
 void *kmc_take(kmc_arena *arena, size_t bytes);
 
 typedef struct {
@@ -111,7 +114,8 @@ void kmc_take_points(int32_t u, int32_t list_stride, kmc_arena *arena, kmc_point
 
 /* Fills them. */
 void kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
-                     const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena, kmc_points *points);
+                     const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena,
+                     kmc_points *points);
 
 /* A fit under way. Positions are where the centroids stand (k, KMC_CHANNELS); totals the moments of their clusters. */
 typedef struct {
@@ -123,28 +127,29 @@ typedef struct {
   int32_t k;
   double *position;
   const kmc_level *listed_level, *placed_level; /* for which the lists were made; that labels are of */
-  uint8_t *left;              /* (k) whether each has left the place it was listed at, and those that have */
+  uint8_t *left; /* (k) whether each has left the place it was listed at, and those that have */
   int32_t *left_index;
-  float *step;                /* (k) how far each centroid went in the last round */
-  double square;              /* sum of count * |x|^2 over all points */
-  double *mean;               /* (k, KMC_CHANNELS) 8-bit coordinates, for labels in double */
-  kmc_moment *total;          /* (k) */
-  kmc_moment *part_moment;    /* (n_tasks, k) */
-  int32_t *part_moved;        /* (n_tasks) */
-  kmc_list_scratch *scratch;  /* (n_tasks) */
-  const kmc_level *level;     /* of the step that runs in parallel */
-  int32_t in_double;          /* labels are decided in double, see assign_in_double */
+  float *step;               /* (k) how far each centroid went in the last round */
+  double square;             /* sum of count * |x|^2 over all points */
+  double *mean;              /* (k, KMC_CHANNELS) 8-bit coordinates, for labels in double */
+  kmc_moment *total;         /* (k) */
+  kmc_moment *part_moment;   /* (n_tasks, k) */
+  int32_t *part_moved;       /* (n_tasks) */
+  kmc_list_scratch *scratch; /* (n_tasks) */
+  const kmc_level *level;    /* of the step that runs in parallel */
+  int32_t in_double;         /* labels are decided in double, see assign_in_double */
   int32_t rounds, lists_made;
 } kmc_fit;
 
 /* Tuned on the pictures named in benchmarks/README.md. A slack of LIST_STEPS times the last step, at least LIST_LEAST:
  * lists made half as often as with 1 step and 0.1, and a mean list of 3 to 7 centroids still. */
 static const float LIST_STEPS = 6, LIST_LEAST = 1, LIST_PARTIAL = 0.05f;
-static const float SEARCH_SHARE = 0.25f, POLISH_SHARE = 0.1f, SEARCH_HOPE = 2, SEARCH_STEP = 0.25f;
-enum { POLISH_TRIALS = 6, SEARCH_ROUNDS = 4, SEARCH_SWAPS = 8 };
+static const float SEARCH_SHARE = 0.25f, POLISH_SHARE = 0.05f, SEARCH_HOPE = 2, SEARCH_STEP = 0.25f;
+enum { POLISH_TRIALS = 12, SEARCH_ROUNDS = 4, SEARCH_SWAPS = 8 };
 
 /* color_kmeans.c */
-/* One round; centroids stay where they are if they would move by less than least_step. Returns how many points moved. */
+/* One round; centroids stay where they are if they would move by less than least_step. Returns how many points moved.
+ */
 int32_t kmc_color_round(kmc_fit *fit, const kmc_level *level, double relaxation, double least_step);
 int32_t kmc_color_lloyd(kmc_fit *fit, const kmc_level *level, double tol, int32_t max_rounds, int32_t *rounds);
 double kmc_fit_inertia(const kmc_fit *fit);

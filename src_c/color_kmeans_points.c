@@ -6,18 +6,18 @@
 
 #include "color_kmeans_level.h"
 
-enum { CELLS = 1 << 15, OCTANTS = 8, GROUP_CELL_BITS = 6 };
+enum { CELLS = 1 << 15, OCTANTS = 8, MOST_GROUPS = 512 };
 
 void *kmc_take(kmc_arena *arena, size_t bytes) {
-  uint8_t *taken = arena->next;
-  arena->next += (bytes + 127) / 64 * 64;
-  return taken;
+  const size_t begin = arena->used;
+  arena->used += (bytes + 63) / 64 * 64;
+  return arena->base ? arena->base + begin : NULL;
 }
 
-static const uint16_t spread_bits[32] = {
-    0x0000, 0x0001, 0x0008, 0x0009, 0x0040, 0x0041, 0x0048, 0x0049, 0x0200, 0x0201, 0x0208,
-    0x0209, 0x0240, 0x0241, 0x0248, 0x0249, 0x1000, 0x1001, 0x1008, 0x1009, 0x1040, 0x1041,
-    0x1048, 0x1049, 0x1200, 0x1201, 0x1208, 0x1209, 0x1240, 0x1241, 0x1248, 0x1249};
+static const uint16_t spread_bits[32] = {0x0000, 0x0001, 0x0008, 0x0009, 0x0040, 0x0041, 0x0048, 0x0049,
+                                         0x0200, 0x0201, 0x0208, 0x0209, 0x0240, 0x0241, 0x0248, 0x0249,
+                                         0x1000, 0x1001, 0x1008, 0x1009, 0x1040, 0x1041, 0x1048, 0x1049,
+                                         0x1200, 0x1201, 0x1208, 0x1209, 0x1240, 0x1241, 0x1248, 0x1249};
 
 /* Morton code of a centred colour's cell; the flip of the top bit keeps neighbours neighbours. */
 static inline int32_t cell_of(uint32_t color) {
@@ -39,12 +39,12 @@ typedef struct {
   const uint8_t *colors;
   const int64_t *counts;
   int32_t u, channels, n_tasks;
-  int32_t *cell_begin, *cell_end;    /* (CELLS) range in the input, by Morton code */
-  int32_t *cell_code, *cell_first;   /* (n_cells) occupied cells; their first colour in the output */
+  int32_t *cell_begin, *cell_end;  /* (CELLS) range in the input, by Morton code */
+  int32_t *cell_code, *cell_first; /* (n_cells) occupied cells; their first colour in the output */
   int32_t n_cells;
-  int32_t *part_octants;             /* (n_tasks) 4x4x4 cells that each part made */
-  int64_t (*part_scatter)[2];        /* (n_tasks) of cells and of 4x4x4 cells: integers, so that parts do not matter */
-  uint32_t *packed;                  /* (u) the colours, centred, in the order of the input */
+  int32_t *part_octants;      /* (n_tasks) 4x4x4 cells that each part made */
+  int64_t (*part_scatter)[2]; /* (n_tasks) of cells and of 4x4x4 cells: integers, so that parts do not matter */
+  uint32_t *packed;           /* (u) the colours, centred, in the order of the input */
   const kmc_color_kernels *kernels;
   kmc_points *points;
 } job;
@@ -145,8 +145,7 @@ static void fill_cells(void *context, int32_t i) {
       if (p == octant_end[o]) continue;
       kmc_moment *moment = &middle->moment[octant];
       middle->child[octant] = p;
-      middle->square[octant] =
-          job->kernels->sum_points(fine->color + p, fine->count + p, octant_end[o] - p, moment);
+      middle->square[octant] = job->kernels->sum_points(fine->color + p, fine->count + p, octant_end[o] - p, moment);
       middle->color[octant] = mean_color(moment);
       kmc_add_moment(&cell, moment, 1);
       scatter[1] += scatter_of(moment, middle->square[octant]);
@@ -250,8 +249,10 @@ static void cut_blocks(kmc_level *level, const units *units, int32_t begin, int3
       run = node;
     }
     if (node_points > KMC_BLOCK_POINTS) {
-      if (node_end - node > 1) cut_blocks(level, units, node, node_end, bit - 1);
-      else add_blocks(level, first_point(units, node), first_point(units, node_end));
+      if (node_end - node > 1)
+        cut_blocks(level, units, node, node_end, bit - 1);
+      else
+        add_blocks(level, first_point(units, node), first_point(units, node_end));
       run = node_end;
     }
     node = node_end;
@@ -291,10 +292,11 @@ static void make_blocks(const job *job, const kmc_parallel *parallel) {
   for (int l = 0; l < 3; l++) make_groups(&level[l]);
 }
 
-/* Room for a level of at most n points in which at most n_units units of one 8x8x8 cell lie side by side. */
-static void take_level(kmc_level *level, int32_t n, int32_t n_blocks, int32_t list_stride, int exact,
-                       kmc_arena *arena) {
-  const size_t room = (size_t)n + KMC_PADDING;
+/* Room for a level of at most n points. Blocks: a node with more than 64 points makes at most one block more than it
+ * has children with more than 64; there are n / 65 such nodes on each of 8 depths, and what fills blocks by itself. */
+static void take_level(kmc_level *level, int32_t n, int32_t list_stride, int exact, kmc_arena *arena) {
+  const size_t room = (size_t)n + KMC_PADDING, n_blocks = (size_t)n / 3 + 16;
+  const size_t n_groups = n_blocks < MOST_GROUPS ? n_blocks : MOST_GROUPS;
   memset(level, 0, sizeof *level);
   level->n = n;
   level->list_stride = list_stride;
@@ -304,28 +306,29 @@ static void take_level(kmc_level *level, int32_t n, int32_t n_blocks, int32_t li
   if (!exact) level->moment = kmc_take(arena, room * sizeof *level->moment);
   if (!exact) level->square = kmc_take(arena, room * sizeof *level->square);
   if (!exact) level->child = kmc_take(arena, (room + 1) * sizeof *level->child);
-  level->block = kmc_take(arena, (size_t)n_blocks * sizeof *level->block);
-  level->group = kmc_take(arena, (size_t)(n_blocks < 512 ? n_blocks : 512) * sizeof *level->group);
-  level->group_candidate = kmc_take(arena, ((size_t)(n_blocks < 512 ? n_blocks : 512) * list_stride + KMC_PADDING) * sizeof *level->candidate);
-  level->candidate = kmc_take(arena, ((size_t)n_blocks * list_stride + KMC_PADDING) * sizeof *level->candidate);
+  level->block = kmc_take(arena, n_blocks * sizeof *level->block);
+  level->group = kmc_take(arena, n_groups * sizeof *level->group);
+  level->group_candidate = kmc_take(arena, n_groups * (size_t)list_stride * sizeof *level->candidate);
+  level->candidate = kmc_take(arena, n_blocks * (size_t)list_stride * sizeof *level->candidate);
 }
 
 void kmc_take_points(int32_t u, int32_t list_stride, kmc_arena *arena, kmc_points *points) {
   const int32_t n_cells = u < CELLS ? u : CELLS;
-  const int32_t n_octants = u < CELLS * OCTANTS ? u : CELLS * OCTANTS;
-  /* A run ends where the next node does not fit: two neighbouring blocks of a node hold more than 64 points. */
-  take_level(&points->level[0], n_cells, n_cells / 8 + 1024, list_stride, 0, arena);
-  take_level(&points->level[1], n_octants, n_octants / 8 + 1024, list_stride, 0, arena);
-  take_level(&points->level[2], u, u / 8 + 1024, list_stride, 1, arena);
+  /* Parts write from 8 times their first cell on, so cells with fewer octants leave gaps. */
+  const int32_t n_octants = n_cells * OCTANTS;
+  take_level(&points->level[0], n_cells, list_stride, 0, arena);
+  take_level(&points->level[1], n_octants, list_stride, 0, arena);
+  take_level(&points->level[2], u, list_stride, 1, arena);
   points->position = kmc_take(arena, (size_t)u * sizeof *points->position);
 }
 
 void kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
                      const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena,
                      kmc_points *points) {
-  job job = {.kernels = kernels, .colors = colors, .counts = counts, .u = u, .channels = channels, .n_tasks = parallel->n_tasks};
+  job job = {.colors = colors, .counts = counts, .u = u, .channels = channels, .n_tasks = parallel->n_tasks};
+  job.kernels = kernels;
   job.points = points;
-  job.cell_begin = kmc_take(arena, 4 * (CELLS + 1) * sizeof(int32_t));
+  job.cell_begin = kmc_take(arena, (4 * CELLS + 1) * sizeof(int32_t));
   job.cell_end = job.cell_begin + CELLS;
   job.cell_code = job.cell_end + CELLS;
   job.cell_first = job.cell_code + CELLS;

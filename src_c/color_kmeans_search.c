@@ -76,8 +76,10 @@ static inline void measure_in(const kmc_level *level, const int32_t *order, segm
 
 /* A copy for three channels, in which the compiler knows the length of the short loops. */
 static void measure(const kmc_level *level, const int32_t *order, segment *segment, int channels) {
-  if (channels == 3) measure_in(level, order, segment, 3);
-  else measure_in(level, order, segment, channels);
+  if (channels == 3)
+    measure_in(level, order, segment, 3);
+  else
+    measure_in(level, order, segment, channels);
 }
 
 /* Moves the points below the mean along the axis to the front; returns where the others begin. */
@@ -162,15 +164,15 @@ static void copy_state(kmc_fit *fit, const kmc_level *level, state *saved, int r
 }
 
 typedef struct {
-  float *cost;      /* (k) inertia that joining the cluster to its best partner would add */
-  int32_t *partner; /* (k) */
-  double *error;    /* (k) the cluster's inertia */
-  shape *shape;     /* (k) of those that may be split */
+  float *cost;          /* (k) inertia that joining the cluster to its best partner would add */
+  int32_t *partner;     /* (k) */
+  double *error;        /* (k) the cluster's inertia */
+  shape *shape;         /* (k) of those that may be split */
   second_moments *sums; /* (n_wide) */
-  int32_t *wide;    /* (k) number in sums, or -1 */
-  uint8_t *used;    /* (k) takes part in this trial */
+  int32_t *wide;        /* (k) number in sums, or -1 */
+  uint8_t *used;        /* (k) takes part in this trial */
   uint8_t tried[64];
-  double *key;      /* (k) */
+  double *key;                     /* (k) */
   float *x[KMC_CHANNELS], *weight; /* (k) */
 } plan;
 
@@ -181,7 +183,8 @@ static void find_merges(const kmc_fit *fit, plan *plan) {
     plan->weight[j] = (float)fit->total[j].count;
     plan->cost[j] = INFINITY;
     plan->partner[j] = -1;
-    for (int t = 0; t < channels; t++) plan->x[t][j] = (float)((double)fit->total[j].sum[t] / (double)fit->total[j].count);
+    for (int t = 0; t < channels; t++)
+      plan->x[t][j] = (float)((double)fit->total[j].sum[t] / (double)fit->total[j].count);
   }
   for (int32_t j = 1; j < k; j++) {
     for (int32_t i = 0; i < j; i++) {
@@ -314,7 +317,6 @@ static void take_plan(plan *plan, int32_t k, kmc_arena *arena) {
   for (int t = 0; t < KMC_CHANNELS; t++) plan->x[t] = kmc_take(arena, (size_t)k * sizeof(float));
   plan->key = kmc_take(arena, (size_t)k * sizeof(double));
 }
-
 
 /* Rounds from changed centroids; gives up where the fall of the inertia promises no more than it was. */
 static double try_rounds(kmc_fit *fit, const kmc_level *level, double best) {

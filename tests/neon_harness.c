@@ -179,8 +179,13 @@ static const struct {
   const char *name;
   double (*value)(enum point_type type);
 } kinds[] = {
-    {"anything", anything}, {"lattice", on_lattice},     {"too close", too_close},           {"huge", huge},
-    {"tiny", tiny},         {"subnormal", subnormal}, {"one in four huge", one_in_four_huge},
+    {"anything", anything},
+    {"lattice", on_lattice},
+    {"too close", too_close},
+    {"huge", huge},
+    {"tiny", tiny},
+    {"subnormal", subnormal},
+    {"one in four huge", one_in_four_huge},
 };
 
 static double larger(double a, double b) { return fabs(b) > a ? fabs(b) : a; }
@@ -313,9 +318,9 @@ static void move_centroids(points_problem *p, elkan_knowledge *known, double ste
 
 static void elkan_round(const kmc_kernels *kernels, const points_problem *p, const elkan_knowledge *known,
                         int32_t *labels, void *upper, void *lower) {
-  const kmc_elkan_f32 single = {single_centroids(p),  known->transposed, known->half_distances,
+  const kmc_elkan_f32 single = {single_centroids(p), known->transposed, known->half_distances,
                                 known->half_nearest, known->travelled,  known->stride};
-  const kmc_elkan_f64 wide = {wide_centroids(p),    known->transposed, known->half_distances,
+  const kmc_elkan_f64 wide = {wide_centroids(p),   known->transposed, known->half_distances,
                               known->half_nearest, known->travelled,  known->stride};
   if (p->type == U8) kernels->elkan_u8(p->points, p->n, p->d, &single, labels, upper, lower);
   if (p->type == F32) kernels->elkan_f32(p->points, p->n, p->d, &single, labels, upper, lower);
@@ -348,7 +353,8 @@ static void run_elkan(const kmc_kernels *kernels, const void *problem, record *o
   }
 }
 
-static void check_points(enum point_type type, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k, ptrdiff_t rounds, ptrdiff_t kind) {
+static void check_points(enum point_type type, ptrdiff_t n, ptrdiff_t d, ptrdiff_t k, ptrdiff_t rounds,
+                         ptrdiff_t kind) {
   points_problem p = {.type = type, .n = n, .d = d, .k = k, .rounds = rounds};
   const size_t size = point_sizes[type];
   char name[120];
@@ -370,8 +376,10 @@ static void check_points(enum point_type type, ptrdiff_t n, ptrdiff_t d, ptrdiff
 }
 
 static void check_all_points(void) {
-  static const ptrdiff_t lengths[] = {1, 2, 31, 33, 65}, few_d[] = {1, 2, 3, 4, 8, 17}, few_k[] = {1, 5, 33};
-  ptrdiff_t turn = 0; /* the numbers of lengths, kinds and dimensions or clusters share no factor, so all of them meet */
+  static const ptrdiff_t lengths[] = {1, 2, 31, 33, 65};
+  static const ptrdiff_t few_d[] = {1, 2, 3, 4, 8, 17}, few_k[] = {1, 5, 33};
+  ptrdiff_t turn =
+      0; /* no two counts of lengths, kinds and dimensions (or clusters) share a factor: all of them meet */
   for (int type = U8; type <= F64; type++) {
     for (ptrdiff_t k = 1; k <= 33; k++) {
       for (ptrdiff_t i = 0; i < COUNT(few_d); i++, turn++) {
@@ -474,33 +482,42 @@ static void run_nearest_in_block(const kmc_kernels *kernels, const void *problem
   }
 }
 
-/* Entries on a lattice of `step`: 1 is anything, 255 the corners of the colour space, what is between makes ties. */
-static void check_nearest_in_block(ptrdiff_t k, ptrdiff_t step) {
-  block_problem p = {.palette = {.k = k, .entries = new_entries(k)}};
+/* Entries on a lattice of `step` (one of more than 1 makes ties) in the whole colour space; or pairs that lie opposite
+ * each other and equally far from the block's corner. */
+static void check_nearest_in_block(ptrdiff_t k, ptrdiff_t step, uint32_t block, int pairs) {
+  block_problem p = {{.k = k, .entries = new_entries(k)}, block};
+  float *const coordinates[] = {p.palette.entries.red, p.palette.entries.green, p.palette.entries.blue};
+  uint8_t corner[3];
+  char name[120];
+  kmc_rgb_of_key(block * KMC_BLOCK_COLORS, corner);
   for (ptrdiff_t i = 0; i < k; i++) {
-    p.palette.entries.red[i] = (float)(random_below(255 / step + 1) * step);
-    p.palette.entries.green[i] = (float)(random_below(255 / step + 1) * step);
-    p.palette.entries.blue[i] = (float)(random_below(255 / step + 1) * step);
+    for (int t = 0; t < 3; t++) {
+      const double anywhere = (double)(random_below(255 / step + 1) * step), before = corner[t] - anywhere / 16;
+      const double opposite = i ? 2 * corner[t] - coordinates[t][i - 1] : 0;
+      coordinates[t][i] = (float)(!pairs ? anywhere : i % 2 ? opposite : before < 0 ? 0 : floor(before));
+    }
     p.palette.entries.index[i] = (int32_t)i;
   }
-  const uint32_t blocks[] = {0, KMC_N_BLOCKS - 1, (uint32_t)random_below(KMC_N_BLOCKS)};
-  for (int i = 0; i < COUNT(blocks); i++) {
-    char name[120];
-    p.block = blocks[i];
-    snprintf(name, sizeof name, "nearest_in_block k=%td step=%td block=%u", k, step, (unsigned)p.block);
-    check(name, run_nearest_in_block, &p);
-  }
+  snprintf(name, sizeof name, "nearest_in_block k=%td step=%td block=%u pairs=%d", k, step, (unsigned)block, pairs);
+  check(name, run_nearest_in_block, &p);
   free_down_to(0);
 }
 
 static void check_all_blocks(void) {
-  static const ptrdiff_t sizes[] = {1, 2, 3, 8, 17, 64, 500}, steps[] = {1, 8, 51, 255};
+  static const ptrdiff_t sizes[] = {1, 2, 3, 8, 17, 64, 500}, steps[] = {1, 2, 4, 51, 255};
   for (int i = 0; i < COUNT(sizes); i++) {
-    for (int j = 0; j < COUNT(steps); j++) check_nearest_in_block(sizes[i], steps[j]);
+    for (int j = 0; j < COUNT(steps); j++) {
+      const uint32_t blocks[] = {0, KMC_N_BLOCKS - 1, (uint32_t)random_below(KMC_N_BLOCKS)};
+      for (int b = 0; b < COUNT(blocks); b++) {
+        check_nearest_in_block(sizes[i], steps[j], blocks[b], 0);
+        check_nearest_in_block(sizes[i], steps[j], blocks[b], 1);
+      }
+    }
   }
 }
 
 int main(void) {
+  setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
   for (; (tables[n_tables] = kmc_available(n_tables)) != NULL; n_tables++) {
     printf("%s%s", n_tables ? ", " : "instruction sets: ", tables[n_tables]->name);
   }

@@ -37,7 +37,7 @@ def test_a_photograph(china: Array, k: int) -> None:
     assert result.converged
 
 
-@pytest.mark.parametrize("k", [16, 64])
+@pytest.mark.parametrize("k", [16, 48])
 def test_no_worse_than_scikit_learn(china: Array, k: int) -> None:
     cluster = pytest.importorskip("sklearn.cluster")
     colors, counts = np.unique(china.reshape(-1, 3), axis=0, return_counts=True)
@@ -208,8 +208,8 @@ def test_the_input_is_not_changed(china: Array) -> None:
 
 
 def test_memory_stays_within_twice_the_input(china: Array) -> None:
-    """As numpy counts it, at 6 megapixels; 24 are measured in benchmarks."""
-    picture = np.asarray(Image.fromarray(china).resize((3000, 2000), Image.Resampling.BICUBIC))
+    """As numpy counts it; benchmarks/peak_memory.py asks the system."""
+    picture = np.asarray(Image.fromarray(china).resize((6000, 4000), Image.Resampling.BILINEAR))
     tracemalloc.start()
     try:
         result = kmc.compress(picture, 16, num_iterations=2)

@@ -31,7 +31,23 @@ def digest(result: kmc.CompressedImage) -> str:
 
 
 GOLDEN = {
+    (1, 2, "auto"): "5a11764898a34a36",
+    (1, 16, "auto"): "49fd4ba4b3a0a3a0",
+    (1, 100, "auto"): "5bf263be174cfb86",
+    (1, 16, "k-means++"): "86a4fa1d95c9f580",
+    (1, 16, "random"): "b9bba8e07fa7de6e",
+    (3, 2, "auto"): "8c1a680883480f20",
+    (3, 16, "auto"): "2b36fc86f097decc",
+    (3, 200, "auto"): "f378ae4e6a2c6593",
+    (3, 16, "k-means++"): "120778ec413ad4bf",
+    (3, 16, "random"): "f1dcffc6ff49fef3",
+    (4, 2, "auto"): "ceab55e78f2fef85",
+    (4, 16, "auto"): "912e49c1584030f1",
+    (4, 200, "auto"): "119b572d348f7a7a",
+    (4, 16, "k-means++"): "912e49c1584030f1",
+    (4, 16, "random"): "fe029c96fbecc8d6",
 }
+KMEANS_GOLDEN = "b5b259c4e3168cf3"
 
 
 @pytest.mark.parametrize(("channels", "k", "init"), GOLDEN)

@@ -1,0 +1,95 @@
+"""k-means of a picture's colours: ColorHistogram -> centroids (k, c) in the space of :mod:`kmc.colorspace`.
+
+Exact: every distinct colour takes part with its count. Two ways lead to the same kind of result.
+
+- The engine of ``color_kmeans.h`` (``init="auto"``, grey and RGB): Lloyd's rounds from coarse cells of the colour space to
+  single colours, seeded by variance cuts (Wu, "Color quantization by dynamic programming and principal analysis", 1992)
+  and a search that splits and merges clusters where that costs microseconds.
+- :func:`kmc.kmeans.fit` on the points (any other start, and RGBA): the textbook's rounds, nothing else.
+
+Entirely transparent pixels take no part: they are a palette entry of their own, if k allows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kmc import _kernels
+from kmc.colorspace import points_of
+from kmc.histogram import ColorHistogram
+from kmc.kmeans import fit, starting_centroids
+
+__all__ = ["Clustering", "cluster_colors"]
+
+# Rounds when none are asked for: convergence takes 10 to 200, and what never settles is stopped here.
+MOST_ROUNDS = 1000
+# Stop when a round lowers the inertia by at most this share of it, on colours and on cells.
+TOL = 3e-4
+COARSE_TOL = 5e-4
+SEARCH_TRIALS = 16
+# The engine keeps labels in 16 bits, one value of which means none.
+ENGINE_MOST_COLORS = 65535
+
+
+class Clustering(NamedTuple):
+    """Centroids (k, c) float64, their inertia, how many rounds ran and whether they ended by themselves."""
+
+    centroids: NDArray[np.float64]
+    inertia: float
+    n_iter: int
+    converged: bool
+
+
+def cluster_colors(
+    histogram: ColorHistogram,
+    k: int,
+    init: str | NDArray[np.float64],
+    num_iterations: int | None,
+    seed: int,
+    threads: int,
+) -> Clustering:
+    """Find the k centroids of a histogram of more than k colours.
+
+    Parameters
+    ----------
+    histogram : ColorHistogram
+    k : int
+    init : {"auto", "random", "k-means++"} or ndarray (k, c) of 8-bit values
+    num_iterations : int or None
+        The most rounds on the colours; None runs to convergence.
+    seed : int
+    threads : int
+
+    Returns
+    -------
+    Clustering
+        k centroids; the first is (0, 0, 0, 0) where there are transparent pixels and k is above 1.
+    """
+    apart = 1 if histogram.has_transparent and k > 1 else 0
+    colors, counts = histogram.colors[apart:], histogram.counts[apart:]
+    if isinstance(init, str) and init == "auto" and colors.shape[1] < 4 and k <= ENGINE_MOST_COLORS:
+        return _by_engine(colors, counts, k, num_iterations, threads)
+    points, weights = points_of(colors), counts.astype(np.float64)
+    if not isinstance(init, str):
+        init = points_of(np.rint(init).astype(np.uint8))[apart:].astype(np.float64)
+    elif init == "auto":
+        init = "k-means++"
+    start = starting_centroids(init, points, weights, k - apart, (seed, 0), threads)
+    rounds, tol = (MOST_ROUNDS, 1e-4) if num_iterations is None else (num_iterations, 0.0)
+    result = fit(points, weights, start, rounds, tol, "lloyd", threads)
+    centroids = np.concatenate([np.zeros((apart, colors.shape[1])), result.centroids])
+    return Clustering(centroids, result.inertia, result.n_iter, result.converged)
+
+
+def _by_engine(
+    colors: NDArray[np.uint8], counts: NDArray[np.int64], k: int, num_iterations: int | None, threads: int
+) -> Clustering:
+    centroids = np.empty((k, colors.shape[1]))
+    rounds, tol = (MOST_ROUNDS, TOL) if num_iterations is None else (num_iterations, 0.0)
+    inertia, n_iter, converged = _kernels.color_kmeans(
+        colors, counts, centroids, False, rounds, SEARCH_TRIALS, tol, COARSE_TOL, threads
+    )
+    return Clustering(centroids, inertia, n_iter, converged)
