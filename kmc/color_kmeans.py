@@ -2,9 +2,9 @@
 
 Exact: every distinct colour takes part with its count. Two ways lead to the same kind of result.
 
-- The engine of ``color_kmeans.h`` (``init="auto"``, grey and RGB): Lloyd's rounds from coarse cells of the colour space to
-  single colours, seeded by variance cuts (Wu, "Color quantization by dynamic programming and principal analysis", 1992)
-  and a search that splits and merges clusters where that costs microseconds.
+- The engine of ``color_kmeans.h`` (``init="auto"``, grey and RGB): Lloyd's rounds from coarse cells of the colour
+  space to single colours, seeded by variance cuts (Wu, "Efficient statistical computations for optimal color
+  quantization", Graphics Gems II, 1991) and a search that splits and merges clusters where that costs microseconds.
 - :func:`kmc.kmeans.fit` on the points (any other start, and RGBA): the textbook's rounds, nothing else.
 
 Entirely transparent pixels take no part: they are a palette entry of their own, if k allows.

@@ -21,25 +21,25 @@
 /* Elkan's algorithm looks at the centroids in blocks of this many; rows of bounds are padded to it. */
 #define KMC_ELKAN_BLOCK 16
 
-#define KMC_DECLARE_CENTROIDS(real, suffix)                                                                            \
-  /* k <= 2^24 centroids, and how far a distance computed in real may be from the one computed in double: by           \
-   * `relative` times itself and by `absolute`, which counts for both of two distances that are compared. */           \
-  typedef struct {                                                                                                     \
-    const double *exact; /* (k, d) */                                                                                  \
-    const real *rounded; /* (k, d): the same in real */                                                                \
-    ptrdiff_t k;                                                                                                       \
-    real relative, absolute;                                                                                           \
-  } kmc_centroids_##suffix;                                                                                            \
-                                                                                                                       \
-  /* What Elkan's assignment knows besides. `stride` is k rounded up to KMC_ELKAN_BLOCK. In the padding `transposed`   \
-   * and `half_distances` are infinite and `travelled` is 0. */                                                        \
-  typedef struct {                                                                                                     \
-    kmc_centroids_##suffix centroids;                                                                                  \
-    const real *transposed;     /* (d, stride): `rounded`, one column each */                                          \
-    const real *half_distances; /* (k, stride): at most half the distance of two centroids; infinite to itself */      \
-    const real *half_nearest;   /* (k): at most half the distance to the nearest other centroid */                     \
-    const real *travelled;      /* (stride): at least how far each has moved since the start, in all */                \
-    ptrdiff_t stride;                                                                                                  \
+#define KMC_DECLARE_CENTROIDS(real, suffix)                                                                          \
+  /* k <= 2^24 centroids, and how far a distance computed in real may be from the one computed in double: by         \
+   * `relative` times itself and by `absolute`, which counts for both of two distances that are compared. */         \
+  typedef struct {                                                                                                   \
+    const double *exact; /* (k, d) */                                                                                \
+    const real *rounded; /* (k, d): the same in real */                                                              \
+    ptrdiff_t k;                                                                                                     \
+    real relative, absolute;                                                                                         \
+  } kmc_centroids_##suffix;                                                                                          \
+                                                                                                                     \
+  /* What Elkan's assignment knows besides. `stride` is k rounded up to KMC_ELKAN_BLOCK. In the padding `transposed` \
+   * and `half_distances` are infinite and `travelled` is 0. */                                                      \
+  typedef struct {                                                                                                   \
+    kmc_centroids_##suffix centroids;                                                                                \
+    const real *transposed;     /* (d, stride): `rounded`, one column each */                                        \
+    const real *half_distances; /* (k, stride): at most half the distance of two centroids; infinite to itself */    \
+    const real *half_nearest;   /* (k): at most half the distance to the nearest other centroid */                   \
+    const real *travelled;      /* (stride): at least how far each has moved since the start, in all */              \
+    ptrdiff_t stride;                                                                                                \
   } kmc_elkan_##suffix;
 
 KMC_DECLARE_CENTROIDS(float, f32)
@@ -55,12 +55,12 @@ KMC_DECLARE_CENTROIDS(double, f64)
  *               `travelled`; lower (n, stride): bounds on the distance to each plus its `travelled`.
  *               First round: labels 0, upper +infinity, lower 0. Gives the labels of assign.
  */
-#define KMC_DECLARE_KERNELS(T, real, points_suffix, suffix)                                                            \
-  void (*assign_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const kmc_centroids_##suffix *centroids,   \
-                                 real *tile, int32_t *labels);                                                         \
-  void (*distances_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const real *centroids, ptrdiff_t m,     \
-                                    real *tile, real *dist2, ptrdiff_t out_stride);                                    \
-  void (*elkan_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const kmc_elkan_##suffix *known,            \
+#define KMC_DECLARE_KERNELS(T, real, points_suffix, suffix)                                                          \
+  void (*assign_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const kmc_centroids_##suffix *centroids, \
+                                 real *tile, int32_t *labels);                                                       \
+  void (*distances_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const real *centroids, ptrdiff_t m,   \
+                                    real *tile, real *dist2, ptrdiff_t out_stride);                                  \
+  void (*elkan_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const kmc_elkan_##suffix *known,          \
                                 int32_t *labels, real *upper, real *lower);
 
 typedef struct {
@@ -78,12 +78,12 @@ typedef struct {
  *              sums of the old cluster and join those of the new one. old_labels NULL: every point joins. weights NULL:
  *              each is 1. IN OUT sums (k, d), weight_sums (k). Returns how many points changed.
  */
-#define KMC_DECLARE_COMMON(T, suffix)                                                                                  \
-  int32_t kmc_nearest_##suffix(const T *point, ptrdiff_t d, const double *centroids, ptrdiff_t k, double *dist2);      \
-  void kmc_own_dist2_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *centroids,                      \
-                              const int32_t *labels, double *dist2);                                                   \
-  ptrdiff_t kmc_update_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *weights,                      \
-                                const int32_t *old_labels, const int32_t *new_labels, double *sums,                    \
+#define KMC_DECLARE_COMMON(T, suffix)                                                                             \
+  int32_t kmc_nearest_##suffix(const T *point, ptrdiff_t d, const double *centroids, ptrdiff_t k, double *dist2); \
+  void kmc_own_dist2_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *centroids,                 \
+                              const int32_t *labels, double *dist2);                                              \
+  ptrdiff_t kmc_update_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *weights,                 \
+                                const int32_t *old_labels, const int32_t *new_labels, double *sums,               \
                                 double *weight_sums);
 
 KMC_DECLARE_COMMON(uint8_t, u8)
