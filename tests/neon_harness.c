@@ -8,6 +8,7 @@
  * To cover another kernel: write a run_* function that calls it from the table it is given and records what it wrote,
  * and a function that makes its inputs and calls `check`. */
 #include "color_keys.h"
+#include "color_kmeans_dispatch.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -377,7 +378,7 @@ static void check_points(enum point_type type, ptrdiff_t n, ptrdiff_t d, ptrdiff
 
 static void check_all_points(void) {
   static const ptrdiff_t lengths[] = {1, 2, 31, 33, 65};
-  static const ptrdiff_t few_d[] = {1, 2, 3, 4, 8, 17}, few_k[] = {1, 5, 33};
+  static const ptrdiff_t few_d[] = {1, 2, 3, 8}, few_k[] = {1, 6, 17};
   ptrdiff_t turn =
       0; /* no two counts of lengths, kinds and dimensions (or clusters) share a factor: all of them meet */
   for (int type = U8; type <= F64; type++) {
@@ -392,14 +393,14 @@ static void check_all_points(void) {
       }
     }
     for (ptrdiff_t kind = 0; kind < COUNT(kinds); kind++) {
-      check_points(type, 301, 3, 40, 9, kind);
-      check_points(type, 65, 6, 100, 9, kind);
+      check_points(type, 201, 3, 40, 9, kind);
+      check_points(type, 65, 6, 100, 5, kind);
       check_points(type, 3, 4096, 5, 2, kind);
     }
   }
 }
 
-/* ---- Colours ---- */
+/* ---- Keys of pixels, and palettes ---- */
 
 typedef struct {
   const uint8_t *pixels;
@@ -416,9 +417,9 @@ static uint32_t key_by_definition(const uint8_t *rgb) {
 
 static void run_keys(const kmc_kernels *kernels, const void *problem, record *out) {
   const keys_problem *p = problem;
-  const kmc_color_kernels *color_kernels = kmc_color_kernels_for(kernels);
+  const kmc_pixel_kernels *pixel_kernels = kmc_pixel_kernels_for(kernels);
   uint32_t *keys = new_output(p->n, sizeof *keys);
-  (p->channels == 3 ? color_kernels->keys_of_rgb : color_kernels->keys_of_rgba)(p->pixels, p->n, keys);
+  (p->channels == 3 ? pixel_kernels->keys_of_rgb : pixel_kernels->keys_of_rgba)(p->pixels, p->n, keys);
   record_output(out, "keys", keys, p->n, sizeof *keys);
   for (ptrdiff_t i = 0; i < p->n && is_generic(kernels); i++) {
     uint8_t rgb[3];
@@ -471,7 +472,7 @@ static void run_nearest_in_block(const kmc_kernels *kernels, const void *problem
   kmc_palette palette = p->palette;
   palette.of_block = new_entries(palette.k), palette.of_cell = new_entries(palette.k);
   palette.distances = new_input(palette.k, sizeof(float));
-  kmc_color_kernels_for(kernels)->nearest_in_block(&palette, p->block, labels);
+  kmc_pixel_kernels_for(kernels)->nearest_in_block(&palette, p->block, labels);
   record_output(out, "labels", labels, KMC_BLOCK_COLORS, sizeof *labels);
   for (uint32_t i = 0; i < KMC_BLOCK_COLORS && is_generic(kernels); i++) {
     uint8_t rgb[3];
@@ -504,7 +505,7 @@ static void check_nearest_in_block(ptrdiff_t k, ptrdiff_t step, uint32_t block, 
 }
 
 static void check_all_blocks(void) {
-  static const ptrdiff_t sizes[] = {1, 2, 3, 8, 17, 64, 500}, steps[] = {1, 2, 4, 51, 255};
+  static const ptrdiff_t sizes[] = {1, 2, 3, 8, 17, 64, 300}, steps[] = {1, 4, 51, 255};
   for (int i = 0; i < COUNT(sizes); i++) {
     for (int j = 0; j < COUNT(steps); j++) {
       const uint32_t blocks[] = {0, KMC_N_BLOCKS - 1, (uint32_t)random_below(KMC_N_BLOCKS)};
@@ -512,6 +513,81 @@ static void check_all_blocks(void) {
         check_nearest_in_block(sizes[i], steps[j], blocks[b], 0);
         check_nearest_in_block(sizes[i], steps[j], blocks[b], 1);
       }
+    }
+  }
+}
+
+/* ---- k-means of colours ---- */
+
+typedef struct {
+  kmc_color_kmeans_options options;
+  const uint8_t *colors;
+  const int64_t *counts;
+  int32_t u;
+} colors_problem;
+
+static void run_tasks(void *threads, kmc_task task, void *context, int32_t n_tasks) {
+  const int backwards = *(const int *)threads;
+  for (int32_t i = 0; i < n_tasks; i++) task(context, backwards ? n_tasks - 1 - i : i);
+}
+
+static void run_color_kmeans(const kmc_kernels *kernels, const void *problem, record *out) {
+  const colors_problem *p = problem;
+  int backwards = !is_generic(kernels); /* the order of tasks must not matter, nor their number */
+  kmc_color_kmeans_options options = p->options;
+  options.n_tasks = backwards ? 3 : 1;
+  const size_t scratch_size = kmc_color_kmeans_scratch(p->u, &options);
+  unsigned char *memory = allocate(scratch_size + 64), *scratch = memory + (-(uintptr_t)memory & 63);
+  double *centroids = new_output(options.k * options.channels, sizeof *centroids),
+         *inertia = new_output(1, sizeof *inertia);
+  int32_t *rounds = new_output(3, sizeof *rounds);
+  uint16_t *labels = new_output(p->u, sizeof *labels);
+  for (ptrdiff_t i = 0; i < (ptrdiff_t)options.k * options.channels; i++) centroids[i] = 256 * uniform();
+  const kmc_color_kmeans_result result =
+      kmc_color_kmeans(p->colors, p->counts, p->u, &options, kmc_color_kernels_for(kernels), run_tasks, &backwards,
+                       scratch, centroids, labels);
+  *inertia = result.inertia;
+  rounds[0] = result.rounds, rounds[1] = result.coarse_rounds, rounds[2] = result.converged;
+  record_output(out, "centroids", centroids, (ptrdiff_t)options.k * options.channels, sizeof *centroids);
+  record_output(out, "labels", labels, p->u, sizeof *labels);
+  record_output(out, "inertia", inertia, 1, sizeof *inertia);
+  record_output(out, "rounds on colours, rounds on cells, converged", rounds, 3, sizeof *rounds);
+}
+
+/* Colours in the order of their keys, `gap` keys apart on average. */
+static void check_color_kmeans(int32_t channels, int32_t u, int32_t k, uint32_t gap) {
+  uint8_t *colors = new_input((ptrdiff_t)u * channels, 1);
+  int64_t *counts = new_input(u, sizeof *counts);
+  uint32_t key = 0;
+  for (ptrdiff_t i = 0; i < u; i++, key += 1 + (uint32_t)random_below(2 * (ptrdiff_t)gap - 1)) {
+    if (channels == 3)
+      kmc_rgb_of_key(key, colors + 3 * i);
+    else
+      colors[i] = (uint8_t)key;
+    counts[i] = random_below(8) ? 1 + random_below(20) : 1 + random_below(1 << 30);
+  }
+  for (int seeding = KMC_SEEDS_SEARCHED; seeding <= KMC_SEEDS_GIVEN; seeding++) {
+    for (int loose = 0; loose <= 1; loose++) {
+      colors_problem p = {{k, channels, 40, seeding == KMC_SEEDS_SEARCHED ? 24 : 0, loose ? 3e-4 : 0, 3e-4, seeding, 1},
+                          colors,
+                          counts,
+                          u};
+      char name[120];
+      snprintf(name, sizeof name, "color_kmeans channels=%d u=%d k=%d gap=%u seeding=%d tol=%g", channels, u, k, gap,
+               seeding, p.options.tol);
+      check(name, run_color_kmeans, &p);
+    }
+  }
+  free_down_to(0);
+}
+
+static void check_all_color_kmeans(void) {
+  static const int32_t sizes[] = {1, 2, 17, 65, 200, 600}, clusters[] = {1, 2, 7, 16, 33, 256, 300};
+  static const uint32_t gaps[] = {2, 9000};
+  for (int i = 0; i < COUNT(sizes); i++) {
+    for (int j = 0; j < COUNT(clusters) && clusters[j] <= sizes[i]; j++) {
+      for (int g = 0; g < COUNT(gaps); g++) check_color_kmeans(3, sizes[i], clusters[j], gaps[g]);
+      if (sizes[i] <= 256) check_color_kmeans(1, sizes[i], clusters[j], 1);
     }
   }
 }
@@ -525,6 +601,7 @@ int main(void) {
   check_all_points();
   check_keys();
   check_all_blocks();
+  check_all_color_kmeans();
   printf("digest: %016" PRIx64 "\ndifferences: %d\n", digest, n_differences);
   return n_differences > 0;
 }

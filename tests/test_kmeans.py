@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
+import subprocess
 import sys
 from typing import Any
 
@@ -265,7 +267,7 @@ def cluster_in_child(queue: Any) -> None:
     queue.put((kmc.max_threads(), kmc.kmeans(points, 16, num_iterations=5).inertia))
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system cannot fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_fork_after_a_parallel_region_does_not_hang() -> None:
     points = np.random.default_rng(0).random((20000, 3))
@@ -278,3 +280,10 @@ def test_a_fork_after_a_parallel_region_does_not_hang() -> None:
     child.join(timeout=60)
     assert child.exitcode == 0
     assert sys.is_finalizing() is False
+
+
+def test_loading_leaves_the_environment_as_it_was() -> None:
+    program = "import os; before = dict(os.environ); import kmc; assert dict(os.environ) == before"
+    for setting in ({}, {"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "active"}):
+        environment = {name: value for name, value in os.environ.items() if "OMP_" not in name}
+        subprocess.run([sys.executable, "-c", program], env=environment | setting, check=True)

@@ -30,13 +30,13 @@ def native_compiler() -> str:
 def build(compiler: str, program: Path, flags: list[str]) -> Path:
     sources = [ROOT / "tests" / "neon_harness.c", *sorted((ROOT / "src_c").glob("*.c"))]
     command = [compiler, *FLAGS, *flags, f"-I{ROOT / 'src_c'}", *map(str, sources), "-o", str(program), "-lm"]
-    subprocess.run(command, check=True, timeout=300)
+    subprocess.run(command, check=True, timeout=600)
     return program
 
 
 def digest_of_run(command: list[str]) -> str:
     """Run the harness; give the digest of what generic C computed, which is the same on every machine."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("differences: 0\n"), done.stdout
     found = re.search(r"^digest: ([0-9a-f]{16})$", done.stdout, flags=re.MULTILINE)
