@@ -3,7 +3,7 @@
 ``kmc.compress(picture, 16).save("small.png")`` is all that most people need. The README shows more.
 """
 
-from kmc import _openmp  # noqa: F401, I001  (before all that loads the kernels)
+from kmc import _openmp  # noqa: F401  (before all that loads the kernels)
 from kmc._isa import instruction_set, instruction_sets
 from kmc._threads import max_threads
 from kmc._version import __version__
