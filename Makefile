@@ -16,23 +16,26 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(RUN) -m pytest
 
-$(VENV)/.installed: $(SOURCES)
+$(RUN):
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kmc needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: $(SOURCES) | $(RUN)
 	$(RUN) -m pip install --quiet --editable '.[test]'
+	$(RUN) -c 'import kmc'
 	touch $@
 
 # The rest is for people who work on kmc.
 
-$(VENV)/.dev: $(VENV)/.installed
+$(VENV)/.dev: $(SOURCES) | $(RUN)
 	$(RUN) -m pip install --quiet --editable '.[dev]'
-	touch $@
+	touch $(VENV)/.installed $@
 
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(VENV)/bin/cython-lint kmc
+	PATH="$(abspath $(VENV)/bin):$$PATH" cython-lint kmc
 	$(RUN) -m mypy
 	$(VENV)/bin/clang-format --dry-run --Werror src_c/*.c src_c/*.h tests/*.c
 

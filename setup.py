@@ -2,7 +2,8 @@
 
 The metadata is in pyproject.toml. Switches, by environment variable:
 
-KMC_SANITIZE=1    address and undefined-behaviour sanitizers (preload libasan to import)
+KMC_SANITIZE=1    address and undefined-behaviour sanitizers; run with LD_PRELOAD=$(gcc -print-file-name=libasan.so)
+                  ASAN_OPTIONS=detect_leaks=0
 KMC_COVERAGE=1    line tracing in the Cython code, for coverage reports (slow)
 KMC_NO_OPENMP=1   a single-threaded build
 """
@@ -29,7 +30,7 @@ STABLE_ABI = not COVERAGE and not FREE_THREADED and sys.implementation.name == "
 
 GNU_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
-SANITIZE_FLAGS = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g", "-O1"]
+SANITIZE_FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"]
 # Compile and link flags that turn OpenMP on: GCC and Clang; Apple's Clang with libomp installed.
 OPENMP_FLAGS = (["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"])
 
