@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from kmc.color_kmeans import cluster_colors
 from kmc.colorspace import points_of
 from kmc.encode import png_bytes
 from kmc.evaluate import evaluate
@@ -78,7 +79,7 @@ def clustered(path: Path, k: int, threads: int) -> Clustered:
     result = fit(points, weights, start, 300, 1e-4, "auto", threads)
     palette = Palette.from_centroids(result.centroids)
     labels = palette.nearest(histogram.colors, threads)
-    indices = remap(pixels, histogram, labels, len(palette), threads)
+    indices, _ = remap(pixels, histogram, palette, threads)
     return Clustered(pixels, points, weights, start, palette, labels, indices)
 
 
@@ -124,9 +125,9 @@ def update_stage(path: Path, k: int, threads: int) -> Call:
 
 @stage
 def fit_stage(path: Path, k: int, threads: int) -> Call:
-    """Repeat assignment and update until convergence."""
-    way = clustered(path, k, threads)
-    return Call(lambda: fit(way.points, way.weights, way.start, 300, 1e-4, "auto", threads))
+    """Find the centroids: what compress() does by default."""
+    histogram = ColorHistogram.from_pixels(load(path).pixels, threads)
+    return Call(lambda: cluster_colors(histogram, k, "auto", None, 0, threads))
 
 
 @stage
@@ -134,7 +135,7 @@ def remap_stage(path: Path, k: int, threads: int) -> Call:
     """Give every pixel its index."""
     way = clustered(path, k, threads)
     return Call(
-        lambda histogram: remap(way.pixels, histogram, way.labels, len(way.palette), threads),
+        lambda histogram: remap(way.pixels, histogram, way.palette, threads),
         # The map uses up the histogram's index.
         lambda: (ColorHistogram.from_pixels(way.pixels, threads),),
     )

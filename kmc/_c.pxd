@@ -127,6 +127,7 @@ cdef extern from "histogram.h" nogil:
         size n_wraps
     enum: KMC_WRAP
     enum: KMC_SMALL_PICTURE
+    uint32_t KMC_NO_BLOCK
     void kmc_counter_clear(kmc_counter *)
     void kmc_count_rgb(const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_counter *)
     size kmc_count_rgba(
@@ -187,6 +188,14 @@ cdef extern from "color_map.h" nogil:
     void kmc_map_grey_u16(const uint8_t *pixels, size n, const uint16_t *labels, uint16_t *indices)
     void kmc_map_ranks_u8(const uint32_t *ranks, size n, const uint8_t *labels, uint8_t *indices)
     void kmc_map_ranks_u16(const uint32_t *ranks, size n, const uint16_t *labels, uint16_t *indices)
+    int64_t kmc_squared_error_u8(
+        const uint8_t *colors, const int64_t *counts, size n, const uint32_t *block_start,
+        const uint8_t *table, const uint8_t *entries
+    )
+    int64_t kmc_squared_error_u16(
+        const uint8_t *colors, const int64_t *counts, size n, const uint32_t *block_start,
+        const uint16_t *table, const uint8_t *entries
+    )
     void kmc_fill_block_u8(
         const kmc_pixel_kernels *, const kmc_palette *, uint32_t block, uint8_t *labels
     )

@@ -29,6 +29,11 @@ cdef class ColorIndex:
     cdef Py_ssize_t n_blocks
     cdef readonly Py_ssize_t n_transparent, n_translucent
 
+    @property
+    def is_small(self):
+        """Whether it holds ranks and no table."""
+        return self.ranks is not None
+
 
 cdef class Counters:
     """One kmc_counter for each part of a picture, and the memory behind them."""
@@ -235,6 +240,103 @@ def map_colors(
             pixel_kernels, pixels, start, n * (i + 1) // n_parts, &block_start[0], &table[0], &keys[0],
             &alpha_start[0], labels, index.n_transparent, indices,
         )
+
+
+def map_to_palette(
+    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, const int64_t[::1] counts,
+    const uint8_t[:, ::1] entries, ColorIndex index, label_t[::1] indices, int num_threads,
+):
+    """OUT indices (n,): the entry, of entries (k, 3), nearest to each of pixels (n, 3); ties to the lowest index.
+
+    The histogram of `index` has colors (u, 3) and counts (u,). Returns the sum of the squared differences. Whole blocks
+    of colour space are decided at once, which for many colours costs less than deciding each of them.
+    """
+    cdef Py_ssize_t n = pixels.shape[0], u = colors.shape[0], part, start
+    cdef Py_ssize_t n_parts = n_parts_of(n, num_threads)
+    assert pixels.shape[1] == colors.shape[1] == entries.shape[1] == 3 and index.ranks is None
+    assert counts.shape[0] == u and indices.shape[0] == n and 0 < entries.shape[0] <= 65536
+    cdef uint32_t[::1] block_start = index.block_start
+    cdef const int64_t[::1] blocks = np.flatnonzero(index.block_start != _c.KMC_NO_BLOCK)
+    cdef label_t[::1] table
+    if label_t is uint8_t:
+        table = index.table
+    else:
+        table = np.empty(blocks.shape[0] * _c.KMC_BLOCK_COLORS, np.uint16)
+    cdef Palettes palettes = Palettes(entries, n_parts)
+    cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
+    for part in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        fill_blocks(&palettes.of_part[part], blocks, part, n_parts, block_start, table)
+    for part in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        start = u * part // n_parts
+        squares[part] = squared_error(
+            colors, counts, start, u * (part + 1) // n_parts - start, &block_start[0], &table[0], &entries[0, 0]
+        )
+        start = n * part // n_parts
+        map_part(
+            _c.kmc_pixel_kernels_for(kernels), pixels, start, n * (part + 1) // n_parts, &block_start[0],
+            &table[0], NULL, NULL, table, 0, indices,
+        )
+    return np.sum(squares)
+
+
+cdef class Palettes:
+    """One kmc_palette for each part, with scratch of its own."""
+
+    cdef object coordinates, numbers, floats, integers
+    cdef _c.kmc_palette *of_part
+
+    def __cinit__(self, const uint8_t[:, ::1] entries, Py_ssize_t n_parts):
+        cdef Py_ssize_t k = entries.shape[0], i
+        cdef float[:, ::1] coordinates = np.ascontiguousarray(np.transpose(entries), np.float32)
+        cdef int32_t[::1] numbers = np.arange(k, dtype=np.int32)
+        cdef float[:, :, ::1] floats = np.empty((n_parts, 7, k), np.float32)
+        cdef int32_t[:, :, ::1] integers = np.empty((n_parts, 2, k), np.int32)
+        self.coordinates, self.numbers, self.floats, self.integers = coordinates, numbers, floats, integers
+        self.of_part = <_c.kmc_palette *> allocate(n_parts, sizeof(_c.kmc_palette))
+        for i in range(n_parts):
+            self.of_part[i].k = k
+            self.of_part[i].entries = _c.kmc_entries(
+                &coordinates[0, 0], &coordinates[1, 0], &coordinates[2, 0], &numbers[0]
+            )
+            self.of_part[i].of_block = _c.kmc_entries(
+                &floats[i, 0, 0], &floats[i, 1, 0], &floats[i, 2, 0], &integers[i, 0, 0]
+            )
+            self.of_part[i].of_cell = _c.kmc_entries(
+                &floats[i, 3, 0], &floats[i, 4, 0], &floats[i, 5, 0], &integers[i, 1, 0]
+            )
+            self.of_part[i].distances = &floats[i, 6, 0]
+
+    def __dealloc__(self):
+        free(self.of_part)
+
+
+cdef inline void fill_blocks(
+    const _c.kmc_palette *palette, const int64_t[::1] blocks, Py_ssize_t first, Py_ssize_t step,
+    const uint32_t[::1] block_start, label_t[::1] table,
+) noexcept nogil:
+    """Every `step`-th block from `first` on, so that crowded regions are shared out."""
+    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
+    cdef Py_ssize_t i = first
+    cdef uint32_t block
+    while i < blocks.shape[0]:
+        block = <uint32_t>blocks[i]
+        if label_t is uint8_t:
+            _c.kmc_fill_block_u8(pixel_kernels, palette, block, &table[block_start[block]])
+        else:
+            _c.kmc_fill_block_u16(pixel_kernels, palette, block, &table[block_start[block]])
+        i = i + step
+
+
+cdef inline int64_t squared_error(
+    const uint8_t[:, ::1] colors, const int64_t[::1] counts, Py_ssize_t start, Py_ssize_t n,
+    const uint32_t *block_start, const label_t *table, const uint8_t *entries,
+) noexcept nogil:
+    if n <= 0:
+        return 0
+    if label_t is uint8_t:
+        return _c.kmc_squared_error_u8(&colors[start, 0], &counts[start], n, block_start, table, entries)
+    else:
+        return _c.kmc_squared_error_u16(&colors[start, 0], &counts[start], n, block_start, table, entries)
 
 
 cdef inline void map_ranks(

@@ -8,6 +8,7 @@ ELKAN_BLOCK: int
 Array = NDArray[Any]
 
 class ColorIndex:
+    is_small: bool
     n_transparent: int
     n_translucent: int
 
@@ -90,3 +91,12 @@ def color_kmeans(
     coarse_tol: float,
     num_threads: int,
 ) -> tuple[float, int, bool]: ...
+def map_to_palette(
+    pixels: Array,
+    colors: Array,
+    counts: Array,
+    entries: Array,
+    index: ColorIndex | None,
+    indices: Array,
+    num_threads: int,
+) -> int: ...

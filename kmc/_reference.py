@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["assign", "count_colors", "distances", "keys", "kmeans", "own_dist2", "remap", "update"]
+__all__ = ["assign", "count_colors", "distances", "keys", "kmeans", "own_dist2", "update"]
 
 Array = NDArray[Any]
 
@@ -66,12 +66,3 @@ def count_colors(pixels: Array) -> dict[int, int]:
     """How often each key occurs among those of pixels (n, c)."""
     found, counts = np.unique(keys(pixels), return_counts=True)
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
-
-
-def remap(pixels: Array, colors: Array, labels: Array) -> Array:
-    """Label (n,) of the colour of each of pixels (n, c); every one of them is among colors (u, c)."""
-    order = np.argsort(keys(colors))
-    rows = order[np.searchsorted(keys(colors)[order], keys(pixels))]
-    np.testing.assert_array_equal(keys(colors)[rows], keys(pixels))
-    chosen: Array = labels[rows]
-    return chosen

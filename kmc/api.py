@@ -99,10 +99,10 @@ def compress(
     else:
         clustering = cluster_colors(sample, k, first_colors, num_iterations, seed, n_threads)
         palette = Palette.from_centroids(clustering.centroids)
-    labels, mse = palette.quantize(histogram, n_threads)
+    indices, mse = remap(picture.pixels, histogram, palette, n_threads)
     return CompressedImage(
         palette=palette,
-        indices=remap(picture.pixels, histogram, labels, len(palette), n_threads),
+        indices=indices,
         shape=picture.shape,
         lossless=mse == 0,
         mse=mse,

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc import _kernels, _threads
+from kmc import _threads
 from kmc.colorspace import colors_of, points_of
-from kmc.histogram import ColorHistogram
-from kmc.kmeans import nearest_centroids, weighted_sum
+from kmc.kmeans import nearest_centroids
 
 __all__ = ["Palette"]
 
@@ -58,16 +57,3 @@ class Palette:
         """
         entries = points_of(self.colors).astype(np.float64)
         return nearest_centroids(points_of(colors), entries, _threads.resolve(threads))
-
-    def quantize(self, histogram: ColorHistogram, threads: int | None = None) -> tuple[NDArray[np.int32], float]:
-        """Give the nearest entry (u,) of each colour of a histogram, and the MSE that this means for the picture.
-
-        The MSE is the mean over all samples of the squared difference of the 8-bit values.
-        """
-        n_threads = _threads.resolve(threads)
-        labels = self.nearest(histogram.colors, n_threads)
-        dist2 = np.empty(len(labels))
-        n_threads = _threads.for_work(n_threads, histogram.colors.size)
-        _kernels.own_dist2(histogram.colors, self.colors.astype(np.float64), labels, dist2, n_threads)
-        total = weighted_sum(dist2, histogram.counts.astype(np.float64), n_threads)
-        return labels, total / (histogram.n_pixels * histogram.colors.shape[1])

@@ -1,6 +1,8 @@
-"""Every pixel gets the label of its colour: pixels (h, w, c), labels (u,) of the colours -> indices (h, w).
+"""Every pixel to its nearest palette entry: pixels (h, w, c), their histogram and a palette -> indices (h, w), MSE.
 
-A colour's label is looked up, never computed again: one table access for each pixel.
+Each distinct colour is decided once, and each pixel looked up. RGB pictures of more than 2^16 pixels decide whole
+blocks of colour space (lists of the few entries that can be nearest in a box); others compare each colour with each
+entry.
 """
 
 from __future__ import annotations
@@ -12,50 +14,69 @@ from numpy.typing import NDArray
 
 from kmc import _kernels, _threads
 from kmc.histogram import ColorHistogram
+from kmc.kmeans import weighted_sum
+from kmc.palette import Palette
 
-__all__ = ["index_type", "remap"]
-
-
-def index_type(n_colors: int) -> np.dtype[Any]:
-    """Give the type of indices into a palette: uint8 up to 256 entries, else uint16."""
-    return np.dtype(np.uint8 if n_colors <= 256 else np.uint16)
+__all__ = ["remap"]
 
 
 def remap(
     pixels: NDArray[np.uint8],
     histogram: ColorHistogram,
-    labels: NDArray[np.integer],
-    n_colors: int,
+    palette: Palette,
     threads: int | None = None,
-) -> NDArray[Any]:
-    """Look up the label of every pixel.
+) -> tuple[NDArray[Any], float]:
+    """Find the nearest entry of every pixel, in the space of :mod:`kmc.colorspace`; ties go to the lowest index.
 
     Parameters
     ----------
     pixels : ndarray (h, w, c) uint8, C-contiguous
     histogram : ColorHistogram
         Made by ``ColorHistogram.from_pixels(pixels)``. Its index is used up.
-    labels : ndarray (u,) of integers below `n_colors`
-        Palette index of each colour of the histogram.
-    n_colors : int
-        Entries of the palette, at most 65536.
+    palette : Palette
+        At most 65536 entries of c channels.
     threads : int, optional
         Every core if left out.
 
     Returns
     -------
-    indices : ndarray (h, w), uint8 or uint16
+    indices : ndarray (h, w), uint8 up to 256 entries, else uint16
+    mse : float
+        Mean over all samples of the squared difference of the 8-bit values; colour under alpha 0 counts as 0.
     """
     height, width, channels = pixels.shape
-    dtype = index_type(n_colors)
-    indices = np.empty(height * width, dtype=dtype)
-    if channels == 1:
-        level_labels = np.zeros(256, dtype=dtype)
-        level_labels[histogram.colors[:, 0]] = labels
-        _kernels.map_grey(pixels.ravel(), level_labels, indices)
+    n_threads = _threads.resolve(threads)
+    indices = np.empty(height * width, dtype=np.uint8 if len(palette) <= 256 else np.uint16)
+    flat = pixels.reshape(-1, channels)
+    if channels == 3 and histogram.index is not None and not histogram.index.is_small:
+        squares: float = _kernels.map_to_palette(
+            flat, histogram.colors, histogram.counts, palette.colors, histogram.index, indices, n_threads
+        )
     else:
-        _kernels.map_colors(
-            pixels.reshape(-1, channels), histogram.colors, labels.astype(dtype), histogram.index, indices,
-            _threads.resolve(threads),
-        )  # fmt: skip
-    return indices.reshape(height, width)
+        labels = palette.nearest(histogram.colors, n_threads)
+        squares = _squared_error(histogram, palette, labels, n_threads)
+        _look_up(flat, histogram, labels.astype(indices.dtype), indices, n_threads)
+    return indices.reshape(height, width), squares / pixels.size
+
+
+def _look_up(
+    flat: NDArray[np.uint8],
+    histogram: ColorHistogram,
+    labels: NDArray[Any],
+    indices: NDArray[Any],
+    threads: int,
+) -> None:
+    """OUT indices (n,): the label, of labels (u,), of each pixel's colour."""
+    if flat.shape[1] > 1:
+        _kernels.map_colors(flat, histogram.colors, labels, histogram.index, indices, threads)
+        return
+    level_labels = np.zeros(256, dtype=labels.dtype)
+    level_labels[histogram.colors[:, 0]] = labels
+    _kernels.map_grey(flat.ravel(), level_labels, indices)
+
+
+def _squared_error(histogram: ColorHistogram, palette: Palette, labels: NDArray[np.int32], threads: int) -> float:
+    dist2 = np.empty(len(labels))
+    threads = _threads.for_work(threads, histogram.colors.size)
+    _kernels.own_dist2(histogram.colors, palette.colors.astype(np.float64), labels, dist2, threads)
+    return weighted_sum(dist2, histogram.counts.astype(np.float64), threads)

@@ -9,10 +9,11 @@
 static int32_t part(int32_t n, int32_t i, int32_t n_tasks) { return (int32_t)((int64_t)n * i / n_tasks); }
 
 /* Steps on fewer points than this run in one thread: starting a second one costs more (5 to 20 microseconds). */
-enum { PARALLEL_POINTS = 16384 };
+enum { PARALLEL_POINTS = 32768, PARALLEL_TRIAL_POINTS = 131072 };
 
 static int32_t tasks_for(const kmc_fit *fit, const kmc_level *level) {
-  return level->n < PARALLEL_POINTS ? 1 : fit->parallel.n_tasks;
+  const int32_t least = fit->searching ? PARALLEL_TRIAL_POINTS : PARALLEL_POINTS;
+  return level->n < least ? 1 : fit->parallel.n_tasks;
 }
 
 static void run(const kmc_fit *fit, kmc_task task, int32_t n_tasks) {
@@ -22,10 +23,24 @@ static void run(const kmc_fit *fit, kmc_task task, int32_t n_tasks) {
     fit->parallel.run(fit->parallel.threads, task, (void *)fit, n_tasks);
 }
 
+/* The first group of a part: parts have about the same number of points. */
+static int32_t first_group(const kmc_fit *fit, int32_t i) {
+  const kmc_level *level = fit->level;
+  const int32_t n_tasks = tasks_for(fit, level), point = part(level->n, i, n_tasks);
+  int32_t low = 0, high = level->n_groups;
+  while (low < high) {
+    const int32_t middle = (low + high) / 2;
+    if (level->block[level->group[middle].begin].begin < point)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 static void list_part(void *context, int32_t i) {
   const kmc_fit *fit = context;
-  const int32_t n_tasks = tasks_for(fit, fit->level), n = fit->level->n_groups;
-  fit->kernels->list_candidates(fit->level, &fit->centroids, part(n, i, n_tasks), part(n, i + 1, n_tasks),
+  fit->kernels->list_candidates(fit->level, &fit->centroids, first_group(fit, i), first_group(fit, i + 1),
                                 &fit->scratch[i]);
 }
 
@@ -50,11 +65,13 @@ static int32_t nearest_in_double(const kmc_fit *fit, uint32_t color, const uint1
   return nearest;
 }
 
-/* What the kernel assign does, decided in double: for a fixed point that holds without the rounding to 1/64. */
+/* What the kernel assign does for groups [begin, end), decided in double: for a fixed point that holds without the
+ * rounding to 1/64. */
 static int32_t assign_in_double(const kmc_fit *fit, const kmc_level *level, int32_t begin, int32_t end,
                                 kmc_moment *moments) {
   int32_t moved = 0;
-  for (int32_t b = begin; b < end; b++) {
+  const int32_t last = end < level->n_groups ? level->group[end].begin : level->n_blocks;
+  for (int32_t b = begin < level->n_groups ? level->group[begin].begin : last; b < last; b++) {
     kmc_block *block = &level->block[b];
     const uint16_t *list = level->candidate + (size_t)b * level->list_stride;
     block->uniform = -1;
@@ -74,10 +91,9 @@ static int32_t assign_in_double(const kmc_fit *fit, const kmc_level *level, int3
 
 static void assign_part(void *context, int32_t i) {
   const kmc_fit *fit = context;
-  const int32_t n_tasks = tasks_for(fit, fit->level), n = fit->level->n_blocks;
   kmc_moment *moments = fit->part_moment + (size_t)i * fit->k;
   memset(moments, 0, (size_t)fit->k * sizeof *moments);
-  const int32_t begin = part(n, i, n_tasks), end = part(n, i + 1, n_tasks);
+  const int32_t begin = first_group(fit, i), end = first_group(fit, i + 1);
   fit->part_moved[i] = fit->in_double ? assign_in_double(fit, fit->level, begin, end, moments)
                                       : fit->kernels->assign(fit->level, &fit->centroids, begin, end, moments);
 }
@@ -89,7 +105,9 @@ void kmc_place_centroids(kmc_fit *fit) {
     int64_t square = 0;
     int32_t minus[KMC_CHANNELS];
     for (int t = 0; t < KMC_CHANNELS; t++) {
-      const int32_t fixed = (int32_t)floor(fit->position[j * KMC_CHANNELS + t] * KMC_CENTROID_ONE + 0.5);
+      /* To the nearest: the cast rounds down, as the sum is not negative. */
+      const double scaled = fit->position[j * KMC_CHANNELS + t] * KMC_CENTROID_ONE;
+      const int32_t fixed = (int32_t)(scaled + (128 * KMC_CENTROID_ONE + 0.5)) - 128 * KMC_CENTROID_ONE;
       minus[t] = -fixed;
       square += (int64_t)fixed * fixed;
     }
@@ -159,7 +177,7 @@ static int group_holds(const kmc_fit *fit, const kmc_level *level, int32_t g, in
 /* Makes new lists where the old ones do not hold. */
 static void keep_lists(kmc_fit *fit, const kmc_level *level) {
   int32_t n_left = find_left(fit);
-  const int all = fit->listed_level != level || (float)n_left > LIST_PARTIAL * (float)fit->k;
+  const int all = fit->listed_level != level || n_left > 3 + fit->k / 64;
   if (!all && n_left == 0) return;
   if (all) {
     for (int32_t j = 0; j < fit->k; j++) list_centroid(fit, j);

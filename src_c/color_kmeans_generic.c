@@ -17,6 +17,7 @@ static inline vf vf_set1(float a) { return a; }
 static inline vf vf_add(vf a, vf b) { return a + b; }
 static inline vf vf_sub(vf a, vf b) { return a - b; }
 static inline vf vf_mul(vf a, vf b) { return a * b; }
+static inline vf vf_div(vf a, vf b) { return a / b; }
 static inline vf vf_min(vf a, vf b) { return b < a ? b : a; }
 static inline vf vf_abs(vf a) { return fabsf(a); }
 static inline vf vf_sqrt(vf a) { return sqrtf(a); }

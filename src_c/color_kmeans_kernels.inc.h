@@ -64,9 +64,10 @@ static inline __attribute__((always_inline)) int32_t choose(const kmc_list_scrat
 }
 
 static inline int any_moved(const kmc_centroids *centroids, const uint16_t *list, int32_t n) {
-  unsigned moved = 0;
-  for (int32_t i = 0; i < n; i++) moved |= centroids->moved[list[i]];
-  return moved != 0;
+  for (int32_t i = 0; i < n; i++) {
+    if (centroids->moved[list[i]]) return 1;
+  }
+  return 0;
 }
 
 static inline void keep_list(const int32_t *index, int32_t n, int32_t room, uint16_t *list, int32_t *n_kept) {
@@ -81,6 +82,7 @@ static inline void list_groups(const kmc_level *level, const kmc_centroids *cent
     kmc_group *group = &level->group[g];
     if (!group->stale) continue;
     group->stale = 0;
+    group->lost = 1;
     const int32_t n = choose(all, NULL, centroids->k, channels, group->middle, group->half, scratch->dist2,
                              scratch->index, &group->nearest, scratch);
     keep_list(scratch->index, n, level->list_stride, level->group_candidate + (size_t)g * level->list_stride,
@@ -228,27 +230,53 @@ static int32_t assign_unlisted(const kmc_level *level, const kmc_block *block, c
   return moved;
 }
 
+static int32_t assign_block(const kmc_level *level, const kmc_centroids *centroids, int32_t b, kmc_moment *moments) {
+  kmc_block *block = &level->block[b];
+  const uint16_t *list = level->candidate + (size_t)b * level->list_stride;
+  const int32_t n = block->n_candidates;
+  if (n && !block->lost && !any_moved(centroids, list, n)) return 0;
+  block->lost = 0;
+  if (n == 1) return assign_whole(level, block, list[0], moments);
+  block->uniform = -1;
+  if (n == 0) return assign_unlisted(level, block, centroids, moments);
+  return assign_listed(level, block->begin, block->end, centroids, list, n, moments);
+}
+
 static int32_t assign(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
                       kmc_moment *moments) {
   int32_t moved = 0;
-  for (int32_t b = begin; b < end; b++) {
-    kmc_block *block = &level->block[b];
-    const uint16_t *list = level->candidate + (size_t)b * level->list_stride;
-    const int32_t n = block->n_candidates;
-    const int look = block->lost || any_moved(centroids, list, n);
-    block->lost = 0;
-    if (n == 1) {
-      moved += assign_whole(level, block, list[0], moments);
-      continue;
-    }
-    if (n && !look) continue;
-    block->uniform = -1;
-    if (n == 0)
-      moved += assign_unlisted(level, block, centroids, moments);
-    else
-      moved += assign_listed(level, block->begin, block->end, centroids, list, n, moments);
+  for (int32_t g = begin; g < end; g++) {
+    kmc_group *group = &level->group[g];
+    const uint16_t *list = level->group_candidate + (size_t)g * level->list_stride;
+    const int32_t n = group->n_candidates;
+    if (n && !group->lost && !any_moved(centroids, list, n)) continue;
+    group->lost = 0;
+    for (int32_t b = group->begin; b < group->end; b++) moved += assign_block(level, centroids, b, moments);
   }
   return moved;
 }
 
-const kmc_color_kernels KERNELS = {KERNELS_NAME, list_candidates, assign, sum_points};
+static void merge_costs(float *const *mean, const float *weight, int32_t k, float *row, float *cost, int32_t *partner) {
+  for (int32_t j = 0; j < k; j++) {
+    vf least = vf_set1(INFINITY);
+    for (int32_t i = 0; i < k; i += LANES) {
+      vf dist2 = vf_set1(0);
+      for (int t = 0; t < KMC_CHANNELS; t++) {
+        const vf diff = vf_sub(vf_load(mean[t] + i), vf_set1(mean[t][j]));
+        dist2 = vf_add(dist2, vf_mul(diff, diff));
+      }
+      const vf both = vf_add(vf_load(weight + i), vf_set1(weight[j]));
+      vf_store(row + i, vf_mul(dist2, vf_mul(vf_load(weight + i), vf_div(vf_set1(weight[j]), both))));
+    }
+    row[j] = INFINITY;
+    for (int32_t i = 0; i < k; i += LANES) least = vf_min(least, vf_tail(vf_load(row + i), k - i));
+    cost[j] = vf_least(least);
+    partner[j] = -1;
+    for (int32_t i = 0; i < k && partner[j] < 0; i += LANES) {
+      const unsigned found = vf_le(vf_load(row + i), vf_set1(cost[j])) & lane_mask(k - i);
+      if (found) partner[j] = i + lowest_bit(found);
+    }
+  }
+}
+
+const kmc_color_kernels KERNELS = {KERNELS_NAME, list_candidates, assign, sum_points, merge_costs};

@@ -37,6 +37,7 @@ typedef struct {
   int32_t n_candidates; /* of the common list; 0: more than KMC_MAX_CANDIDATES */
   int32_t nearest;      /* the centroid that the others were compared with */
   int32_t stale;        /* the lists have to be made again */
+  int32_t lost;         /* they were since the last assignment: a centroid that moved may have left them */
   float middle[KMC_CHANNELS], half[KMC_CHANNELS];
 } kmc_group;
 
@@ -80,12 +81,16 @@ struct kmc_color_kernels {
    * more; labels do not depend on that, so this may be computed in any order. */
   void (*list_candidates)(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
                           const kmc_list_scratch *scratch);
-  /* IN OUT labels of the points in blocks [begin, end); moments (k): what moved is taken from the old label's and added
-   * to the new one's. Returns how many points moved. */
+  /* IN OUT labels of the points in groups [begin, end); blocks whose candidates all stand still are skipped; moments
+   * (k): what moved is taken from the old label's and added to the new one's. Returns how many points moved. */
   int32_t (*assign)(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
                     kmc_moment *moments);
   /* OUT the moment of n points and the sum over their pixels of |x|^2. */
   int64_t (*sum_points)(const uint32_t *color, const uint32_t *count, int32_t n, kmc_moment *moment);
+  /* IN mean (KMC_CHANNELS, k), weight (k) > 0 of clusters; SCRATCH row (k); OUT cost (k): the least inertia that
+   * joining each to another adds (Ward), partner (k): to which, -1 for k = 1; ties go to the lowest. In a fixed order.
+   */
+  void (*merge_costs)(float *const *mean, const float *weight, int32_t k, float *row, float *cost, int32_t *partner);
 };
 
 /* color_kmeans_points.c: orders the colours by cell and makes the levels: [0] 8x8x8 cells, [1] 4x4x4, [2] colours. */
@@ -137,13 +142,14 @@ typedef struct {
   int32_t *part_moved;       /* (n_tasks) */
   kmc_list_scratch *scratch; /* (n_tasks) */
   const kmc_level *level;    /* of the step that runs in parallel */
+  int32_t searching;         /* steps are small: one thread */
   int32_t in_double;         /* labels are decided in double, see assign_in_double */
   int32_t rounds, lists_made;
 } kmc_fit;
 
 /* Tuned on the pictures named in benchmarks/README.md. A slack of LIST_STEPS times the last step, at least LIST_LEAST:
  * lists made half as often as with 1 step and 0.1, and a mean list of 3 to 7 centroids still. */
-static const float LIST_STEPS = 6, LIST_LEAST = 1, LIST_PARTIAL = 0.05f;
+static const float LIST_STEPS = 6, LIST_LEAST = 1;
 static const float SEARCH_SHARE = 0.25f, POLISH_SHARE = 0.05f, SEARCH_HOPE = 2, SEARCH_STEP = 0.25f;
 enum { POLISH_TRIALS = 12, SEARCH_ROUNDS = 4, SEARCH_SWAPS = 8 };
 

@@ -267,6 +267,7 @@ static void make_groups(kmc_level *level) {
     const uint32_t cell = level->color[level->block[b].begin] & 0xe0e0e0;
     kmc_group *group = &level->group[level->n_groups++];
     group->begin = b;
+    group->lost = 1;
     while (b < level->n_blocks && (level->color[level->block[b].begin] & 0xe0e0e0) == cell) b++;
     group->end = b;
     join_boxes(level->block + group->begin, group->end - group->begin, group->middle, group->half);

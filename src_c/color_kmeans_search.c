@@ -172,35 +172,17 @@ typedef struct {
   int32_t *wide;        /* (k) number in sums, or -1 */
   uint8_t *used;        /* (k) takes part in this trial */
   uint8_t tried[64];
-  double *key;                     /* (k) */
-  float *x[KMC_CHANNELS], *weight; /* (k) */
+  double *key;                              /* (k) */
+  float *mean[KMC_CHANNELS], *weight, *row; /* (k) */
 } plan;
 
 static void find_merges(const kmc_fit *fit, plan *plan) {
-  const int32_t k = fit->k;
-  const int channels = fit->centroids.channels;
-  for (int32_t j = 0; j < k; j++) {
-    plan->weight[j] = (float)fit->total[j].count;
-    plan->cost[j] = INFINITY;
-    plan->partner[j] = -1;
-    for (int t = 0; t < channels; t++)
-      plan->x[t][j] = (float)((double)fit->total[j].sum[t] / (double)fit->total[j].count);
+  for (int32_t j = 0; j < fit->k; j++) {
+    const kmc_moment *total = &fit->total[j];
+    plan->weight[j] = (float)total->count;
+    for (int t = 0; t < KMC_CHANNELS; t++) plan->mean[t][j] = (float)((double)total->sum[t] / (double)total->count);
   }
-  for (int32_t j = 1; j < k; j++) {
-    for (int32_t i = 0; i < j; i++) {
-      float dist2 = 0;
-      for (int t = 0; t < channels; t++) dist2 += (plan->x[t][i] - plan->x[t][j]) * (plan->x[t][i] - plan->x[t][j]);
-      const float cost = dist2 * plan->weight[i] * (plan->weight[j] / (plan->weight[i] + plan->weight[j]));
-      if (cost < plan->cost[i]) {
-        plan->cost[i] = cost;
-        plan->partner[i] = j;
-      }
-      if (cost < plan->cost[j]) {
-        plan->cost[j] = cost;
-        plan->partner[j] = i;
-      }
-    }
-  }
+  fit->kernels->merge_costs(plan->mean, plan->weight, fit->k, plan->row, plan->cost, plan->partner);
 }
 
 /* Shapes of the clusters with most error, n_wide of them. */
@@ -260,7 +242,9 @@ static int32_t apply_swaps(kmc_fit *fit, plan *plan, int32_t n) {
     }
     if (wide < 0) break;
     for (int32_t j = 0; j < fit->k; j++) {
-      if (plan->used[j] || j == wide || plan->partner[j] == wide || plan->used[plan->partner[j]]) continue;
+      if (plan->used[j] || j == wide || plan->partner[j] == wide ||
+          (plan->partner[j] >= 0 && plan->used[plan->partner[j]]))
+        continue;
       if (cheap < 0 || plan->cost[j] < plan->cost[cheap]) cheap = j;
     }
     if (cheap < 0 || plan->cost[cheap] > SPLIT_SAVES * plan->shape[wide].spread) break;
@@ -313,8 +297,10 @@ static void take_plan(plan *plan, int32_t k, kmc_arena *arena) {
   plan->sums = kmc_take(arena, (size_t)k * sizeof(second_moments));
   plan->wide = kmc_take(arena, (size_t)k * sizeof(int32_t));
   plan->used = kmc_take(arena, (size_t)k);
-  plan->weight = kmc_take(arena, (size_t)k * sizeof(float));
-  for (int t = 0; t < KMC_CHANNELS; t++) plan->x[t] = kmc_take(arena, (size_t)k * sizeof(float));
+  const size_t room = ((size_t)k + KMC_PADDING) * sizeof(float);
+  plan->weight = kmc_take(arena, room);
+  plan->row = kmc_take(arena, room);
+  for (int t = 0; t < KMC_CHANNELS; t++) plan->mean[t] = kmc_take(arena, room);
   plan->key = kmc_take(arena, (size_t)k * sizeof(double));
 }
 
@@ -340,6 +326,7 @@ void kmc_search(kmc_fit *fit, const kmc_level *level, int32_t trials, kmc_arena 
                  kmc_take(&arena, (size_t)level->n * sizeof(uint16_t))};
   int32_t swaps = k / SEARCH_SWAPS > 1 ? k / SEARCH_SWAPS : 1, fresh = 1;
   double best = kmc_fit_inertia(fit);
+  fit->searching = 1;
   for (int32_t trial = 0; trial < trials; trial++) {
     if (fresh) {
       copy_state(fit, level, &saved, 0);
@@ -362,4 +349,5 @@ void kmc_search(kmc_fit *fit, const kmc_level *level, int32_t trials, kmc_arena 
       swaps = swaps / 2 > 1 ? swaps / 2 : 1;
     }
   }
+  fit->searching = 0;
 }

@@ -85,3 +85,15 @@ void LABEL_NAME(kmc_map_grey)(const uint8_t *pixels, ptrdiff_t n, const LABEL *l
 void LABEL_NAME(kmc_map_ranks)(const uint32_t *ranks, ptrdiff_t n, const LABEL *labels, LABEL *indices) {
   for (ptrdiff_t i = 0; i < n; i++) indices[i] = labels[ranks[i]];
 }
+
+int64_t LABEL_NAME(kmc_squared_error)(const uint8_t *colors, const int64_t *counts, ptrdiff_t n,
+                                      const uint32_t *block_start, const LABEL *table, const uint8_t *entries) {
+  int64_t sum = 0;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const uint8_t *color = colors + 3 * i;
+    const uint8_t *entry = entries + 3 * LABEL_NAME(label_of_key)(kmc_key_of_rgb(color), block_start, table);
+    const int r = color[0] - entry[0], g = color[1] - entry[1], b = color[2] - entry[2];
+    sum += counts[i] * (r * r + g * g + b * b);
+  }
+  return sum;
+}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kmc import ColorHistogram, _reference
+from kmc import ColorHistogram, Palette, _reference
+from kmc.colorspace import points_of
 from kmc.remap import remap
 
 Array = NDArray[Any]
@@ -36,6 +37,20 @@ def counted(histogram: ColorHistogram) -> dict[int, int]:
     return dict(zip(keys, histogram.counts.tolist(), strict=True))
 
 
+def check_map(pixels: Array, histogram: ColorHistogram, k: int, threads: int) -> None:
+    channels = pixels.shape[2]
+    entries = np.unique(np.random.default_rng(1).integers(1, 256, (k, channels), dtype=np.uint8), axis=0)
+    indices, mse = remap(pixels, histogram, Palette(entries), threads)
+    assert indices.dtype == (np.uint8 if len(entries) <= 256 else np.uint16)
+    flat = pixels.reshape(-1, channels).copy()
+    if channels == 4:
+        flat[flat[:, 3] == 0] = 0
+    colors, rows = np.unique(flat, axis=0, return_inverse=True)
+    labels = _reference.assign(points_of(colors), points_of(entries))[rows]
+    np.testing.assert_array_equal(indices.ravel(), labels)
+    assert mse == pytest.approx(np.square(flat - entries[labels].astype(float)).mean(), rel=1e-12)
+
+
 PICTURES = {
     "noise": noise,
     "few colours": few_colors,
@@ -56,36 +71,33 @@ def test_counts_and_map_are_exact(kind: str, shape: tuple[int, int], channels: i
     assert counted(histogram) == _reference.count_colors(flat)
     assert histogram.n_pixels == len(flat)
 
-    labels = np.random.default_rng(1).integers(0, 256, len(histogram))
-    indices = remap(pixels, histogram, labels, 256, threads)
-    assert indices.dtype == np.uint8
-    np.testing.assert_array_equal(indices.ravel(), _reference.remap(flat, histogram.colors, labels))
+    check_map(pixels, histogram, 20, threads)
 
 
+@pytest.mark.parametrize("k", [1, 2, 255, 256, 257, 1000])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_map_to_more_than_256_entries(channels: int) -> None:
-    pixels = noise(150, 200, channels)
-    histogram = ColorHistogram.from_pixels(pixels)
-    labels = np.random.default_rng(1).integers(0, 65536, len(histogram))
-    indices = remap(pixels, histogram, labels, 65536)
-    assert indices.dtype == np.uint16
-    np.testing.assert_array_equal(
-        indices.ravel(), _reference.remap(pixels.reshape(-1, channels), histogram.colors, labels)
-    )
+def test_map_to_small_and_large_palettes(channels: int, k: int) -> None:
+    for shape in ((50, 60), (300, 250)):
+        pixels = noise(*shape, channels)
+        check_map(pixels, ColorHistogram.from_pixels(pixels), k, 2)
+
+
+def test_ties_go_to_the_lowest_index() -> None:
+    """A grid of entries, so that many colours are as far from two, four or eight of them."""
+    pixels = noise(300, 300, 3) // 8 * 8
+    entries = np.stack(np.meshgrid(*[np.arange(0, 256, 16)] * 3), axis=-1).reshape(-1, 3).astype(np.uint8)[::2]
+    indices, _ = remap(pixels, ColorHistogram.from_pixels(pixels), Palette(entries))
+    np.testing.assert_array_equal(indices.ravel(), _reference.assign(pixels.reshape(-1, 3), entries))
 
 
 @pytest.mark.parametrize("channels", [3, 4])
 def test_every_instruction_set(isa: str, channels: int) -> None:
-    pixels = noise(123, 457, channels)[:, 3:]  # starts off any boundary
+    pixels = noise(223, 457, channels)[:, 3:]  # starts off any boundary
     pixels = np.frombuffer(b"x" + pixels.tobytes(), dtype=np.uint8)[1:].reshape(pixels.shape)
     histogram = ColorHistogram.from_pixels(pixels)
     flat = pixels.reshape(-1, channels)
     assert counted(histogram) == _reference.count_colors(flat)
-    labels = np.arange(len(histogram)) % 200
-    np.testing.assert_array_equal(
-        remap(pixels, histogram, labels, 200).ravel(),
-        _reference.remap(flat, histogram.colors, labels),
-    )
+    check_map(pixels, histogram, 60, 2)
 
 
 def test_all_colours_there_are() -> None:
