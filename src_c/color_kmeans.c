@@ -407,7 +407,8 @@ static void start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
       kmc_search(fit, &level[l], options->search_trials, arena);
       searched = 1;
     } else if (l > 0 && l < 2 && level[l - 1].scatter / kmc_fit_inertia(fit) > POLISH_SHARE) {
-      kmc_search(fit, &level[l], POLISH_TRIALS, arena);
+      const int32_t trials = options->search_trials * 3 / 4;
+      kmc_search(fit, &level[l], trials < POLISH_TRIALS ? trials : POLISH_TRIALS, arena);
     }
   }
 }

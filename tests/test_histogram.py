@@ -74,7 +74,7 @@ def test_counts_and_map_are_exact(kind: str, shape: tuple[int, int], channels: i
     check_map(pixels, histogram, 20, threads)
 
 
-@pytest.mark.parametrize("k", [1, 2, 255, 256, 257, 1000])
+@pytest.mark.parametrize("k", [1, 2, 256, 257, 600])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_map_to_small_and_large_palettes(channels: int, k: int) -> None:
     for shape in ((50, 60), (300, 250)):
@@ -85,7 +85,8 @@ def test_map_to_small_and_large_palettes(channels: int, k: int) -> None:
 def test_ties_go_to_the_lowest_index() -> None:
     """A grid of entries, so that many colours are as far from two, four or eight of them."""
     pixels = noise(300, 300, 3) // 8 * 8
-    entries = np.stack(np.meshgrid(*[np.arange(0, 256, 16)] * 3), axis=-1).reshape(-1, 3).astype(np.uint8)[::2]
+    grid = np.stack(np.meshgrid(*[np.arange(0, 256, 16)] * 3), axis=-1).reshape(-1, 3)
+    entries = np.ascontiguousarray(grid[::2], dtype=np.uint8)
     indices, _ = remap(pixels, ColorHistogram.from_pixels(pixels), Palette(entries))
     np.testing.assert_array_equal(indices.ravel(), _reference.assign(pixels.reshape(-1, 3), entries))
 
