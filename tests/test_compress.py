@@ -15,6 +15,7 @@ from PIL import Image
 
 import kmc
 from kmc import _isa, _reference
+from kmc.color_kmeans import FEW_COLORS, TOL, cluster_colors
 from kmc.colorspace import colors_of, points_of
 
 Array = NDArray[Any]
@@ -268,3 +269,24 @@ def test_bad_init(init: Any, message: str) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (5, 5, 3), dtype=np.uint8)
     with pytest.raises((kmc.errors.KmcValueError, kmc.errors.KmcTypeError), match=message):
         kmc.compress(picture, 2, init=init)
+
+
+@pytest.mark.parametrize("k", [2, 16, 64, 200])
+@pytest.mark.parametrize("size", [40, 300])
+def test_the_result_is_a_fixed_point(flower: Array, size: int, k: int) -> None:
+    """One more plain round of k-means on all pixels lowers the inertia by no more than the tolerance allows."""
+    histogram = kmc.ColorHistogram.from_pixels(np.ascontiguousarray(flower[:size, :size]))
+    clustering = cluster_colors(histogram, k, "auto", None, 0, 2)
+    assert clustering.converged
+    again = kmc.kmeans(
+        histogram.colors, k, weights=histogram.counts, init=clustering.centroids, num_iterations=1, tol=0
+    )
+    few = len(histogram) <= FEW_COLORS
+    np.testing.assert_allclose(clustering.inertia, again.inertia, rtol=1e-12 if few else 2 * TOL)
+    assert not few or np.abs(again.centroids - clustering.centroids).max() < 1e-9
+
+
+def test_some_rounds_of_the_engine(flower: Array) -> None:
+    rounds = [kmc.compress(flower, 64, num_iterations=n) for n in (1, 4)]
+    assert [result.n_iter for result in rounds] == [1, 4]
+    assert rounds[1].inertia <= rounds[0].inertia
