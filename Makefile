@@ -41,15 +41,17 @@ lint: $(VENV)/.dev
 
 # Line tracing needs its own build: in a copy, so that the ordinary one stays. The tests of the histogram come first:
 # Cython's plugin finds an included file only from the folder of the build, and other tests change the current folder.
-# Not run: the kernels without Python, and the benchmarks.
+FIRST_TRACED = tests/test_histogram.py
+NOT_TRACED = tests/test_neon.py tests/test_benchmarks.py
+
 coverage: $(VENV)/.dev
 	rm -rf build/coverage && mkdir -p build/coverage
 	cp -R setup.py pyproject.toml README.md LICENSE kmc src_c tests benchmarks Makefile build/coverage/
 	rm -f build/coverage/kmc/*.so build/coverage/kmc/_kernels.c
 	cd build/coverage && KMC_COVERAGE=1 $(abspath $(RUN)) setup.py -q build_ext --inplace
-	cd build/coverage && PYTHONPATH="$$PWD" $(abspath $(RUN)) -m pytest -q tests/test_histogram.py tests \
-		--ignore=tests/test_neon.py --ignore=tests/test_benchmarks.py \
-		--cov --cov-report=term-missing --cov-fail-under=95
+	cd build/coverage && PYTHONPATH="$$PWD" $(abspath $(RUN)) -m pytest -q --cov --cov-report=term-missing \
+		--cov-fail-under=95 $(FIRST_TRACED) \
+		$(filter-out $(FIRST_TRACED) $(NOT_TRACED), $(sort $(wildcard tests/test_*.py)))
 
 bench: $(VENV)/.dev
 	$(RUN) -m pytest benchmarks -p benchmark --benchmark-json=benchmarks/results.json
