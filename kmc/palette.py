@@ -33,10 +33,14 @@ class Palette:
     @classmethod
     def from_colors(cls, colors: NDArray[np.uint8]) -> Palette:
         """Order colours (n, c) and drop repeated ones."""
-        distinct = np.unique(colors, axis=0)
-        luma = distinct[:, :3] @ LUMA if distinct.shape[1] > 1 else distinct[:, 0]
-        alpha = distinct[:, 3] if distinct.shape[1] == 4 else np.zeros(len(distinct))
-        return cls(np.ascontiguousarray(distinct[np.lexsort((luma, alpha))]))
+        keys = np.zeros(len(colors), dtype=np.int64)
+        for samples in colors.T:
+            keys = keys << 8 | samples
+        luma = colors[:, :3] @ LUMA if colors.shape[1] > 1 else colors[:, 0]
+        alpha = colors[:, 3] if colors.shape[1] == 4 else np.zeros(len(colors), dtype=np.uint8)
+        order = np.lexsort((keys, luma, alpha))
+        repeated = np.concatenate([[False], keys[order][1:] == keys[order][:-1]])
+        return cls(np.ascontiguousarray(colors[order[~repeated]]))
 
     @classmethod
     def from_centroids(cls, centroids: NDArray[np.float64]) -> Palette:
