@@ -328,11 +328,29 @@ static int32_t settle(kmc_fit *fit, const kmc_level *level, int32_t max_rounds, 
   return !moved;
 }
 
-/* Labels of a level become those of the next finer one. */
-static void refine(const kmc_level *coarse, const kmc_level *fine) {
-  for (int32_t p = 0; p < coarse->n; p++) {
-    for (int32_t q = coarse->child[p]; q < coarse->child[p + 1]; q++) fine->label[q] = coarse->label[p];
+typedef struct {
+  const kmc_level *coarse, *fine;
+  int32_t n_tasks;
+} refinement;
+
+static void refine_part(void *context, int32_t i) {
+  const refinement *job = context;
+  const kmc_level *coarse = job->coarse;
+  uint16_t *label = job->fine->label;
+  const int32_t end = part(coarse->n, i + 1, job->n_tasks);
+  for (int32_t p = part(coarse->n, i, job->n_tasks); p < end; p++) {
+    const uint16_t parent = coarse->label[p];
+    for (int32_t q = coarse->child[p]; q < coarse->child[p + 1]; q++) label[q] = parent;
   }
+}
+
+/* Labels of a level become those of the next finer one. */
+static void refine(const kmc_fit *fit, const kmc_level *coarse, const kmc_level *fine) {
+  refinement job = {coarse, fine, tasks_for(fit, fine)};
+  if (job.n_tasks == 1)
+    refine_part(&job, 0);
+  else
+    fit->parallel.run(fit->parallel.threads, refine_part, &job, job.n_tasks);
   for (int32_t b = 0; b < fine->n_blocks; b++) fine->block[b].uniform = -1;
 }
 
@@ -373,9 +391,9 @@ size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *optio
   kmc_fit fit = {0};
   kmc_arena arena = {0};
   take_fit(&fit, u, options, &arena);
-  const size_t ordering = (size_t)u * 4 + 4 * 33000 * sizeof(int32_t) + (size_t)options->n_tasks * 64;
+  const size_t parts = (size_t)options->n_tasks * 64;
   const size_t search = (size_t)options->k * 512 + (size_t)u * 4;
-  return arena.used + ordering + search + 4096;
+  return arena.used + parts + search + 4096;
 }
 
 static void start_given(kmc_fit *fit, const double *centroids) {
@@ -400,7 +418,7 @@ static void start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
   kmc_seed_by_cuts(fit, &level[first], arena);
   int searched = options->seeding != KMC_SEEDS_SEARCHED;
   for (int l = first; l < 3; l++) {
-    if (l > first) refine(&level[l - 1], &level[l]);
+    if (l > first) refine(fit, &level[l - 1], &level[l]);
     if (l < 2) kmc_color_lloyd(fit, &level[l], options->coarse_tol, 200, rounds);
     const double share = level[l].scatter / kmc_fit_inertia(fit);
     if (!searched && (share <= SEARCH_SHARE || l == 2)) {
@@ -422,7 +440,7 @@ static void give_result(const kmc_fit *fit, double *centroids, uint16_t *labels)
       centroids[j * channels + t] = (double)(total->sum[t] + 128 * total->count) / (double)total->count;
     }
   }
-  for (int32_t p = 0; p < colors->n; p++) labels[fit->points.position[p]] = colors->label[p];
+  memcpy(labels, colors->label, (size_t)colors->n * sizeof *labels);
 }
 
 kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *counts, int32_t u,

@@ -1,6 +1,7 @@
 /* Exact k-means on the distinct colours of a picture.
  *
- * IN   u distinct colours of one to four 8-bit channels with counts, colours of one 8x8x8 cell beside each other.
+ * IN   u distinct colours with counts: of three 8-bit channels, in Z-order (ascending keys of color_keys.h, as the
+ *      histogram gives them), or of one, ascending.
  * OUT  k centroids, the label of every colour, inertia, rounds, whether it converged.
  *
  * Lloyd's algorithm, coarse to fine: first on the moments of 8x8x8 and 4x4x4 cells of the colour space, where a round
@@ -53,8 +54,8 @@ extern const kmc_color_kernels kmc_color_kernels_generic, kmc_color_kernels_avx2
 /* Bytes of scratch that kmc_color_kmeans needs for u colours: 64-byte aligned, contents do not matter. */
 size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *options);
 
-/* IN colors (u, channels), counts (u) > 0 each below 2^31, their sum below 2^38; IN OUT centroids (k, channels); OUT
- * labels (u). No two arrays overlap. */
+/* IN colors (u, channels) in the order above, counts (u) > 0 each below 2^31, their sum below 2^38; IN OUT centroids
+ * (k, channels); OUT labels (u). No two arrays overlap. */
 kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *counts, int32_t u,
                                          const kmc_color_kmeans_options *options, const kmc_color_kernels *kernels,
                                          kmc_parallel_for parallel_for, void *threads, void *scratch, double *centroids,

@@ -29,13 +29,22 @@ static inline vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 static inline vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 static inline vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 static inline vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-static inline vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
 static inline unsigned vf_le(vf a, vf b) { return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_LE_OQ)); }
 /* Lanes from n on become infinite. */
 static inline vf vf_tail(vf a, int32_t n) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   const __m256 inside = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
   return _mm256_blendv_ps(_mm256_set1_ps(INFINITY), a, inside);
+}
+/* The lanes of the mask, one after another. */
+static inline void vf_keep(float *to, unsigned mask, const float *from) {
+  for (; mask; mask &= mask - 1) *to++ = from[lowest_bit(mask)];
+}
+/* The same, or where `from` is NULL the numbers first, first + 1, ... Returns how many are kept. */
+static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from, int32_t first) {
+  int32_t n = 0;
+  for (; mask; mask &= mask - 1) to[n++] = from ? from[lowest_bit(mask)] : first + lowest_bit(mask);
+  return n;
 }
 static inline float vf_least(vf a) {
   __m128 b = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

@@ -29,11 +29,21 @@ static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 static inline vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 static inline vf vf_abs(vf a) { return _mm512_abs_ps(a); }
-static inline vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 static inline unsigned vf_le(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
 /* Lanes from n on become infinite. */
 static inline vf vf_tail(vf a, int32_t n) {
   return _mm512_mask_blend_ps((__mmask16)lane_mask(n), _mm512_set1_ps(INFINITY), a);
+}
+/* The lanes of the mask, one after another; whole vectors are written. */
+static inline void vf_keep(float *to, unsigned mask, const float *from) {
+  _mm512_storeu_ps(to, _mm512_maskz_compress_ps((__mmask16)mask, _mm512_loadu_ps(from)));
+}
+/* The same, or where `from` is NULL the numbers first, first + 1, ... Returns how many are kept. */
+static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from, int32_t first) {
+  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i number = from ? _mm512_loadu_si512(from) : _mm512_add_epi32(lane, _mm512_set1_epi32(first));
+  _mm512_storeu_si512(to, _mm512_maskz_compress_epi32((__mmask16)mask, number));
+  return __builtin_popcount(mask);
 }
 static inline float vf_least(vf a) { return _mm512_reduce_min_ps(a); }
 static inline vi vi_load(const uint32_t *p) { return _mm512_loadu_si512(p); }

@@ -20,9 +20,18 @@ static inline vf vf_mul(vf a, vf b) { return a * b; }
 static inline vf vf_div(vf a, vf b) { return a / b; }
 static inline vf vf_min(vf a, vf b) { return b < a ? b : a; }
 static inline vf vf_abs(vf a) { return fabsf(a); }
-static inline vf vf_sqrt(vf a) { return sqrtf(a); }
 static inline unsigned vf_le(vf a, vf b) { return a <= b; }
 static inline vf vf_tail(vf a, int32_t n) { return n >= 1 ? a : INFINITY; }
+/* The lanes of the mask, one after another. */
+static inline void vf_keep(float *to, unsigned mask, const float *from) {
+  for (; mask; mask &= mask - 1) *to++ = from[lowest_bit(mask)];
+}
+/* The same, or where `from` is NULL the numbers first, first + 1, ... Returns how many are kept. */
+static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from, int32_t first) {
+  int32_t n = 0;
+  for (; mask; mask &= mask - 1) to[n++] = from ? from[lowest_bit(mask)] : first + lowest_bit(mask);
+  return n;
+}
 static inline float vf_least(vf a) { return a; }
 static inline vi vi_load(const uint32_t *p) { return (int32_t)*p; }
 static inline void vi_store(int32_t *p, vi a) { *p = a; }

@@ -39,7 +39,9 @@ static inline __attribute__((always_inline)) int32_t choose(const kmc_list_scrat
     break;
   }
   *nearest = from ? from[best] : best;
-  const float reach = sqrtf(nearest2) + 2 * box_radius(half);
+  /* No centroid farther than reach is nearest to any point; sqrt(d) <= (d / reach + reach) / 2, which is tight there.
+   */
+  const float reach = sqrtf(nearest2) + 2 * box_radius(half) + 0.001f;
   int32_t n_kept = 0;
   for (int32_t j = 0; j < n; j += LANES) {
     const vf d = vf_load(dist2 + j);
@@ -49,16 +51,14 @@ static inline __attribute__((always_inline)) int32_t choose(const kmc_list_scrat
       margin = vf_sub(margin, vf_mul(diff, vf_set1(2 * half[t])));
     }
     const vf slacks = vf_add(vf_load(all->slack + j), vf_set1(all->slack[best]));
-    const vf needed = vf_mul(vf_add(vf_sqrt(d), vf_set1(reach)), slacks);
-    unsigned keep = vf_le(margin, vf_add(needed, vf_set1(0.25f))) & lane_mask(n - j);
-    for (; keep; keep &= keep - 1) {
-      const int32_t i = j + lowest_bit(keep);
-      if (kept) {
-        for (int32_t t = 0; t < channels; t++) kept->coordinate[t][n_kept] = all->coordinate[t][i];
-        kept->slack[n_kept] = all->slack[i];
-      }
-      index[n_kept++] = from ? from[i] : i;
+    const vf both = vf_add(vf_mul(d, vf_set1(0.5f / reach)), vf_set1(1.5f * reach));
+    unsigned keep = vf_le(margin, vf_add(vf_mul(both, slacks), vf_set1(0.25f))) & lane_mask(n - j);
+    if (!keep) continue;
+    if (kept) {
+      for (int32_t t = 0; t < channels; t++) vf_keep(kept->coordinate[t] + n_kept, keep, all->coordinate[t] + j);
+      vf_keep(kept->slack + n_kept, keep, all->slack + j);
     }
+    n_kept += vi_keep(index + n_kept, keep, from ? from + j : NULL, j);
   }
   return n_kept;
 }

@@ -93,10 +93,9 @@ struct kmc_color_kernels {
   void (*merge_costs)(float *const *mean, const float *weight, int32_t k, float *row, float *cost, int32_t *partner);
 };
 
-/* color_kmeans_points.c: orders the colours by cell and makes the levels: [0] 8x8x8 cells, [1] 4x4x4, [2] colours. */
+/* color_kmeans_points.c: makes the levels: [0] cells of 8x8x8 colours, [1] boxes of 4x4x4, [2] the colours. */
 typedef struct {
   kmc_level level[3];
-  int32_t *position; /* (u) where each colour of level[2] was in the input */
 } kmc_points;
 
 /* Scratch that is handed out from the front; with no base only its size is counted. */
