@@ -62,7 +62,7 @@ static void pack_part(void *context, int32_t i) {
   const job *job = context;
   const kmc_level *fine = &job->points->level[2];
   const int32_t begin = part_of(job->u, i, job->n_tasks), end = part_of(job->u, i + 1, job->n_tasks);
-  int32_t n_cells = begin == 0, n_boxes = begin == 0;
+  int32_t n_cells = begin == 0 && end > 0, n_boxes = n_cells; /* with few colours, early ranges are empty */
   pack_colors(job, begin, end, fine->color);
   for (int32_t p = begin; p < end; p++) fine->count[p] = (uint32_t)job->counts[p];
   if (begin && begin < end) {

@@ -290,3 +290,11 @@ def test_some_rounds_of_the_engine(flower: Array) -> None:
     rounds = [kmc.compress(flower, 64, num_iterations=n) for n in (1, 4)]
     assert [result.n_iter for result in rounds] == [1, 4]
     assert rounds[1].inertia <= rounds[0].inertia
+
+
+@pytest.mark.parametrize("threads", [1, 3, 7, 16])
+@pytest.mark.parametrize("n_colors", [2, 3, 6])
+def test_fewer_colours_than_threads(n_colors: int, threads: int) -> None:
+    colors = np.random.default_rng(0).integers(0, 256, (n_colors, 3), dtype=np.uint8)
+    picture = np.resize(colors, (20, 30, 3))
+    assert len(kmc.compress(picture, n_colors - 1, threads=threads).palette) == n_colors - 1

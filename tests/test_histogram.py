@@ -84,8 +84,8 @@ def test_map_to_small_and_large_palettes(channels: int, k: int) -> None:
 
 def test_ties_go_to_the_lowest_index() -> None:
     """A grid of entries, so that many colours are as far from two, four or eight of them."""
-    pixels = noise(300, 300, 3) // 8 * 8
-    grid = np.stack(np.meshgrid(*[np.arange(0, 256, 16)] * 3), axis=-1).reshape(-1, 3)
+    pixels = noise(270, 270, 3) // 16 * 16
+    grid = np.stack(np.meshgrid(*[np.arange(0, 256, 32)] * 3), axis=-1).reshape(-1, 3)
     entries = np.ascontiguousarray(grid[::2], dtype=np.uint8)
     indices, _ = remap(pixels, ColorHistogram.from_pixels(pixels), Palette(entries))
     np.testing.assert_array_equal(indices.ravel(), _reference.assign(pixels.reshape(-1, 3), entries))
