@@ -19,7 +19,7 @@ enum { LANES = 8, MOST_VECTORS = 4 };
 typedef __m256 vf;
 typedef __m256i vi;
 static inline unsigned lane_mask(int32_t n) { return n >= LANES ? 0xffu : (1u << n) - 1; }
-static inline int lowest_bit(unsigned mask) { return __builtin_ctz(mask); }
+static inline int lowest_bit(unsigned mask) { return kmc_lowest_bit(mask); }
 static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void vf_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
 static inline vf vf_set1(float a) { return _mm256_set1_ps(a); }

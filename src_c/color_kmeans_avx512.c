@@ -19,7 +19,7 @@ enum { LANES = 16, MOST_VECTORS = 4 };
 typedef __m512 vf;
 typedef __m512i vi;
 static inline unsigned lane_mask(int32_t n) { return n >= LANES ? 0xffffu : (1u << n) - 1; }
-static inline int lowest_bit(unsigned mask) { return __builtin_ctz(mask); }
+static inline int lowest_bit(unsigned mask) { return kmc_lowest_bit(mask); }
 static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
 static inline vf vf_set1(float a) { return _mm512_set1_ps(a); }
@@ -43,7 +43,7 @@ static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from, i
   const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i number = from ? _mm512_loadu_si512(from) : _mm512_add_epi32(lane, _mm512_set1_epi32(first));
   _mm512_storeu_si512(to, _mm512_maskz_compress_epi32((__mmask16)mask, number));
-  return __builtin_popcount(mask);
+  return kmc_count_bits(mask);
 }
 static inline float vf_least(vf a) { return _mm512_reduce_min_ps(a); }
 static inline vi vi_load(const uint32_t *p) { return _mm512_loadu_si512(p); }

@@ -15,10 +15,9 @@ static inline float box_radius(const float *half) {
  * 2 sum_t half_t |c_t - best_t|. Divided by a bound on |x-c| + |x-best| it bounds how much farther c is; if that is
  * more than both slacks together, c stays out. The quarter covers the rounding of scores. OUT index, and where kept is
  * not NULL the coordinates and slacks of those kept. */
-static inline __attribute__((always_inline)) int32_t choose(const kmc_list_scratch *all, const int32_t *from, int32_t n,
-                                                            int32_t channels, const float *middle, const float *half,
-                                                            float *dist2, int32_t *index, int32_t *nearest,
-                                                            const kmc_list_scratch *kept) {
+static KMC_ALWAYS_INLINE int32_t choose(const kmc_list_scratch *all, const int32_t *from, int32_t n, int32_t channels,
+                                        const float *middle, const float *half, float *dist2, int32_t *index,
+                                        int32_t *nearest, const kmc_list_scratch *kept) {
   vf least = vf_set1(INFINITY);
   for (int32_t j = 0; j < n; j += LANES) {
     vf sum = vf_set1(0);
@@ -151,9 +150,8 @@ static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t la
 }
 
 /* Up to `vectors` vectors of points against a list of at most 256; OUT the tags of the winners. */
-static inline __attribute__((always_inline)) void nearest_tags(const uint32_t *color, int vectors,
-                                                               const kmc_centroids *centroids, const uint16_t *list,
-                                                               int32_t n, int tag_is_slot, vi *best) {
+static KMC_ALWAYS_INLINE void nearest_tags(const uint32_t *color, int vectors, const kmc_centroids *centroids,
+                                           const uint16_t *list, int32_t n, int tag_is_slot, vi *best) {
   vi even[MOST_VECTORS], odd[MOST_VECTORS];
   for (int v = 0; v < vectors; v++) {
     const vi packed = vi_load(color + v * LANES);
