@@ -408,7 +408,8 @@ def color_kmeans(
     cdef int32_t u = <int32_t>colors.shape[0], k = <int32_t>centroids.shape[0]
     cdef _c.kmc_color_kmeans_options options
     cdef _c.kmc_color_kmeans_result result
-    assert 0 < k <= min(u, 65535) and colors.shape[1] == centroids.shape[1] <= 4 and counts.shape[0] == u
+    assert 0 < k <= min(u, 65535) and colors.shape[1] == centroids.shape[1] and counts.shape[0] == u
+    assert colors.shape[1] == 1 or colors.shape[1] == 3
     options.k, options.channels, options.max_rounds = k, <int32_t>colors.shape[1], max_rounds
     options.search_trials, options.tol, options.coarse_tol = search_trials, tol, coarse_tol
     options.seeding = _c.KMC_SEEDS_GIVEN if seeds_given else _c.KMC_SEEDS_SEARCHED

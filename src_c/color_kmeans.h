@@ -30,7 +30,7 @@ typedef enum {
 
 typedef struct {
   int32_t k;             /* 1 .. 65535, at most u */
-  int32_t channels;      /* 1 .. 4 */
+  int32_t channels;      /* 1 or 3 */
   int32_t max_rounds;    /* rounds on the colours */
   int32_t search_trials; /* most trials of the search; 0 with KMC_SEEDS_CUT. Measured: 8 below a megapixel, 32 from
                             there on */
