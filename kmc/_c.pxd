@@ -138,10 +138,11 @@ cdef extern from "histogram.h" nogil:
     void kmc_counter_finish(kmc_counter *, uint32_t *scratch)
     void kmc_join_blocks(kmc_counter *, size n_counters)
     void kmc_count_distinct(
-        const kmc_counter *, size n_counters, size first_block, size last_block, int32_t *n_colors
+        const kmc_pixel_kernels *, const kmc_counter *, size n_counters, size first_block, size last_block,
+        int32_t *n_colors
     )
     void kmc_emit_colors(
-        const kmc_counter *, size n_counters, size first_block, size last_block,
+        const kmc_pixel_kernels *, const kmc_counter *, size n_counters, size first_block, size last_block,
         const int64_t *offsets, size channels, uint8_t *colors, int64_t *counts
     )
     size kmc_rank_pixels(
@@ -189,18 +190,20 @@ cdef extern from "color_map.h" nogil:
     void kmc_map_ranks_u8(const uint32_t *ranks, size n, const uint8_t *labels, uint8_t *indices)
     void kmc_map_ranks_u16(const uint32_t *ranks, size n, const uint16_t *labels, uint16_t *indices)
     int64_t kmc_squared_error_u8(
-        const uint8_t *colors, const int64_t *counts, size n, const uint32_t *block_start,
+        const kmc_pixel_kernels *, const uint8_t *colors, const int64_t *counts, size n, const uint32_t *block_start,
         const uint8_t *table, const uint8_t *entries
     )
     int64_t kmc_squared_error_u16(
-        const uint8_t *colors, const int64_t *counts, size n, const uint32_t *block_start,
+        const kmc_pixel_kernels *, const uint8_t *colors, const int64_t *counts, size n, const uint32_t *block_start,
         const uint16_t *table, const uint8_t *entries
     )
     void kmc_fill_block_u8(
-        const kmc_pixel_kernels *, const kmc_palette *, uint32_t block, uint8_t *labels
+        const kmc_pixel_kernels *, const kmc_palette *, uint32_t block, const int64_t *offsets,
+        uint8_t *labels
     )
     void kmc_fill_block_u16(
-        const kmc_pixel_kernels *, const kmc_palette *, uint32_t block, uint16_t *labels
+        const kmc_pixel_kernels *, const kmc_palette *, uint32_t block, const int64_t *offsets,
+        uint16_t *labels
     )
 
 

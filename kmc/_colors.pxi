@@ -4,6 +4,8 @@
 
 import numpy as np
 
+from kmc._scratch import Scratch
+
 cdef enum:
     # 64 Ki pixels are counted in 0.15 ms, about what it costs to wake a thread.
     PART_PIXELS = 1 << 16
@@ -25,7 +27,7 @@ cdef class ColorIndex:
     Of a small picture: the row of each pixel's colour (`ranks`).
     """
 
-    cdef object block_start, table, ranks
+    cdef object block_start, table, offsets, ranks
     cdef Py_ssize_t n_blocks
     cdef readonly Py_ssize_t n_transparent, n_translucent
 
@@ -53,12 +55,12 @@ cdef class Counters:
         self.wraps = wraps = np.empty((2 * n_parts, self.n_scratch), np.uint32)
         self.scratch = &wraps[n_parts, 0]
         self.tables = [
-            np.empty(min(_c.KMC_N_BLOCKS, part_pixels if part else n_pixels) * _c.KMC_BLOCK_COLORS, np.uint8)
+            Scratch(min(_c.KMC_N_BLOCKS, part_pixels if part else n_pixels) * _c.KMC_BLOCK_COLORS)
             for part in range(n_parts)
         ]
         self.of_part = <_c.kmc_counter *> allocate(n_parts, sizeof(_c.kmc_counter))
         for i in range(n_parts):
-            table = self.tables[i]
+            table = self.tables[i].array
             self.of_part[i].table = &table[0]
             self.of_part[i].block_start = &starts[i, 0]
             self.of_part[i].wraps = &wraps[i, 0]
@@ -116,8 +118,8 @@ cdef tuple count_rgb(const uint8_t[:, ::1] pixels, int num_threads):
             pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, &counters.of_part[i]
         )
         _c.kmc_counter_finish(&counters.of_part[i], counters.scratch + i * counters.n_scratch)
-    colors, counts = emit_opaque(counters, 3, 0)
-    return colors, counts, index_of(counters, 0, 0)
+    colors, counts, offsets = emit_opaque(counters, 3, 0)
+    return colors, counts, index_of(counters, offsets, 0, 0)
 
 
 cdef tuple count_rgba(const uint8_t[:, ::1] pixels, int num_threads):
@@ -146,7 +148,7 @@ cdef tuple count_rgba(const uint8_t[:, ::1] pixels, int num_threads):
         &keys[0], &key_counts[0], &list_starts[0], &lengths[0], n_parts, &positions[0], NULL, NULL
     )
     first = 1 if np.any(transparent) else 0
-    colors, counts = emit_opaque(counters, 4, first + n_translucent)
+    colors, counts, offsets = emit_opaque(counters, 4, first + n_translucent)
     cdef uint8_t[:, ::1] color_rows = colors
     cdef int64_t[::1] count_rows = counts
     if first:
@@ -157,38 +159,42 @@ cdef tuple count_rgba(const uint8_t[:, ::1] pixels, int num_threads):
             &keys[0], &key_counts[0], &list_starts[0], &lengths[0], n_parts, &positions[0],
             &color_rows[first, 0], &count_rows[first],
         )
-    return colors, counts, index_of(counters, first, n_translucent)
+    return colors, counts, index_of(counters, offsets, first, n_translucent)
 
 
 cdef tuple emit_opaque(Counters counters, Py_ssize_t channels, Py_ssize_t n_before):
-    """Colours and counts from the counters, behind `n_before` rows that are left for the caller."""
+    """Colours, counts and the cells' offsets from the counters, behind `n_before` rows that are left for the caller."""
     cdef Py_ssize_t n_parts = counters.n, blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, i
     cdef int num_threads = <int>n_parts
     cdef _c.kmc_counter *of_part = counters.of_part
+    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     cdef int32_t[::1] n_colors = np.empty(_c.KMC_N_CELLS, np.int32)
     _c.kmc_join_blocks(of_part, n_parts)
     for i in prange(BLOCK_RANGES, nogil=True, schedule="dynamic", num_threads=num_threads):
-        _c.kmc_count_distinct(of_part, n_parts, i * blocks, (i + 1) * blocks, &n_colors[0])
-    cdef int64_t[::1] offsets = np.zeros(_c.KMC_N_CELLS + 1, np.int64)
-    np.cumsum(n_colors, out=np.asarray(offsets)[1:])
+        _c.kmc_count_distinct(pixel_kernels, of_part, n_parts, i * blocks, (i + 1) * blocks, &n_colors[0])
+    cdef int64_t[::1] offsets = np.empty(_c.KMC_N_CELLS + 1, np.int64)
+    offsets[0] = 0
+    for i in range(_c.KMC_N_CELLS):
+        offsets[i + 1] = offsets[i] + n_colors[i]
     cdef Py_ssize_t n_distinct = n_before + offsets[_c.KMC_N_CELLS]
     color_array = np.empty((n_distinct, channels), np.uint8)
     count_array = np.empty(n_distinct, np.int64)
     if n_distinct == n_before:
-        return color_array, count_array
+        return color_array, count_array, offsets
     cdef uint8_t[:, ::1] colors = color_array[n_before:]
     cdef int64_t[::1] counts = count_array[n_before:]
     for i in prange(BLOCK_RANGES, nogil=True, schedule="dynamic", num_threads=num_threads):
         _c.kmc_emit_colors(
-            of_part, n_parts, i * blocks, (i + 1) * blocks, &offsets[0], channels, &colors[0, 0], &counts[0]
+            pixel_kernels, of_part, n_parts, i * blocks, (i + 1) * blocks, &offsets[0], channels, &colors[0, 0],
+            &counts[0],
         )
-    return color_array, count_array
+    return color_array, count_array, offsets
 
 
-cdef ColorIndex index_of(Counters counters, Py_ssize_t n_transparent, Py_ssize_t n_translucent):
+cdef ColorIndex index_of(Counters counters, object offsets, Py_ssize_t n_transparent, Py_ssize_t n_translucent):
     cdef ColorIndex index = ColorIndex()
     index.block_start, index.table = counters.block_starts[0], counters.tables[0]
-    index.n_blocks = counters.of_part[0].n_blocks
+    index.n_blocks, index.offsets = counters.of_part[0].n_blocks, offsets
     index.n_transparent, index.n_translucent = n_transparent, n_translucent
     return index
 
@@ -224,7 +230,7 @@ def map_colors(
     cdef uint32_t[::1] block_start = index.block_start
     cdef label_t[::1] table
     if label_t is uint8_t:
-        table = index.table
+        table = index.table.array
     else:
         table = np.empty(max(1, index.n_blocks) * _c.KMC_BLOCK_COLORS, np.uint16)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
@@ -259,13 +265,14 @@ def map_to_palette(
     cdef const int64_t[::1] blocks = np.flatnonzero(index.block_start != _c.KMC_NO_BLOCK)
     cdef label_t[::1] table
     if label_t is uint8_t:
-        table = index.table
+        table = index.table.array
     else:
         table = np.empty(blocks.shape[0] * _c.KMC_BLOCK_COLORS, np.uint16)
+    cdef const int64_t[::1] offsets = index.offsets
     cdef Palettes palettes = Palettes(entries, n_parts)
     cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
     for part in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
-        fill_blocks(&palettes.of_part[part], blocks, part, n_parts, block_start, table)
+        fill_blocks(&palettes.of_part[part], blocks, part, n_parts, block_start, offsets, table)
     for part in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = u * part // n_parts
         squares[part] = squared_error(
@@ -312,7 +319,7 @@ cdef class Palettes:
 
 cdef inline void fill_blocks(
     const _c.kmc_palette *palette, const int64_t[::1] blocks, Py_ssize_t first, Py_ssize_t step,
-    const uint32_t[::1] block_start, label_t[::1] table,
+    const uint32_t[::1] block_start, const int64_t[::1] offsets, label_t[::1] table,
 ) noexcept nogil:
     """Every `step`-th block from `first` on, so that crowded regions are shared out."""
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
@@ -321,9 +328,9 @@ cdef inline void fill_blocks(
     while i < blocks.shape[0]:
         block = <uint32_t>blocks[i]
         if label_t is uint8_t:
-            _c.kmc_fill_block_u8(pixel_kernels, palette, block, &table[block_start[block]])
+            _c.kmc_fill_block_u8(pixel_kernels, palette, block, &offsets[0], &table[block_start[block]])
         else:
-            _c.kmc_fill_block_u16(pixel_kernels, palette, block, &table[block_start[block]])
+            _c.kmc_fill_block_u16(pixel_kernels, palette, block, &offsets[0], &table[block_start[block]])
         i = i + step
 
 
@@ -331,12 +338,13 @@ cdef inline int64_t squared_error(
     const uint8_t[:, ::1] colors, const int64_t[::1] counts, Py_ssize_t start, Py_ssize_t n,
     const uint32_t *block_start, const label_t *table, const uint8_t *entries,
 ) noexcept nogil:
+    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     if n <= 0:
         return 0
     if label_t is uint8_t:
-        return _c.kmc_squared_error_u8(&colors[start, 0], &counts[start], n, block_start, table, entries)
+        return _c.kmc_squared_error_u8(pixel_kernels, &colors[start, 0], &counts[start], n, block_start, table, entries)
     else:
-        return _c.kmc_squared_error_u16(&colors[start, 0], &counts[start], n, block_start, table, entries)
+        return _c.kmc_squared_error_u16(pixel_kernels, &colors[start, 0], &counts[start], n, block_start, table, entries)
 
 
 cdef inline void map_ranks(
@@ -415,16 +423,12 @@ def color_kmeans(
     options.seeding = _c.KMC_SEEDS_GIVEN if seeds_given else _c.KMC_SEEDS_SEARCHED
     options.n_tasks = num_threads
     cdef size_t scratch_size = _c.kmc_color_kmeans_scratch(u, &options)
-    cdef char *scratch = <char *> allocate(scratch_size + 64, 1)
-    cdef uint16_t *labels = NULL
-    try:
-        labels = <uint16_t *> allocate(u, sizeof(uint16_t))
-        with nogil:
-            result = _c.kmc_color_kmeans(
-                &colors[0, 0], &counts[0], u, &options, _c.kmc_color_kernels_for(kernels), parallel_for,
-                &num_threads, scratch + (-<size_t>scratch & 63), &centroids[0, 0], labels,
-            )
-    finally:
-        free(scratch)
-        free(labels)
+    scratch = Scratch(scratch_size + u * sizeof(uint16_t) + 64)
+    cdef uint8_t[::1] room = scratch.array
+    cdef uint8_t *aligned = &room[0] + (-<size_t>&room[0] & 63)
+    with nogil:
+        result = _c.kmc_color_kmeans(
+            &colors[0, 0], &counts[0], u, &options, _c.kmc_color_kernels_for(kernels), parallel_for,
+            &num_threads, aligned, &centroids[0, 0], <uint16_t *> (aligned + scratch_size),
+        )
     return result.inertia, result.rounds, bool(result.converged)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-SPIN_COUNT = "100"
+SPIN_COUNT = "1000"
 
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT

@@ -61,11 +61,14 @@ typedef struct {
 
 /* keys_of_rgb, keys_of_rgba   IN pixels (n, 3) or (n, 4), n <= KMC_KEY_BATCH; OUT keys (n), of 24 bits: alpha is not
  *                             looked at. 0.3 ns for each pixel with AVX2.
- * nearest_in_block            OUT labels (KMC_BLOCK_COLORS): the nearest palette entry of each colour of the block. */
+ * nonzero_bits                bit i is set where counters[i] is not 0: of 64 counters.
+ * nearest_in_block            OUT labels (KMC_BLOCK_COLORS): the nearest palette entry of each colour of the block.
+ * With `offsets` (those of kmc_emit_colors, else NULL) cells that have no colours are left as they are. */
 typedef struct {
   void (*keys_of_rgb)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
   void (*keys_of_rgba)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
-  void (*nearest_in_block)(const kmc_palette *palette, uint32_t block, uint16_t *labels);
+  uint64_t (*nonzero_bits)(const uint8_t *counters);
+  void (*nearest_in_block)(const kmc_palette *palette, uint32_t block, const int64_t *offsets, uint16_t *labels);
 } kmc_pixel_kernels;
 
 extern const kmc_pixel_kernels kmc_pixel_kernels_generic;

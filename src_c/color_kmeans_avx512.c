@@ -43,7 +43,7 @@ static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from, i
   const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i number = from ? _mm512_loadu_si512(from) : _mm512_add_epi32(lane, _mm512_set1_epi32(first));
   _mm512_storeu_si512(to, _mm512_maskz_compress_epi32((__mmask16)mask, number));
-  return kmc_count_bits(mask);
+  return _mm_popcnt_u32(mask);
 }
 static inline float vf_least(vf a) { return _mm512_reduce_min_ps(a); }
 static inline vi vi_load(const uint32_t *p) { return _mm512_loadu_si512(p); }

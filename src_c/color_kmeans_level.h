@@ -10,25 +10,7 @@
 #define KMC_COLOR_KMEANS_LEVEL_H
 
 #include "color_kmeans.h"
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#include <intrin.h>
-#define KMC_ALWAYS_INLINE __forceinline
-static inline int kmc_count_bits(unsigned mask) {
-  int count = 0;
-  for (; mask; mask &= mask - 1) count++;
-  return count;
-}
-static inline int kmc_lowest_bit(unsigned mask) {
-  unsigned long index;
-  _BitScanForward(&index, mask);
-  return (int)index;
-}
-#else
-#define KMC_ALWAYS_INLINE inline __attribute__((always_inline))
-static inline int kmc_count_bits(unsigned mask) { return __builtin_popcount(mask); }
-static inline int kmc_lowest_bit(unsigned mask) { return __builtin_ctz(mask); }
-#endif
+#include "compiler.h"
 
 #define KMC_CHANNELS 4
 #define KMC_CENTROID_ONE 64 /* fixed-point one of a centroid's coordinate */

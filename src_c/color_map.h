@@ -27,23 +27,22 @@ void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_
 
 /* place_labels   IN colors (n, channels) opaque, labels (n). OUT table: one label for each of the colours. Their blocks
  *                must be in block_start.
- * fill_block     OUT labels (KMC_BLOCK_COLORS): the nearest palette entries of the block's colours. 2 to 3 us for k=256
- *                with AVX2.
- * squared_error  IN colors (n, 3), counts (n), whose labels the table has; entries (k, 3): the palette. Returns the sum
- *                of count * squared distance, at most 2^63: 195075 for each of 2^45 pixels.
- * map_rgb        IN pixels (n, 3); OUT indices (n). Pixels must lie in blocks of block_start, unless `palette` is
- *                given: then missing blocks are filled; the next starts at *n_blocks * KMC_BLOCK_COLORS.
- * map_rgba       IN pixels (n, 4), of whose colours the table has the opaque ones and keys, alpha_start,
- *                translucent_labels the translucent ones; transparent_label: of alpha 0.
- * map_grey       IN pixels (n), labels (256).
- * map_ranks      IN ranks (n) from kmc_rank_pixels, labels: one for each distinct colour. */
+ * fill_block     OUT labels (KMC_BLOCK_COLORS): the nearest palette entries of the block's colours, 0 in cells that
+ * have none; offsets as for nearest_in_block. 2 to 3 us for k=256 with AVX2. squared_error  IN colors (n, 3), counts
+ * (n), whose labels the table has; entries (k, 3): the palette. Returns the sum of count * squared distance, at most
+ * 2^63: 195075 for each of 2^45 pixels. map_rgb        IN pixels (n, 3); OUT indices (n). Pixels must lie in blocks of
+ * block_start, unless `palette` is given: then missing blocks are filled; the next starts at *n_blocks *
+ * KMC_BLOCK_COLORS. map_rgba       IN pixels (n, 4), of whose colours the table has the opaque ones and keys,
+ * alpha_start, translucent_labels the translucent ones; transparent_label: of alpha 0. map_grey       IN pixels (n),
+ * labels (256). map_ranks      IN ranks (n) from kmc_rank_pixels, labels: one for each distinct colour. */
 #define KMC_DECLARE_COLOR_MAP(label_t, suffix)                                                                         \
   void kmc_place_labels_##suffix(const uint8_t *colors, ptrdiff_t channels, const label_t *labels, ptrdiff_t n,        \
                                  const uint32_t *block_start, label_t *table);                                         \
   void kmc_fill_block_##suffix(const kmc_pixel_kernels *kernels, const kmc_palette *palette, uint32_t block,           \
-                               label_t *labels);                                                                       \
-  int64_t kmc_squared_error_##suffix(const uint8_t *colors, const int64_t *counts, ptrdiff_t n,                        \
-                                     const uint32_t *block_start, const label_t *table, const uint8_t *entries);       \
+                               const int64_t *offsets, label_t *labels);                                               \
+  int64_t kmc_squared_error_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *colors, const int64_t *counts,   \
+                                     ptrdiff_t n, const uint32_t *block_start, const label_t *table,                   \
+                                     const uint8_t *entries);                                                          \
   void kmc_map_rgb_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,                      \
                             uint32_t *block_start, label_t *table, const kmc_palette *palette, ptrdiff_t *n_blocks,    \
                             label_t *indices);                                                                         \

@@ -9,9 +9,9 @@ void LABEL_NAME(kmc_place_labels)(const uint8_t *colors, ptrdiff_t channels, con
 }
 
 void LABEL_NAME(kmc_fill_block)(const kmc_pixel_kernels *kernels, const kmc_palette *palette, uint32_t block,
-                                LABEL *labels) {
-  uint16_t nearest[KMC_BLOCK_COLORS];
-  kernels->nearest_in_block(palette, block, nearest);
+                                const int64_t *offsets, LABEL *labels) {
+  uint16_t nearest[KMC_BLOCK_COLORS] = {0};
+  kernels->nearest_in_block(palette, block, offsets, nearest);
   for (int i = 0; i < KMC_BLOCK_COLORS; i++) labels[i] = (LABEL)nearest[i];
 }
 
@@ -22,7 +22,7 @@ static void LABEL_NAME(fill_missing)(const kmc_pixel_kernels *kernels, const kmc
     const uint32_t block = keys[i] / KMC_BLOCK_COLORS;
     if (block_start[block] != KMC_NO_BLOCK) continue;
     block_start[block] = (uint32_t)(n_blocks[0]++ * KMC_BLOCK_COLORS);
-    LABEL_NAME(kmc_fill_block)(kernels, palette, block, table + block_start[block]);
+    LABEL_NAME(kmc_fill_block)(kernels, palette, block, NULL, table + block_start[block]);
   }
 }
 
@@ -86,14 +86,20 @@ void LABEL_NAME(kmc_map_ranks)(const uint32_t *ranks, ptrdiff_t n, const LABEL *
   for (ptrdiff_t i = 0; i < n; i++) indices[i] = labels[ranks[i]];
 }
 
-int64_t LABEL_NAME(kmc_squared_error)(const uint8_t *colors, const int64_t *counts, ptrdiff_t n,
-                                      const uint32_t *block_start, const LABEL *table, const uint8_t *entries) {
+int64_t LABEL_NAME(kmc_squared_error)(const kmc_pixel_kernels *kernels, const uint8_t *colors, const int64_t *counts,
+                                      ptrdiff_t n, const uint32_t *block_start, const LABEL *table,
+                                      const uint8_t *entries) {
+  uint32_t keys[KMC_KEY_BATCH];
   int64_t sum = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    const uint8_t *color = colors + 3 * i;
-    const uint8_t *entry = entries + 3 * LABEL_NAME(label_of_key)(kmc_key_of_rgb(color), block_start, table);
-    const int r = color[0] - entry[0], g = color[1] - entry[1], b = color[2] - entry[2];
-    sum += counts[i] * (r * r + g * g + b * b);
+  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
+    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
+    kernels->keys_of_rgb(colors + 3 * first, batch, keys);
+    for (ptrdiff_t i = 0; i < batch; i++) {
+      const uint8_t *color = colors + 3 * (first + i);
+      const uint8_t *entry = entries + 3 * LABEL_NAME(label_of_key)(keys[i], block_start, table);
+      const int r = color[0] - entry[0], g = color[1] - entry[1], b = color[2] - entry[2];
+      sum += counts[first + i] * (r * r + g * g + b * b);
+    }
   }
   return sum;
 }

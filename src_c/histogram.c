@@ -7,11 +7,7 @@
 
 #include <string.h>
 
-#if defined(__GNUC__)
-#define RARELY(condition) __builtin_expect(condition, 0)
-#else
-#define RARELY(condition) (condition)
-#endif
+#include "compiler.h"
 
 #define BLOCK_CELLS (KMC_BLOCK_COLORS / KMC_CELL_COLORS)
 
@@ -29,11 +25,11 @@ static uint32_t take_block(kmc_counter *counter, uint32_t block) {
 /* The counter's pointers come as arguments, in registers: a byte that is written may be any part of a struct. */
 static inline void count_key(kmc_counter *counter, const uint32_t *block_start, uint8_t *table, uint32_t key) {
   uint32_t start = block_start[key / KMC_BLOCK_COLORS];
-  if (RARELY(start == KMC_NO_BLOCK)) start = take_block(counter, key / KMC_BLOCK_COLORS);
+  if (KMC_RARELY(start == KMC_NO_BLOCK)) start = take_block(counter, key / KMC_BLOCK_COLORS);
   uint8_t *count = table + start + key % KMC_BLOCK_COLORS;
   const uint8_t sum = (uint8_t)(*count + 1);
   *count = sum;
-  if (RARELY(sum == 0)) {
+  if (KMC_RARELY(sum == 0)) {
     *count = 1; /* never 0 again, so that the counter tells that the colour occurs */
     counter->wraps[counter->n_wraps++] = key;
   }
@@ -134,42 +130,37 @@ void kmc_counter_finish(kmc_counter *counter, uint32_t *scratch) {
   if (counter->n_wraps > 0) sort_keys(counter->wraps, scratch, counter->n_wraps);
 }
 
-/* OUT any (KMC_CELL_COLORS): nonzero where a counter has the colour. */
-static void join_cell(const kmc_counter *counters, ptrdiff_t n_counters, uint32_t cell, uint8_t *any) {
-  memset(any, 0, KMC_CELL_COLORS);
+#define CELL_WORDS (KMC_CELL_COLORS / 64)
+
+/* OUT bits: bit i % 64 of word i / 64 is set where a counter has the cell's colour i. */
+static void occupied(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters, uint32_t cell,
+                     uint64_t *bits) {
+  memset(bits, 0, CELL_WORDS * sizeof *bits);
   for (ptrdiff_t i = 0; i < n_counters; i++) {
     const uint32_t start = counters[i].block_start[cell / BLOCK_CELLS];
     if (start == KMC_NO_BLOCK) continue;
     const uint8_t *table = counters[i].table + start + cell % BLOCK_CELLS * KMC_CELL_COLORS;
-    for (int j = 0; j < KMC_CELL_COLORS; j++) any[j] |= table[j];
+    for (int word = 0; word < CELL_WORDS; word++) bits[word] |= kernels->nonzero_bits(table + 64 * word);
   }
 }
 
-void kmc_count_distinct(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_block, ptrdiff_t last_block,
-                        int32_t *n_colors) {
+void kmc_count_distinct(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters,
+                        ptrdiff_t first_block, ptrdiff_t last_block, int32_t *n_colors) {
   for (uint32_t cell = (uint32_t)first_block * BLOCK_CELLS; cell < last_block * BLOCK_CELLS; cell++) {
     n_colors[cell] = 0;
     if (counters->block_start[cell / BLOCK_CELLS] == KMC_NO_BLOCK) continue;
-    uint8_t any[KMC_CELL_COLORS], sums[64] = {0};
-    join_cell(counters, n_counters, cell, any);
-    for (int i = 0; i < KMC_CELL_COLORS; i += 64) {
-      for (int j = 0; j < 64; j++) sums[j] = (uint8_t)(sums[j] + (any[i + j] != 0));
-    }
-    for (int j = 0; j < 64; j++) n_colors[cell] += sums[j];
+    uint64_t bits[CELL_WORDS];
+    occupied(kernels, counters, n_counters, cell, bits);
+    for (int word = 0; word < CELL_WORDS; word++) n_colors[cell] += kmc_count_bits(bits[word]);
   }
 }
 
-/* OUT found: the indices in the cell of the colours that occur, in order. Returns how many. Without branches inside a
- * group of eight: which of its colours occur cannot be guessed. */
-static ptrdiff_t colors_of_cell(const uint8_t *any, uint16_t *found) {
+/* OUT found: the places of the bits that are set, in order. Returns how many. */
+static ptrdiff_t places_of(const uint64_t *bits, uint16_t *found) {
   ptrdiff_t n_found = 0;
-  for (uint32_t i = 0; i < KMC_CELL_COLORS; i += 8) {
-    uint64_t group;
-    memcpy(&group, any + i, sizeof group);
-    if (group == 0) continue;
-    for (uint32_t j = i; j < i + 8; j++) {
-      found[n_found] = (uint16_t)j;
-      n_found += any[j] != 0;
+  for (int word = 0; word < CELL_WORDS; word++) {
+    for (uint64_t left = bits[word]; left; left &= left - 1) {
+      found[n_found++] = (uint16_t)(64 * word + kmc_lowest_bit(left));
     }
   }
   return n_found;
@@ -193,18 +184,30 @@ static void add_wraps(const kmc_counter *counter, uint32_t cell, const uint16_t 
   }
 }
 
-static void emit_cell(const kmc_counter *counters, ptrdiff_t n_counters, uint32_t cell, ptrdiff_t channels,
-                      uint8_t *colors, int64_t *counts) {
-  uint8_t any[KMC_CELL_COLORS];
-  uint16_t found[KMC_CELL_COLORS + 1];
-  join_cell(counters, n_counters, cell, any);
-  const ptrdiff_t n_found = colors_of_cell(any, found);
-  for (ptrdiff_t j = 0; j < n_found; j++) {
+/* Bits 2, 5 and 8 of a key: three bits of red. */
+static inline uint32_t red_of_key(uint32_t key) { return (key >> 2 & 1) | (key >> 4 & 2) | (key >> 6 & 4); }
+
+static void colors_of_keys(uint32_t cell, const uint16_t *found, ptrdiff_t n, ptrdiff_t channels, uint8_t *colors) {
+  uint8_t corner[3];
+  kmc_rgb_of_key(cell * KMC_CELL_COLORS, corner);
+  for (ptrdiff_t j = 0; j < n; j++) {
+    const uint32_t i = found[j];
     uint8_t *const color = colors + j * channels;
-    kmc_rgb_of_key(cell * KMC_CELL_COLORS + found[j], color);
+    color[0] = (uint8_t)(corner[0] | red_of_key(i));
+    color[1] = (uint8_t)(corner[1] | red_of_key(i << 1));
+    color[2] = (uint8_t)(corner[2] | red_of_key(i << 2));
     if (channels == 4) color[3] = 255;
-    counts[j] = 0;
   }
+}
+
+static void emit_cell(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters,
+                      uint32_t cell, ptrdiff_t channels, uint8_t *colors, int64_t *counts) {
+  uint64_t bits[CELL_WORDS];
+  uint16_t found[KMC_CELL_COLORS];
+  occupied(kernels, counters, n_counters, cell, bits);
+  const ptrdiff_t n_found = places_of(bits, found);
+  colors_of_keys(cell, found, n_found, channels, colors);
+  memset(counts, 0, (size_t)n_found * sizeof *counts);
   for (ptrdiff_t i = 0; i < n_counters; i++) {
     const uint32_t start = counters[i].block_start[cell / BLOCK_CELLS];
     if (start == KMC_NO_BLOCK) continue;
@@ -214,11 +217,12 @@ static void emit_cell(const kmc_counter *counters, ptrdiff_t n_counters, uint32_
   }
 }
 
-void kmc_emit_colors(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_block, ptrdiff_t last_block,
-                     const int64_t *offsets, ptrdiff_t channels, uint8_t *colors, int64_t *counts) {
+void kmc_emit_colors(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters,
+                     ptrdiff_t first_block, ptrdiff_t last_block, const int64_t *offsets, ptrdiff_t channels,
+                     uint8_t *colors, int64_t *counts) {
   for (uint32_t cell = (uint32_t)first_block * BLOCK_CELLS; cell < last_block * BLOCK_CELLS; cell++) {
     if (offsets[cell + 1] == offsets[cell]) continue;
-    emit_cell(counters, n_counters, cell, channels, colors + offsets[cell] * channels, counts + offsets[cell]);
+    emit_cell(kernels, counters, n_counters, cell, channels, colors + offsets[cell] * channels, counts + offsets[cell]);
   }
 }
 

@@ -57,14 +57,15 @@ void kmc_join_blocks(kmc_counter *counters, ptrdiff_t n_counters);
 
 /* OUT n_colors (KMC_N_CELLS), of which the cells of blocks first .. last - 1 are written: the distinct colours of each
  * cell. Their running sum from 0 is the `offsets` below. */
-void kmc_count_distinct(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_block, ptrdiff_t last_block,
-                        int32_t *n_colors);
+void kmc_count_distinct(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters,
+                        ptrdiff_t first_block, ptrdiff_t last_block, int32_t *n_colors);
 
 /* IN offsets (KMC_N_CELLS + 1): the colours of cell c are offsets[c] .. offsets[c + 1] - 1, ordered by key.
  * OUT colors (n_distinct, channels), counts (n_distinct): the rows of blocks first .. last - 1. channels is 3 or 4; 4
  * writes alpha 255. A count is at most the number of pixels. */
-void kmc_emit_colors(const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first_block, ptrdiff_t last_block,
-                     const int64_t *offsets, ptrdiff_t channels, uint8_t *colors, int64_t *counts);
+void kmc_emit_colors(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters,
+                     ptrdiff_t first_block, ptrdiff_t last_block, const int64_t *offsets, ptrdiff_t channels,
+                     uint8_t *colors, int64_t *counts);
 
 /* IN OUT keys (n): in any order; then the distinct ones, ascending. OUT counts (n): scratch, then how often each
  * occurred (n < 2^32). Returns how many are distinct. */

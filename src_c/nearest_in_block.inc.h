@@ -86,17 +86,19 @@ static void nearest_in_cell(const kmc_entries *candidates, ptrdiff_t n, const ui
   for (int i = 0; i < KMC_CELL_COLORS; i++) labels[i] = (uint16_t)(best[i] & 0xffff);
 }
 
-static void nearest_in_block(const kmc_palette *palette, uint32_t block, uint16_t *labels) {
+static void nearest_in_block(const kmc_palette *palette, uint32_t block, const int64_t *offsets, uint16_t *labels) {
   kmc_entries of_block = palette->of_block, of_cell = palette->of_cell;
   uint8_t corner[3];
   kmc_rgb_of_key(block * KMC_BLOCK_COLORS, corner);
   const ptrdiff_t n_of_block =
       candidates_of_box(&palette->entries, palette->k, corner, 16, palette->distances, &of_block);
   for (uint32_t i = 0; i < KMC_BLOCK_COLORS; i += KMC_CELL_COLORS) {
+    const uint32_t cell = (block * KMC_BLOCK_COLORS + i) / KMC_CELL_COLORS;
+    if (offsets && offsets[cell] == offsets[cell + 1]) continue;
     kmc_rgb_of_key(block * KMC_BLOCK_COLORS + i, corner);
     const ptrdiff_t n = candidates_of_box(&of_block, n_of_block, corner, 8, palette->distances, &of_cell);
     nearest_in_cell(&of_cell, n, corner, labels + i);
   }
 }
 
-const kmc_pixel_kernels KMC_PIXEL_TABLE = {keys_of_rgb, keys_of_rgba, nearest_in_block};
+const kmc_pixel_kernels KMC_PIXEL_TABLE = {keys_of_rgb, keys_of_rgba, nonzero_bits, nearest_in_block};

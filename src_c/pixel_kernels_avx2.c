@@ -57,6 +57,13 @@ static void keys_of_rgba(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) {
   for (; i < n; i++) keys[i] = kmc_key_of_rgb(pixels + 4 * i);
 }
 
+static uint64_t nonzero_bits(const uint8_t *counters) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i low = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)counters), zero);
+  const __m256i high = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(counters + 32)), zero);
+  return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 | (uint32_t)_mm256_movemask_epi8(low));
+}
+
 #include "nearest_in_block.inc.h"
 
 #if defined(__clang__)

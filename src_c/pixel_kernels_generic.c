@@ -11,6 +11,12 @@ static void keys_of_rgb(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) { ke
 
 static void keys_of_rgba(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) { keys_of_pixels(pixels, n, 4, keys); }
 
+static uint64_t nonzero_bits(const uint8_t *counters) {
+  uint64_t bits = 0;
+  for (int i = 0; i < 64; i++) bits |= (uint64_t)(counters[i] != 0) << i;
+  return bits;
+}
+
 #include "nearest_in_block.inc.h"
 
 const kmc_pixel_kernels *kmc_pixel_kernels_for(const kmc_kernels *kernels) {

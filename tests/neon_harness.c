@@ -472,7 +472,7 @@ static void run_nearest_in_block(const kmc_kernels *kernels, const void *problem
   kmc_palette palette = p->palette;
   palette.of_block = new_entries(palette.k), palette.of_cell = new_entries(palette.k);
   palette.distances = new_input(palette.k, sizeof(float));
-  kmc_pixel_kernels_for(kernels)->nearest_in_block(&palette, p->block, labels);
+  kmc_pixel_kernels_for(kernels)->nearest_in_block(&palette, p->block, NULL, labels);
   record_output(out, "labels", labels, KMC_BLOCK_COLORS, sizeof *labels);
   for (uint32_t i = 0; i < KMC_BLOCK_COLORS && is_generic(kernels); i++) {
     uint8_t rgb[3];
