@@ -330,7 +330,9 @@ cdef inline void fill_blocks(
         if label_t is uint8_t:
             _c.kmc_fill_block_u8(pixel_kernels, palette, block, &offsets[0], &table[block_start[block]])
         else:
-            _c.kmc_fill_block_u16(pixel_kernels, palette, block, &offsets[0], &table[block_start[block]])
+            _c.kmc_fill_block_u16(
+                pixel_kernels, palette, block, &offsets[0], &table[block_start[block]]
+            )
         i = i + step
 
 
