@@ -113,6 +113,7 @@ cdef extern from "color_keys.h" nogil:
     ctypedef struct kmc_palette:
         size k
         kmc_entries entries
+        const uint32_t *packed
         kmc_entries of_block
         kmc_entries of_cell
         float *distances
@@ -157,7 +158,6 @@ cdef extern from "histogram.h" nogil:
 
 
 cdef extern from "color_map.h" nogil:
-    void kmc_mark_blocks(const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint8_t *marks)
     void kmc_index_alphas(const uint8_t *colors, size n, uint32_t *keys, int64_t *alpha_start)
     void kmc_place_labels_u8(
         const uint8_t *colors, size channels, const uint8_t *labels, size n,
@@ -168,12 +168,20 @@ cdef extern from "color_map.h" nogil:
         const uint32_t *block_start, uint16_t *table
     )
     void kmc_map_rgb_u8(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint32_t *block_start,
-        uint8_t *table, const kmc_palette *, size *n_blocks, uint8_t *indices
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,
+        const uint8_t *table, uint8_t *indices
+    )
+    int64_t kmc_apply_rgb_u8(
+        const kmc_pixel_kernels *, const kmc_palette *, const uint8_t *pixels, size n,
+        uint32_t *block_start, uint8_t *table, size *n_blocks, uint8_t *indices
     )
     void kmc_map_rgb_u16(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint32_t *block_start,
-        uint16_t *table, const kmc_palette *, size *n_blocks, uint16_t *indices
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,
+        const uint16_t *table, uint16_t *indices
+    )
+    int64_t kmc_apply_rgb_u16(
+        const kmc_pixel_kernels *, const kmc_palette *, const uint8_t *pixels, size n,
+        uint32_t *block_start, uint16_t *table, size *n_blocks, uint16_t *indices
     )
     void kmc_map_rgba_u8(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,

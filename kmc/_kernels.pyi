@@ -7,6 +7,8 @@ ELKAN_BLOCK: int
 
 Array = NDArray[Any]
 
+SAMPLE_RUN: int
+
 class ColorIndex:
     is_small: bool
     n_transparent: int
@@ -71,6 +73,10 @@ def lower_closest(
 ) -> None: ...
 def count_grey(pixels: Array, counts: Array) -> None: ...
 def count_colors(pixels: Array, num_threads: int) -> tuple[Array, Array, ColorIndex]: ...
+def count_sample(pixels: Array, n_runs: int, num_threads: int) -> tuple[Array, Array, ColorIndex]: ...
+def apply_palette(
+    pixels: Array, entries: Array, sample: ColorIndex | None, indices: Array, num_threads: int
+) -> int: ...
 def map_grey(pixels: Array, labels: Array, indices: Array) -> None: ...
 def map_colors(
     pixels: Array,

@@ -15,6 +15,7 @@ centroids in it, and `relative` and `absolute` bound its error, as in ``kmc_kern
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
 
 from kmc cimport _c
 
@@ -395,4 +396,6 @@ cdef inline double lower_part(
     return weighted_sum_part(closest, weights, start)
 
 
-include "_colors.pxi"
+include "_histogram.pxi"
+include "_remap.pxi"
+include "_color_kmeans.pxi"

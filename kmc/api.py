@@ -6,19 +6,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc import _threads
+from kmc._stopwatch import Stopwatch
 from kmc._validate import choice, real_array, whole_number
-from kmc.color_kmeans import cluster_colors
+from kmc.color_kmeans import EFFORTS, FEW_COLORS, cluster_colors
 from kmc.compressed_image import CompressedImage
 from kmc.downsample import downsample as shrink
 from kmc.errors import KmcTypeError, KmcValueError
 from kmc.histogram import ColorHistogram
 from kmc.load import ImageLike, Picture, load
-from kmc.palette import Palette
+from kmc.palette import Palette, with_channels_in_common
 from kmc.remap import remap
 
-__all__ = ["compress"]
+__all__ = ["apply_palette", "compress"]
 
 MOST_COLORS = 65536
+# Pixels that effort="fast" counts: a sixteenth within these. At k=256 the MSE is 1.008 to 1.03 times the default's.
+LEAST_SAMPLE, MOST_SAMPLE = 1 << 17, 1 << 18
 
 
 def compress(
@@ -27,6 +30,7 @@ def compress(
     *,
     num_iterations: int | None = None,
     init: str | ArrayLike = "auto",
+    effort: str = "balanced",
     downsample: float | str | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -48,6 +52,10 @@ def compress(
         rounds is the textbook algorithm.
     init : {"auto", "random", "k-means++"} or array_like (k, c)
         The first colours: chosen by kmc, k pixels at random, by greedy k-means++, or given as 8-bit values.
+    effort : {"balanced", "fast"}
+        "balanced" clusters every distinct colour until a round lowers the inertia by less than 0.03 %; "fast" a sample
+        of 130 to 260 thousand pixels, in few rounds: a third of the time or less, an MSE up to 3 % higher, and colours
+        that few pixels have may be lost. Pictures of few colours or of up to 131072 pixels are always counted whole.
     downsample : float or str, optional
         Fit on a smaller picture: a factor (2 halves both sides) or a limit such as ``"1.5MP"``. All pixels are mapped.
     seed : int
@@ -83,23 +91,24 @@ def compress(
     if num_iterations is not None:
         num_iterations = whole_number("num_iterations", num_iterations, 1, 2**31 - 1, "leave it out to converge")
     seed = whole_number("seed", seed, 0, 2**63 - 1, "0 is the default")
+    effort = choice("effort", effort, tuple(EFFORTS))
     n_threads = _threads.resolve(threads)
+    stages = Stopwatch()
     picture = load(image)
     first_colors = _checked_init(init, k, picture.channels)
-    smaller = None if downsample is None else shrink(picture, downsample)
-
-    histogram = ColorHistogram.from_pixels(picture.pixels, n_threads)
-    if len(histogram) <= k or smaller is None:
-        sample = histogram
-    else:
-        sample = ColorHistogram.from_pixels(smaller.pixels, n_threads)
+    stages.lap("load")
+    pixels = picture.pixels if downsample is None else shrink(picture, downsample).pixels
+    stages.lap("downsample")
+    histogram, sample = _count(picture.pixels, pixels, k, effort, n_threads)
+    stages.lap("histogram")
     clustering = None
-    if len(sample) <= k:
-        palette = Palette.from_colors(sample.colors)
-    else:
-        clustering = cluster_colors(sample, k, first_colors, num_iterations, seed, n_threads)
-        palette = Palette.from_centroids(clustering.centroids)
-    indices, mse = remap(picture.pixels, histogram, palette, n_threads)
+    if len(sample) > k:
+        clustering = cluster_colors(sample, k, first_colors, num_iterations, seed, n_threads, effort)
+    stages.lap("cluster")
+    palette = Palette.from_centroids(clustering.centroids) if clustering else Palette.from_colors(sample.colors)
+    stages.lap("palette")
+    indices, mse = remap(picture.pixels, histogram, palette, n_threads, sample)
+    stages.lap("map")
     return CompressedImage(
         palette=palette,
         indices=indices,
@@ -109,7 +118,36 @@ def compress(
         inertia=clustering.inertia if clustering else 0.0,
         n_iter=clustering.n_iter if clustering else 0,
         converged=clustering.converged if clustering else True,
+        timings=stages.seconds,
     )
+
+
+def apply_palette(palette: Palette, image: ImageLike | Picture, threads: int | None = None) -> CompressedImage:
+    """Map a picture to a palette; see :meth:`kmc.Palette.apply`."""
+    n_threads = _threads.resolve(threads)
+    stages = Stopwatch()
+    picture = load(image)
+    stages.lap("load")
+    pixels, fitting = with_channels_in_common(picture.pixels, palette)
+    indices, mse = remap(pixels, None, fitting, n_threads)
+    stages.lap("map")
+    shape = picture.shape if fitting.channels == picture.channels else pixels.shape
+    return CompressedImage(fitting, indices, shape, mse == 0, mse, 0.0, 0, True, stages.seconds)
+
+
+def _count(
+    pixels: NDArray[np.uint8], fitted_pixels: NDArray[np.uint8], k: int, effort: str, threads: int
+) -> tuple[ColorHistogram | None, ColorHistogram]:
+    """Give the histogram of `pixels`, or None if the map can do without, and that of the colours to cluster."""
+    if effort == "fast" and pixels.shape[2] == 3 and fitted_pixels.size > 3 * LEAST_SAMPLE:
+        n_sampled = min(max(fitted_pixels.size // 3 // 16, LEAST_SAMPLE), MOST_SAMPLE)
+        sample = ColorHistogram.from_sample(fitted_pixels, n_sampled, threads)
+        if len(sample) > max(k, FEW_COLORS):
+            return None, sample
+    histogram = ColorHistogram.from_pixels(pixels, threads)
+    if len(histogram) <= k or fitted_pixels is pixels:
+        return histogram, histogram
+    return histogram, ColorHistogram.from_pixels(fitted_pixels, threads)
 
 
 def _checked_init(init: str | ArrayLike, k: int, channels: int) -> str | NDArray[np.float64]:

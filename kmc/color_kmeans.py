@@ -26,17 +26,29 @@ __all__ = ["Clustering", "cluster_colors"]
 
 # Rounds when none are asked for: convergence takes 10 to 200, and what never settles is stopped here.
 MOST_ROUNDS = 1000
-# Stop when a round lowers the inertia by at most this share of it, on colours and on cells. On 20 pictures of CQ100 at
-# k=256 the MSE is 1.0016, 1.0002 and 0.999 times that of converged k-means++ with 1e-3, 5e-4 and 3e-4.
-TOL = 3e-4
 # With few colours one that changes sides is a large share, so a round of little gain says nothing about the next one:
 # there the rounds go on until no label moves, which costs microseconds.
 FEW_COLORS = 4096
-# Trials of the search for better minima. More lower the MSE of k=256 by up to 0.3 %, and cost less than the histogram.
-SEARCH_TRIALS = 32
 # Small pictures: there the search is most of the time, and 8 trials take 9 to 21 % fewer instructions.
 SMALL_PICTURE_PIXELS = 1_000_000
 SMALL_PICTURE_SEARCH_TRIALS = 8
+
+
+class Effort(NamedTuple):
+    """When to stop."""
+
+    most_rounds: int  # on colours
+    tol: float  # stop when a round lowers the inertia by at most this share of it
+    coarse_tol: float  # the same on cells
+    search_trials: int  # for better minima
+
+
+# On 20 pictures of CQ100 at k=256 the MSE is 1.0016, 1.0002 and 0.999 times that of converged k-means++ with a tol of
+# 1e-3, 5e-4 and 3e-4. More trials lower the MSE of k=256 by up to 0.3 %, and cost less than the histogram.
+EFFORTS = {
+    "balanced": Effort(MOST_ROUNDS, 3e-4, 3e-4, 32),
+    "fast": Effort(4, 2e-3, 1e-3, 6),
+}
 # The engine keeps labels in 16 bits, one value of which means none.
 ENGINE_MOST_COLORS = 65535
 
@@ -57,6 +69,7 @@ def cluster_colors(
     num_iterations: int | None,
     seed: int,
     threads: int,
+    effort: str = "balanced",
 ) -> Clustering:
     """Find the k centroids of a histogram of more than k colours.
 
@@ -69,6 +82,7 @@ def cluster_colors(
         The most rounds on the colours; None runs to convergence.
     seed : int
     threads : int
+    effort : {"balanced", "fast"}
 
     Returns
     -------
@@ -78,27 +92,36 @@ def cluster_colors(
     apart = 1 if histogram.has_transparent and k > 1 else 0
     colors, counts = histogram.colors[apart:], histogram.counts[apart:]
     if isinstance(init, str) and init == "auto" and colors.shape[1] < 4 and k <= ENGINE_MOST_COLORS:
-        return _by_engine(colors, counts, k, num_iterations, threads)
+        return _by_engine(colors, counts, k, num_iterations, threads, EFFORTS[effort])
     points, weights = points_of(colors), counts.astype(np.float64)
     if not isinstance(init, str):
         init = points_of(np.rint(init).astype(np.uint8))[apart:].astype(np.float64)
     elif init == "auto":
         init = "k-means++"
     start = starting_centroids(init, points, weights, k - apart, (seed, 0), threads)
-    rounds, tol = (MOST_ROUNDS, 1e-4) if num_iterations is None else (num_iterations, 0.0)
+    rounds, tol = (EFFORTS[effort].most_rounds, 1e-4) if num_iterations is None else (num_iterations, 0.0)
     result = fit(points, weights, start, rounds, tol, "lloyd", threads)
     centroids = np.concatenate([np.zeros((apart, colors.shape[1])), result.centroids])
     return Clustering(centroids, result.inertia, result.n_iter, result.converged)
 
 
 def _by_engine(
-    colors: NDArray[np.uint8], counts: NDArray[np.int64], k: int, num_iterations: int | None, threads: int
+    colors: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+    k: int,
+    num_iterations: int | None,
+    threads: int,
+    effort: Effort,
 ) -> Clustering:
     centroids = np.empty((k, colors.shape[1]))
-    rounds = MOST_ROUNDS if num_iterations is None else num_iterations
-    tol = TOL if num_iterations is None and len(colors) > FEW_COLORS else 0.0
-    trials = SMALL_PICTURE_SEARCH_TRIALS if counts.sum() < SMALL_PICTURE_PIXELS else SEARCH_TRIALS
+    rounds, tol, coarse_tol, trials = effort
+    if num_iterations is not None:
+        rounds, tol = num_iterations, 0.0
+    elif len(colors) <= FEW_COLORS:
+        rounds, tol = MOST_ROUNDS, 0.0
+    if counts.sum() < SMALL_PICTURE_PIXELS:
+        trials = min(trials, SMALL_PICTURE_SEARCH_TRIALS)
     inertia, n_iter, converged = _kernels.color_kmeans(
-        colors, counts, centroids, False, rounds, trials, tol, TOL, threads
+        colors, counts, centroids, False, rounds, trials, tol, coarse_tol, threads
     )
     return Clustering(centroids, inertia, n_iter, converged)

@@ -34,12 +34,14 @@ class CompressedImage:
     mse : float
         Mean over all samples (pixels times channels) of the squared difference of the 8-bit values.
     inertia : float
-        What k-means minimized: the sum over the pixels of the squared distance to the nearest centroid, before
-        centroids were rounded to 8 bits. 0 if nothing was clustered.
+        What k-means minimized: the sum over the pixels that were clustered of the squared distance to the nearest
+        centroid, before centroids were rounded to 8 bits. 0 if nothing was clustered.
     n_iter : int
         Rounds of k-means that ran; 0 if nothing was clustered.
     converged : bool
         Whether k-means ended by itself.
+    timings : dict of str to float
+        Seconds of each stage, in their order: load, downsample, histogram, cluster, palette, map.
     """
 
     palette: Palette
@@ -50,6 +52,7 @@ class CompressedImage:
     inertia: float
     n_iter: int
     converged: bool
+    timings: dict[str, float] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         height, width = self.indices.shape

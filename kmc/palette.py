@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kmc import _threads
 from kmc.colorspace import colors_of, points_of
+from kmc.errors import KmcValueError
 from kmc.kmeans import nearest_centroids
 
-__all__ = ["Palette"]
+if TYPE_CHECKING:
+    from kmc.compressed_image import CompressedImage
+    from kmc.load import ImageLike, Picture
+
+__all__ = ["Palette", "with_channels_in_common"]
 
 # Of red, green and blue in luma (ITU-R BT.601), by which entries are ordered: neighbours in the palette look alike,
 # so neighbouring pixels get near indices, and those deflate better than random ones.
@@ -61,3 +67,59 @@ class Palette:
         """
         entries = points_of(self.colors).astype(np.float64)
         return nearest_centroids(points_of(colors), entries, _threads.resolve(threads))
+
+    @property
+    def channels(self) -> int:
+        """1 (grey), 3 (RGB) or 4 (RGBA)."""
+        return int(self.colors.shape[1])
+
+    def apply(self, image: ImageLike | Picture, threads: int | None = None) -> CompressedImage:
+        """Map every pixel of a picture to its nearest entry; ties go to the lowest index.
+
+        Parameters
+        ----------
+        image : path, open binary file, bytes, PIL image or array
+            As for :func:`kmc.compress`. Grey pictures and palettes are taken for RGB where the other is.
+        threads : int, optional
+            Every core if left out. Changes the time only.
+
+        Returns
+        -------
+        CompressedImage
+            With this palette's entries in their order.
+
+        Raises
+        ------
+        KmcValueError
+            The picture has transparent pixels and the palette no alpha.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import kmc
+        >>> black_and_white = kmc.compress(np.array([[0, 255]], dtype=np.uint8), 2).palette
+        >>> black_and_white.apply(np.array([[10, 200, 128]], dtype=np.uint8)).indices.tolist()
+        [[0, 1, 1]]
+        """
+        from kmc.api import apply_palette
+
+        return apply_palette(self, image, threads)
+
+
+def with_channels_in_common(pixels: NDArray[np.uint8], palette: Palette) -> tuple[NDArray[np.uint8], Palette]:
+    """Give pixels (h, w, c) and a palette of as many channels: those of the one that has more."""
+    n_channels = max(pixels.shape[2], palette.channels)
+    if palette.channels < n_channels == 4 and pixels[:, :, 3].min() < 255:
+        raise KmcValueError(
+            "the picture has transparent pixels and the palette has no alpha; give a palette with alpha, such as that "
+            "of a picture with transparency, or put the picture on a background first"
+        )
+    return _with_channels(pixels, n_channels), Palette(_with_channels(palette.colors, n_channels))
+
+
+def _with_channels(samples: NDArray[np.uint8], n_channels: int) -> NDArray[np.uint8]:
+    if samples.shape[-1] == n_channels:
+        return samples
+    rgb = np.broadcast_to(samples[..., :3], (*samples.shape[:-1], 3))
+    alpha = np.full((*samples.shape[:-1], n_channels - 3), 255, dtype=np.uint8)
+    return np.concatenate([rgb, alpha], axis=-1)

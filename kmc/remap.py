@@ -1,8 +1,8 @@
 """Every pixel to its nearest palette entry: pixels (h, w, c), their histogram and a palette -> indices (h, w), MSE.
 
-Each distinct colour is decided once, and each pixel looked up. RGB pictures of more than 2^16 pixels decide whole
-blocks of colour space (lists of the few entries that can be nearest in a box); others compare each colour with each
-entry.
+Each distinct colour is decided once, and each pixel looked up. RGB pictures of more than 2^16 pixels, and those without
+a histogram, decide whole blocks of colour space (lists of the few entries that can be nearest in a box); others compare
+each colour with each entry.
 """
 
 from __future__ import annotations
@@ -22,21 +22,25 @@ __all__ = ["remap"]
 
 def remap(
     pixels: NDArray[np.uint8],
-    histogram: ColorHistogram,
+    histogram: ColorHistogram | None,
     palette: Palette,
     threads: int | None = None,
+    sample: ColorHistogram | None = None,
 ) -> tuple[NDArray[Any], float]:
     """Find the nearest entry of every pixel, in the space of :mod:`kmc.colorspace`; ties go to the lowest index.
 
     Parameters
     ----------
     pixels : ndarray (h, w, c) uint8, C-contiguous
-    histogram : ColorHistogram
-        Made by ``ColorHistogram.from_pixels(pixels)``. Its index is used up.
+    histogram : ColorHistogram or None
+        Made by ``ColorHistogram.from_pixels(pixels)``. Its index is used up. Without it RGB pixels are mapped straight
+        from the palette, and the colours of others counted.
     palette : Palette
         At most 65536 entries of c channels.
     threads : int, optional
         Every core if left out.
+    sample : ColorHistogram, optional
+        Of a part of the pixels: says which blocks of colour space will be needed.
 
     Returns
     -------
@@ -48,15 +52,20 @@ def remap(
     n_threads = _threads.resolve(threads)
     indices = np.empty(height * width, dtype=np.uint8 if len(palette) <= 256 else np.uint16)
     flat = pixels.reshape(-1, channels)
+    if histogram is None and channels == 3:
+        index = sample.index if sample else None
+        squares: float = _kernels.apply_palette(flat, palette.colors, index, indices, n_threads)
+        return indices.reshape(height, width), float(squares / pixels.size)
+    histogram = histogram or ColorHistogram.from_pixels(pixels, n_threads)
     if channels == 3 and histogram.index is not None and not histogram.index.is_small:
-        squares: float = _kernels.map_to_palette(
+        squares = _kernels.map_to_palette(
             flat, histogram.colors, histogram.counts, palette.colors, histogram.index, indices, n_threads
         )
     else:
         labels = palette.nearest(histogram.colors, n_threads)
         squares = _squared_error(histogram, palette, labels, n_threads)
         _look_up(flat, histogram, labels.astype(indices.dtype), indices, n_threads)
-    return indices.reshape(height, width), squares / pixels.size
+    return indices.reshape(height, width), float(squares / pixels.size)
 
 
 def _look_up(

@@ -45,6 +45,12 @@ static inline void kmc_rgb_of_key(uint32_t key, uint8_t *rgb) {
   rgb[2] = (uint8_t)kmc_gather_bits(key);
 }
 
+static inline int32_t kmc_squared_error_of_pixel(const uint8_t *pixel, uint32_t entry) {
+  const int32_t r = pixel[0] - (int32_t)(entry & 255), g = pixel[1] - (int32_t)(entry >> 8 & 255);
+  const int32_t b = pixel[2] - (int32_t)(entry >> 16);
+  return r * r + g * g + b * b;
+}
+
 /* Palette entries as coordinates (exact integers) and indices into the palette, 0 to 65535. */
 typedef struct {
   float *red, *green, *blue;
@@ -55,6 +61,7 @@ typedef struct {
 typedef struct {
   ptrdiff_t k;                   /* 1 .. 65536 */
   kmc_entries entries;           /* IN: (k) each, in order of index, which is 0 .. k - 1 */
+  const uint32_t *packed;        /* IN: (k) red, green and blue from the lowest byte on; the highest is 0 */
   kmc_entries of_block, of_cell; /* SCRATCH of one thread: (k) each */
   float *distances;              /* SCRATCH of one thread: (k) */
 } kmc_palette;
@@ -62,12 +69,15 @@ typedef struct {
 /* keys_of_rgb, keys_of_rgba   IN pixels (n, 3) or (n, 4), n <= KMC_KEY_BATCH; OUT keys (n), of 24 bits: alpha is not
  *                             looked at. 0.3 ns for each pixel with AVX2.
  * nonzero_bits                bit i is set where counters[i] is not 0: of 64 counters.
- * nearest_in_block            OUT labels (KMC_BLOCK_COLORS): the nearest palette entry of each colour of the block.
- * With `offsets` (those of kmc_emit_colors, else NULL) cells that have no colours are left as they are. */
+ * squared_error               Sum of the squared differences of pixels (n, 3) and entries (n), packed as in
+ * kmc_palette; n <= KMC_KEY_BATCH. nearest_in_block            OUT labels (KMC_BLOCK_COLORS): the nearest palette entry
+ * of each colour of the block. With `offsets` (those of kmc_emit_colors, else NULL) cells that have no colours are left
+ * as they are. */
 typedef struct {
   void (*keys_of_rgb)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
   void (*keys_of_rgba)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
   uint64_t (*nonzero_bits)(const uint8_t *counters);
+  int64_t (*squared_error)(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n);
   void (*nearest_in_block)(const kmc_palette *palette, uint32_t block, const int64_t *offsets, uint16_t *labels);
 } kmc_pixel_kernels;
 

@@ -1,6 +1,8 @@
 /* The final map; color_map.h tells the ways. */
 #include "color_map.h"
 
+#include <string.h>
+
 /* The key's alpha leaves a range of keys, which is halved until one is left, without a branch that cannot be guessed.
  */
 static inline int64_t position_of_key(const uint32_t *keys, const int64_t *alpha_start, uint32_t key) {
@@ -23,13 +25,15 @@ void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_
   }
 }
 
-void kmc_mark_blocks(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks) {
-  uint32_t keys[KMC_KEY_BATCH];
-  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
-    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
-    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
-    for (ptrdiff_t i = 0; i < batch; i++) marks[keys[i] / KMC_BLOCK_COLORS] = 1;
+/* IN OUT places (n): keys, which become places in the table. Returns 0 if a block is missing. */
+static int places_of_keys(const uint32_t *block_start, ptrdiff_t n, uint32_t *places) {
+  int missing = 0;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const uint32_t start = block_start[places[i] / KMC_BLOCK_COLORS];
+    missing |= start == KMC_NO_BLOCK;
+    places[i] = start + places[i] % KMC_BLOCK_COLORS;
   }
+  return !missing;
 }
 
 #define LABEL uint8_t

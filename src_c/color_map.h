@@ -5,10 +5,9 @@
  * are used again: they hold all blocks that occur, and their memory is warm.
  *
  *   from a histogram: kmc_place_labels_* for ranges of colours, then kmc_map_rgb_* or _rgba_* for ranges of pixels
- *   from a palette:   kmc_map_rgb_* with a kmc_palette fills a block when the first pixel of it comes. Each range that
- *                     runs in parallel has its own block_start, kmc_palette scratch and room in the table. To fill
- *                     most blocks only once: kmc_mark_blocks on a sample of the pixels, kmc_fill_block_* for ranges of
- *                     marked blocks, and a copy of that block_start for each range.
+ *   from a palette:   kmc_apply_rgb_*, which fills a block when the first pixel of it comes. Each range that runs in
+ *                     parallel has its own block_start, kmc_palette scratch and room in the table. To fill most blocks
+ *                     only once: kmc_fill_block_* for those of a sample, and a copy of that block_start for each range.
  *   from ranks:       kmc_map_ranks_*
  *
  * Labels are uint8 (suffix u8, up to 256 entries) or uint16 (u16, up to 65536). No two pointers of a call overlap.
@@ -17,9 +16,6 @@
 #define KMC_COLOR_MAP_H
 
 #include "histogram.h"
-
-/* IN pixels (n, 3); IN OUT marks (KMC_N_BLOCKS): 1 for every block that occurs. */
-void kmc_mark_blocks(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks);
 
 /* Translucent colours of an RGBA picture: `keys` (n) ascending with labels in the same order. alpha_start (257): those
  * of alpha a are alpha_start[a] .. alpha_start[a + 1] - 1; kmc_index_alphas writes it. */
@@ -44,8 +40,10 @@ void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_
                                      ptrdiff_t n, const uint32_t *block_start, const label_t *table,                   \
                                      const uint8_t *entries);                                                          \
   void kmc_map_rgb_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,                      \
-                            uint32_t *block_start, label_t *table, const kmc_palette *palette, ptrdiff_t *n_blocks,    \
-                            label_t *indices);                                                                         \
+                            const uint32_t *block_start, const label_t *table, label_t *indices);                      \
+  int64_t kmc_apply_rgb_##suffix(const kmc_pixel_kernels *kernels, const kmc_palette *palette, const uint8_t *pixels,  \
+                                 ptrdiff_t n, uint32_t *block_start, label_t *table, ptrdiff_t *n_blocks,              \
+                                 label_t *indices);                                                                    \
   void kmc_map_rgba_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,                     \
                              const uint32_t *block_start, const label_t *table, const uint32_t *keys,                  \
                              const int64_t *alpha_start, const label_t *translucent_labels, label_t transparent_label, \

@@ -15,46 +15,59 @@ void LABEL_NAME(kmc_fill_block)(const kmc_pixel_kernels *kernels, const kmc_pale
   for (int i = 0; i < KMC_BLOCK_COLORS; i++) labels[i] = (LABEL)nearest[i];
 }
 
-/* Palette only: fills the blocks that the keys need and that are not there. */
-static void LABEL_NAME(fill_missing)(const kmc_pixel_kernels *kernels, const kmc_palette *palette, const uint32_t *keys,
-                                     ptrdiff_t n, uint32_t *block_start, LABEL *table, ptrdiff_t *n_blocks) {
-  for (ptrdiff_t i = 0; i < n; i++) {
-    const uint32_t block = keys[i] / KMC_BLOCK_COLORS;
-    if (block_start[block] != KMC_NO_BLOCK) continue;
-    block_start[block] = (uint32_t)(n_blocks[0]++ * KMC_BLOCK_COLORS);
-    LABEL_NAME(kmc_fill_block)(kernels, palette, block, NULL, table + block_start[block]);
-  }
-}
-
 static inline LABEL LABEL_NAME(label_of_key)(uint32_t key, const uint32_t *block_start, const LABEL *table) {
   return table[block_start[key / KMC_BLOCK_COLORS] + key % KMC_BLOCK_COLORS];
 }
 
 /* Four labels are read before one is written: `indices` may be bytes, which a compiler must take to overlap all. */
+static void LABEL_NAME(look_up)(const uint32_t *places, ptrdiff_t n, const LABEL *table, LABEL *indices) {
+  ptrdiff_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const LABEL label0 = table[places[i]], label1 = table[places[i + 1]];
+    const LABEL label2 = table[places[i + 2]], label3 = table[places[i + 3]];
+    indices[i] = label0;
+    indices[i + 1] = label1;
+    indices[i + 2] = label2;
+    indices[i + 3] = label3;
+  }
+  for (; i < n; i++) indices[i] = table[places[i]];
+}
+
 void LABEL_NAME(kmc_map_rgb)(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
-                             uint32_t *block_start, LABEL *table, const kmc_palette *palette, ptrdiff_t *n_blocks,
-                             LABEL *indices) {
-  uint32_t keys[KMC_KEY_BATCH];
+                             const uint32_t *block_start, const LABEL *table, LABEL *indices) {
+  uint32_t places[KMC_KEY_BATCH];
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
-    LABEL *const out = indices + first;
-    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
-    if (palette != NULL) {
-      LABEL_NAME(fill_missing)(kernels, palette, keys, batch, block_start, table, n_blocks);
-    }
-    ptrdiff_t i = 0;
-    for (; i + 4 <= batch; i += 4) {
-      const LABEL label0 = LABEL_NAME(label_of_key)(keys[i], block_start, table);
-      const LABEL label1 = LABEL_NAME(label_of_key)(keys[i + 1], block_start, table);
-      const LABEL label2 = LABEL_NAME(label_of_key)(keys[i + 2], block_start, table);
-      const LABEL label3 = LABEL_NAME(label_of_key)(keys[i + 3], block_start, table);
-      out[i] = label0;
-      out[i + 1] = label1;
-      out[i + 2] = label2;
-      out[i + 3] = label3;
-    }
-    for (; i < batch; i++) out[i] = LABEL_NAME(label_of_key)(keys[i], block_start, table);
+    kernels->keys_of_rgb(pixels + 3 * first, batch, places);
+    places_of_keys(block_start, batch, places);
+    LABEL_NAME(look_up)(places, batch, table, indices + first);
   }
+}
+
+int64_t LABEL_NAME(kmc_apply_rgb)(const kmc_pixel_kernels *kernels, const kmc_palette *palette, const uint8_t *pixels,
+                                  ptrdiff_t n, uint32_t *block_start, LABEL *table, ptrdiff_t *n_blocks,
+                                  LABEL *indices) {
+  uint32_t keys[KMC_KEY_BATCH], places[KMC_KEY_BATCH];
+  int64_t sum = 0;
+  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
+    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
+    LABEL *const labels = indices + first;
+    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
+    memcpy(places, keys, (size_t)batch * sizeof *keys);
+    while (!places_of_keys(block_start, batch, places)) {
+      for (ptrdiff_t i = 0; i < batch; i++) {
+        const uint32_t block = keys[i] / KMC_BLOCK_COLORS;
+        if (block_start[block] != KMC_NO_BLOCK) continue;
+        block_start[block] = (uint32_t)(n_blocks[0]++ * KMC_BLOCK_COLORS);
+        LABEL_NAME(kmc_fill_block)(kernels, palette, block, NULL, table + block_start[block]);
+      }
+      memcpy(places, keys, (size_t)batch * sizeof *keys);
+    }
+    LABEL_NAME(look_up)(places, batch, table, labels);
+    for (ptrdiff_t i = 0; i < batch; i++) places[i] = palette->packed[labels[i]];
+    sum += kernels->squared_error(pixels + 3 * first, places, batch);
+  }
+  return sum;
 }
 
 void LABEL_NAME(kmc_map_rgba)(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,

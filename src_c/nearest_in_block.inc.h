@@ -101,4 +101,4 @@ static void nearest_in_block(const kmc_palette *palette, uint32_t block, const i
   }
 }
 
-const kmc_pixel_kernels KMC_PIXEL_TABLE = {keys_of_rgb, keys_of_rgba, nonzero_bits, nearest_in_block};
+const kmc_pixel_kernels KMC_PIXEL_TABLE = {keys_of_rgb, keys_of_rgba, nonzero_bits, squared_error, nearest_in_block};

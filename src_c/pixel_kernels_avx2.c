@@ -32,16 +32,20 @@ static inline __m256i keys_of_lanes(__m256i bgr) {
   return _mm256_or_si256(_mm256_or_si256(low, middle), high);
 }
 
+/* Eight pixels; the loads of 16 bytes reach 4 bytes, less than two pixels, past the eighth. */
+static inline __m256i load_rgb(const uint8_t *pixels) {
+  const __m128i first = _mm_loadu_si128((const __m128i *)pixels);
+  const __m128i second = _mm_loadu_si128((const __m128i *)(pixels + 12));
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(first), second, 1);
+}
+
 static void keys_of_rgb(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) {
   const __m256i to_lanes =
       _mm256_broadcastsi128_si256(_mm_setr_epi8(2, 1, 0, -1, 5, 4, 3, -1, 8, 7, 6, -1, 11, 10, 9, -1));
   ptrdiff_t i = 0;
-  /* Two loads of 16 bytes for 8 pixels (24 bytes) reach 4 bytes, less than two pixels, past the eighth. */
   for (; i + 10 <= n; i += 8) {
-    const __m128i first = _mm_loadu_si128((const __m128i *)(pixels + 3 * i));
-    const __m128i second = _mm_loadu_si128((const __m128i *)(pixels + 3 * i + 12));
-    const __m256i packed = _mm256_inserti128_si256(_mm256_castsi128_si256(first), second, 1);
-    _mm256_storeu_si256((__m256i *)(keys + i), keys_of_lanes(_mm256_shuffle_epi8(packed, to_lanes)));
+    const __m256i lanes = _mm256_shuffle_epi8(load_rgb(pixels + 3 * i), to_lanes);
+    _mm256_storeu_si256((__m256i *)(keys + i), keys_of_lanes(lanes));
   }
   for (; i < n; i++) keys[i] = kmc_key_of_rgb(pixels + 3 * i);
 }
@@ -62,6 +66,28 @@ static uint64_t nonzero_bits(const uint8_t *counters) {
   const __m256i low = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)counters), zero);
   const __m256i high = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(counters + 32)), zero);
   return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 | (uint32_t)_mm256_movemask_epi8(low));
+}
+
+/* In 32-bit lanes: 128 times 3 * 255^2 is below 2^31. */
+static int64_t squared_error(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n) {
+  const __m256i to_lanes =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1));
+  const __m256i zero = _mm256_setzero_si256();
+  __m256i sums = zero;
+  ptrdiff_t i = 0;
+  for (; i + 10 <= n; i += 8) {
+    const __m256i x = _mm256_shuffle_epi8(load_rgb(pixels + 3 * i), to_lanes);
+    const __m256i entry = _mm256_loadu_si256((const __m256i *)(entries + i));
+    const __m256i diff = _mm256_or_si256(_mm256_subs_epu8(x, entry), _mm256_subs_epu8(entry, x));
+    const __m256i low = _mm256_unpacklo_epi8(diff, zero), high = _mm256_unpackhi_epi8(diff, zero);
+    sums = _mm256_add_epi32(sums, _mm256_add_epi32(_mm256_madd_epi16(low, low), _mm256_madd_epi16(high, high)));
+  }
+  int32_t lanes[8];
+  _mm256_storeu_si256((__m256i *)lanes, sums);
+  int64_t sum = 0;
+  for (int lane = 0; lane < 8; lane++) sum += lanes[lane];
+  for (; i < n; i++) sum += kmc_squared_error_of_pixel(pixels + 3 * i, entries[i]);
+  return sum;
 }
 
 #include "nearest_in_block.inc.h"

@@ -17,6 +17,12 @@ static uint64_t nonzero_bits(const uint8_t *counters) {
   return bits;
 }
 
+static int64_t squared_error(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n) {
+  int64_t sum = 0;
+  for (ptrdiff_t i = 0; i < n; i++) sum += kmc_squared_error_of_pixel(pixels + 3 * i, entries[i]);
+  return sum;
+}
+
 #include "nearest_in_block.inc.h"
 
 const kmc_pixel_kernels *kmc_pixel_kernels_for(const kmc_kernels *kernels) {

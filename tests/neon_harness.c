@@ -400,7 +400,7 @@ static void check_all_points(void) {
   }
 }
 
-/* ---- Keys of pixels, and palettes ---- */
+/* ---- Pixels and palettes ---- */
 
 typedef struct {
   const uint8_t *pixels;
@@ -428,6 +428,46 @@ static void run_keys(const kmc_kernels *kernels, const void *problem, record *ou
       report("generic", "keys", "not the interleaved bits");
       return;
     }
+  }
+}
+
+typedef struct {
+  const uint8_t *pixels, *counters;
+  const uint32_t *entries;
+  ptrdiff_t n;
+} error_problem;
+
+static void run_error(const kmc_kernels *kernels, const void *problem, record *out) {
+  const error_problem *p = problem;
+  const kmc_pixel_kernels *pixel_kernels = kmc_pixel_kernels_for(kernels);
+  int64_t *sum = new_output(1, sizeof *sum), expected = 0;
+  uint64_t *bits = new_output(1, sizeof *bits), expected_bits = 0;
+  *sum = pixel_kernels->squared_error(p->pixels, p->entries, p->n);
+  *bits = pixel_kernels->nonzero_bits(p->counters);
+  record_output(out, "squared error", sum, 1, sizeof *sum);
+  record_output(out, "nonzero bits", bits, 1, sizeof *bits);
+  for (ptrdiff_t i = 0; i < 3 * p->n; i++) {
+    const int diff = p->pixels[i] - (int)(p->entries[i / 3] >> 8 * (i % 3) & 255);
+    expected += diff * diff;
+  }
+  for (int i = 0; i < 64; i++) expected_bits += (uint64_t)(p->counters[i] > 0) << i;
+  if (*sum != expected) report(kernels->name, "squared_error", "not the sum of squares");
+  if (*bits != expected_bits) report(kernels->name, "nonzero_bits", "not where the counters are");
+}
+
+/* With extremes: the largest difference there is, in every sample. */
+static void check_errors(void) {
+  for (ptrdiff_t n = 1; n <= KMC_KEY_BATCH; n += n < 70 ? 1 : 53) {
+    uint8_t *pixels = new_input(3 * n, 1), *counters = new_input(64, 1);
+    uint32_t *entries = new_input(n, sizeof *entries);
+    for (ptrdiff_t i = 0; i < 3 * n; i++) pixels[i] = n % 5 ? (uint8_t)random_bits() : 255;
+    for (ptrdiff_t i = 0; i < n; i++) entries[i] = n % 5 ? (uint32_t)random_bits() & 0xffffff : 0;
+    for (int i = 0; i < 64; i++) counters[i] = (uint8_t)(random_bits() & random_bits() & 0x81);
+    const error_problem problem = {pixels, counters, entries, n};
+    char name[120];
+    snprintf(name, sizeof name, "errors of n=%td pixels", n);
+    check(name, run_error, &problem);
+    free_down_to(0);
   }
 }
 
@@ -600,6 +640,7 @@ int main(void) {
   puts("");
   check_all_points();
   check_keys();
+  check_errors();
   check_all_blocks();
   check_all_color_kmeans();
   printf("digest: %016" PRIx64 "\ndifferences: %d\n", digest, n_differences);

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pictures import few_colors, gradient, noise, photograph
 from PIL import Image
 
 import kmc
 from kmc import _isa, _reference
-from kmc.color_kmeans import FEW_COLORS, TOL, cluster_colors
+from kmc.color_kmeans import EFFORTS, FEW_COLORS, cluster_colors
 from kmc.colorspace import colors_of, points_of
 
 Array = NDArray[Any]
@@ -194,6 +195,51 @@ def test_the_same_bytes_for_any_threads_and_instruction_set(china: Array, channe
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("effort", ["balanced", "fast"])
+@pytest.mark.parametrize("kind", [photograph, gradient, noise])
+def test_the_same_bytes_for_several_pictures_and_k(kind: Any, effort: str) -> None:
+    picture = kind(397, 401, 3, seed=5)
+    before = kmc.instruction_set()
+    for k in (2, 16, 255, 300):
+        results = []
+        for name in kmc.instruction_sets():
+            _isa.use(name)
+            results += [kmc.compress(picture, k, effort=effort, threads=threads) for threads in (1, 2, 3, 7)]
+        _isa.use(before)
+        for result in results[1:]:
+            np.testing.assert_array_equal(result.indices, results[0].indices)
+            np.testing.assert_array_equal(result.palette.colors, results[0].palette.colors)
+            assert (result.inertia, result.mse) == (results[0].inertia, results[0].mse)
+
+
+@pytest.mark.parametrize("k", [4, 16, 64, 256])
+def test_fast_is_nearly_as_good(china: Array, k: int) -> None:
+    fast, balanced = kmc.compress(china, k, effort="fast"), kmc.compress(china, k)
+    assert fast.mse == pytest.approx(true_mse(china, fast.image), rel=1e-12)
+    assert fast.mse < 1.03 * balanced.mse
+    nearest = balanced.palette.apply(china).mse
+    assert nearest == balanced.mse
+    assert fast.palette.apply(china).mse == fast.mse  # every pixel has its nearest entry
+
+
+def test_fast_keeps_few_colours() -> None:
+    picture = few_colors(500, 500, 40, 3)
+    assert kmc.compress(picture, 40, effort="fast").lossless
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_fast_without_a_sample(channels: int) -> None:
+    picture = photograph(400, 400, channels)
+    result = kmc.compress(picture, 16, effort="fast")
+    assert result.mse <= 1.1 * kmc.compress(picture, 16).mse
+
+
+def test_timings_tell_every_stage(china: Array) -> None:
+    timings = kmc.compress(china, 4).timings
+    assert list(timings) == ["load", "downsample", "histogram", "cluster", "palette", "map"]
+    assert all(seconds >= 0 for seconds in timings.values())
+
+
 def test_the_seed_matters_only_to_chance(china: Array) -> None:
     picture = china[::4, ::4].copy()
     one, same, other = (kmc.compress(picture, 8, init="random", seed=seed) for seed in (1, 1, 2))
@@ -282,7 +328,7 @@ def test_the_result_is_a_fixed_point(flower: Array, size: int, k: int) -> None:
         histogram.colors, k, weights=histogram.counts, init=clustering.centroids, num_iterations=1, tol=0
     )
     few = len(histogram) <= FEW_COLORS
-    np.testing.assert_allclose(clustering.inertia, again.inertia, rtol=1e-12 if few else 2 * TOL)
+    np.testing.assert_allclose(clustering.inertia, again.inertia, rtol=1e-12 if few else 2 * EFFORTS["balanced"].tol)
     assert not few or np.abs(again.centroids - clustering.centroids).max() < 1e-9
 
 

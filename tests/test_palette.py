@@ -1,0 +1,69 @@
+"""kmc.Palette on its own: applied to pictures that it was not made for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictures import noise, photograph
+
+import kmc
+from kmc import _reference
+from kmc.colorspace import points_of
+from kmc.palette import Palette
+
+Array = NDArray[Any]
+
+
+def random_palette(k: int, channels: int, seed: int = 0) -> Palette:
+    return Palette.from_colors(noise(k, 1, max(channels, 3), seed).reshape(k, -1)[:, :channels].copy())
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("k", [1, 2, 16, 256, 700])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("shape", [(1, 1), (9, 7), (301, 467)])
+def test_apply_gives_the_nearest_entries(shape: tuple[int, int], channels: int, k: int, threads: int) -> None:
+    pixels = photograph(*shape, channels, seed=k).reshape(*shape, channels)
+    palette = random_palette(k, channels)
+    result = palette.apply(pixels, threads)
+    flat = pixels.reshape(-1, channels).copy()
+    nearest = _reference.assign(points_of(flat), points_of(palette.colors).astype(np.float64))
+    np.testing.assert_array_equal(result.indices.ravel(), nearest)
+    np.testing.assert_array_equal(result.palette.colors, palette.colors)
+    if channels == 4:
+        flat[flat[:, 3] == 0] = 0
+    differences = flat.astype(np.float64) - palette.colors[nearest]
+    assert result.mse == pytest.approx(float(np.square(differences).mean()), rel=1e-12)
+    assert result.image.shape == pixels.shape
+
+
+def test_apply_on_every_instruction_set(isa: str) -> None:
+    pixels, palette = noise(211, 353, 3), random_palette(100, 3)
+    result = palette.apply(pixels)
+    nearest = _reference.assign(pixels.reshape(-1, 3), palette.colors.astype(np.float64))
+    np.testing.assert_array_equal(result.indices.ravel(), nearest)
+
+
+def test_grey_and_colour_meet() -> None:
+    grey, color = photograph(20, 30, 1), photograph(20, 30, 3)
+    on_grey = random_palette(9, 3).apply(grey)
+    np.testing.assert_array_equal(on_grey.image, random_palette(9, 3).apply(np.dstack([grey] * 3)).image)
+    of_grey = random_palette(9, 1).apply(color)
+    assert (np.ptp(of_grey.image, axis=2) == 0).all()
+    with_alpha = random_palette(9, 4).apply(color)
+    assert with_alpha.image.shape == (20, 30, 4)
+
+
+def test_opaque_rgba_takes_a_palette_without_alpha() -> None:
+    color = photograph(20, 30, 3)
+    opaque = np.dstack([color, np.full((20, 30), 255, np.uint8)])
+    palette = random_palette(9, 3)
+    np.testing.assert_array_equal(palette.apply(opaque).image[:, :, :3], palette.apply(color).image)
+
+
+def test_transparency_is_not_lost_in_silence() -> None:
+    with pytest.raises(kmc.errors.KmcValueError, match="transparent pixels and the palette has no alpha"):
+        random_palette(9, 3).apply(noise(20, 30, 4))
