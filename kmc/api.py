@@ -14,12 +14,11 @@ from kmc.downsample import downsample as shrink
 from kmc.errors import KmcTypeError, KmcValueError
 from kmc.histogram import ColorHistogram
 from kmc.load import ImageLike, Picture, load
-from kmc.palette import Palette, with_channels_in_common
+from kmc.palette import MOST_COLORS, Palette, with_channels_in_common
 from kmc.remap import remap
 
 __all__ = ["apply_palette", "compress"]
 
-MOST_COLORS = 65536
 # Pixels that effort="fast" counts: a sixteenth within these. At k=256 the MSE is 1.008 to 1.03 times the default's.
 LEAST_SAMPLE, MOST_SAMPLE = 1 << 17, 1 << 18
 

@@ -11,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc import _kernels, _threads
+from kmc.errors import KmcValueError
 
 __all__ = ["ColorHistogram"]
+
+# Bit i of a level goes to bit 3 i of a key.
+SPREAD_BITS = sum((np.arange(256, dtype=np.uint32) >> i & 1) << 3 * i for i in range(8)).astype(np.uint32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,31 @@ class ColorHistogram:
     def __repr__(self) -> str:
         return f"ColorHistogram({len(self)} colours of {self.n_pixels} pixels)"
 
+    def __add__(self, other: ColorHistogram) -> ColorHistogram:
+        """Count the colours of both; of as many channels.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from kmc import ColorHistogram
+        >>> black, white = (ColorHistogram.from_pixels(np.full((2, 2, 3), v, dtype=np.uint8)) for v in (0, 255))
+        >>> black + white + white
+        ColorHistogram(2 colours of 12 pixels)
+        """
+        if not isinstance(other, ColorHistogram):
+            return NotImplemented
+        if self.colors.shape[1] != other.colors.shape[1]:
+            raise KmcValueError(
+                f"the histograms have {self.colors.shape[1]} and {other.colors.shape[1]} channels; "
+                "bring the pictures to the same kind first"
+            )
+        colors = np.concatenate([self.colors, other.colors])
+        keys, rows, places = np.unique(_keys(colors), return_index=True, return_inverse=True)
+        counts = np.zeros(len(keys), dtype=np.int64)
+        for own, n in ((places[: len(self)], self.counts), (places[len(self) :], other.counts)):
+            counts[own] += n  # no place occurs twice in one histogram
+        return ColorHistogram(np.ascontiguousarray(colors[rows]), counts)
+
     @property
     def n_pixels(self) -> int:
         """Number of pixels counted."""
@@ -76,3 +105,13 @@ class ColorHistogram:
     def has_transparent(self) -> bool:
         """Whether the first colour is entirely transparent."""
         return self.colors.shape[1] == 4 and bool(self.colors[0, 3] == 0)
+
+
+def _keys(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Give the keys of ``color_keys.h``, whose order is that of a histogram's rows."""
+    if colors.shape[1] == 1:
+        return colors[:, 0].astype(np.uint32)
+    keys = np.zeros(len(colors), dtype=np.uint32)
+    for channel in range(3):
+        keys |= SPREAD_BITS[colors[:, channel]] << np.uint32(2 - channel)
+    return keys | colors[:, 3].astype(np.uint32) << np.uint32(24) if colors.shape[1] == 4 else keys

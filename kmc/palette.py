@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc import _threads
+from kmc._validate import real_array
 from kmc.colorspace import colors_of, points_of
 from kmc.errors import KmcValueError
 from kmc.kmeans import nearest_centroids
+from kmc.palette_file import read_colors, write_colors
 
 if TYPE_CHECKING:
     from kmc.compressed_image import CompressedImage
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Palette", "with_channels_in_common"]
 
+MOST_COLORS = 65536
 # Of red, green and blue in luma (ITU-R BT.601), by which entries are ordered: neighbours in the palette look alike,
 # so neighbouring pixels get near indices, and those deflate better than random ones.
 LUMA = np.array([299, 587, 114])
@@ -26,15 +30,26 @@ LUMA = np.array([299, 587, 114])
 
 @dataclass(frozen=True, eq=False)
 class Palette:
-    """Different colours, transparent ones first, then from dark to light.
+    """Colours by number.
+
+    Those of :func:`kmc.compress` differ from each other: transparent ones first, then the others from dark to light.
 
     Attributes
     ----------
     colors : ndarray (k, c) uint8
-        c is 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha).
+        c is 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha). 1 to 65536 colours.
+
+    Examples
+    --------
+    >>> import kmc
+    >>> kmc.Palette([[0, 0, 0], [255, 128, 0]])
+    Palette(2 colours: #000000, #ff8000)
     """
 
     colors: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "colors", _checked(self.colors))
 
     @classmethod
     def from_colors(cls, colors: NDArray[np.uint8]) -> Palette:
@@ -52,6 +67,29 @@ class Palette:
     def from_centroids(cls, centroids: NDArray[np.float64]) -> Palette:
         """Round centroids (k, c) of the space of :mod:`kmc.colorspace` to 8-bit colours."""
         return cls.from_colors(colors_of(centroids))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Palette:
+        """Read a palette from a ``.gpl`` (GIMP, Inkscape, Krita) or ``.hex`` file (rrggbb or rrggbbaa a line).
+
+        Raises
+        ------
+        KmcFileError, KmcFileNotFoundError
+            There is no such file, or no palette in it.
+        """
+        return cls(read_colors(path))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the palette to a ``.gpl`` or ``.hex`` file, wholly or not at all; an existing file is replaced.
+
+        Raises
+        ------
+        KmcFileError
+            The name has another ending, or the file cannot be written.
+        KmcValueError
+            The palette has transparent colours, and ``.gpl`` holds none.
+        """
+        write_colors(path, self.colors)
 
     def __len__(self) -> int:
         return len(self.colors)
@@ -104,6 +142,22 @@ class Palette:
         from kmc.api import apply_palette
 
         return apply_palette(self, image, threads)
+
+
+def _checked(colors: object) -> NDArray[np.uint8]:
+    array = real_array("colors", colors, 2, "(k, c)")
+    if array.shape[1] not in (1, 3, 4) or not 1 <= len(array) <= MOST_COLORS:
+        raise KmcValueError(
+            f"colors must have the shape (k, 1), (k, 3) or (k, 4) with k from 1 to {MOST_COLORS}, got {array.shape}; "
+            "pass one row for each colour"
+        )
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if array.min() < 0 or array.max() > 255 or (array != np.rint(array)).any():
+        raise KmcValueError(
+            f"colors must be whole numbers from 0 to 255, got {array.min():g} to {array.max():g}; scale and round them"
+        )
+    return np.ascontiguousarray(array, dtype=np.uint8)
 
 
 def with_channels_in_common(pixels: NDArray[np.uint8], palette: Palette) -> tuple[NDArray[np.uint8], Palette]:
