@@ -16,7 +16,7 @@ from kmc.errors import KmcValueError
 __all__ = ["ColorHistogram"]
 
 # Bit i of a level goes to bit 3 i of a key.
-SPREAD_BITS = sum((np.arange(256, dtype=np.uint32) >> i & 1) << 3 * i for i in range(8)).astype(np.uint32)
+SPREAD_BITS = np.array([sum((level >> i & 1) << 3 * i for i in range(8)) for level in range(256)], dtype=np.uint32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import kmc
 from kmc import ColorHistogram, Palette, _reference
 from kmc.colorspace import points_of
 from kmc.remap import remap
@@ -139,3 +140,19 @@ def test_transparent_pixels_are_one_colour_and_the_first() -> None:
 
 def test_repr() -> None:
     assert repr(ColorHistogram.from_pixels(noise(2, 2, 3))) == "ColorHistogram(4 colours of 4 pixels)"
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_histograms_add(channels: int) -> None:
+    one = noise(300, 250, channels, seed=1).reshape(-1, channels)
+    other = noise(40, 30, channels, seed=2).reshape(-1, channels) // 32 * 32
+    added = ColorHistogram.from_pixels(one) + ColorHistogram.from_pixels(other)
+    together = ColorHistogram.from_pixels(np.concatenate([one, other]))
+    np.testing.assert_array_equal(added.colors, together.colors)
+    np.testing.assert_array_equal(added.counts, together.counts)
+
+
+def test_histograms_of_different_channels_do_not_add() -> None:
+    grey, color = (ColorHistogram.from_pixels(np.zeros((2, 2, c), dtype=np.uint8)) for c in (1, 3))
+    with pytest.raises(kmc.errors.KmcValueError, match="1 and 3 channels"):
+        grey + color

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,3 +68,61 @@ def test_opaque_rgba_takes_a_palette_without_alpha() -> None:
 def test_transparency_is_not_lost_in_silence() -> None:
     with pytest.raises(kmc.errors.KmcValueError, match="transparent pixels and the palette has no alpha"):
         random_palette(9, 3).apply(noise(20, 30, 4))
+
+
+@pytest.mark.parametrize("suffix", [".gpl", ".hex"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_palette_survives_a_file(suffix: str, channels: int, tmp_path: Path) -> None:
+    palette, path = random_palette(37, channels), tmp_path / f"palette{suffix}"
+    palette.save(path)
+    np.testing.assert_array_equal(Palette.load(path).colors, np.broadcast_to(palette.colors, (len(palette), 3)))
+
+
+def test_alpha_survives_a_hex_file_only(tmp_path: Path) -> None:
+    palette = random_palette(37, 4)
+    palette.save(tmp_path / "palette.hex")
+    np.testing.assert_array_equal(Palette.load(tmp_path / "palette.hex").colors, palette.colors)
+    with pytest.raises(kmc.errors.KmcValueError, match=r"\.gpl file holds none"):
+        palette.save(tmp_path / "palette.gpl")
+    assert not (tmp_path / "palette.gpl").exists()
+
+
+def test_files_of_other_programs(tmp_path: Path) -> None:
+    (tmp_path / "a.gpl").write_text("GIMP Palette\r\nName: x\n# remark\n 255 128   0\tOrange\n0 0 0\n")
+    (tmp_path / "b.hex").write_text("; remark\n#FF8000\n\n000000ff\n")
+    assert Palette.load(tmp_path / "a.gpl").colors.tolist() == [[255, 128, 0], [0, 0, 0]]
+    assert Palette.load(tmp_path / "b.hex").colors.tolist() == [[255, 128, 0, 255], [0, 0, 0, 255]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.gpl", ""), ("a.gpl", "255 0 0\n"), ("a.gpl", "GIMP Palette\n256 0 0\n"), ("a.hex", ""), ("a.hex", "ff80\n")],
+)
+def test_files_that_are_no_palettes(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(kmc.errors.KmcFileError, match="is not a palette"):
+        Palette.load(tmp_path / name)
+
+
+def test_names_that_are_no_palette_files(tmp_path: Path) -> None:
+    with pytest.raises(kmc.errors.KmcFileNotFoundError, match="does not exist"):
+        Palette.load(tmp_path / "none.hex")
+    with pytest.raises(kmc.errors.KmcFileError, match=r"end it in \.gpl or \.hex"):
+        random_palette(2, 3).save(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("colors", "message"),
+    [
+        ([[0, 0]], "shape"),
+        (np.zeros((0, 3)), "shape"),
+        ([[0, 0, 256]], "0 to 255"),
+        ([[0, 0, -1]], "0 to 255"),
+        ([[0.5, 0, 0]], "whole numbers"),
+        (["#ff0000"], "real numbers"),
+        ([0, 0, 0], "shape"),
+    ],
+)
+def test_what_is_no_palette(colors: Any, message: str) -> None:
+    with pytest.raises(kmc.errors.KmcError, match=message):
+        Palette(colors)
