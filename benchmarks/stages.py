@@ -77,7 +77,7 @@ def clustered(path: Path, k: int, threads: int) -> Clustered:
     points, weights = points_of(histogram.colors), histogram.counts.astype(np.float64)
     start = kmeans_plus_plus(points, weights, k, RandomStream(0), threads)
     result = fit(points, weights, start, 300, 1e-4, "auto", threads)
-    palette = Palette.from_centroids(result.centroids)
+    palette = Palette.from_centroids(result.centroids, histogram)
     labels = palette.nearest(histogram.colors, threads)
     indices, _ = remap(pixels, histogram, palette, threads)
     return Clustered(pixels, points, weights, start, palette, labels, indices)

@@ -104,7 +104,7 @@ def compress(
     if len(sample) > k:
         clustering = cluster_colors(sample, k, first_colors, num_iterations, seed, n_threads, effort)
     stages.lap("cluster")
-    palette = Palette.from_centroids(clustering.centroids) if clustering else Palette.from_colors(sample.colors)
+    palette = Palette.from_centroids(clustering.centroids, sample) if clustering else Palette.from_colors(sample.colors)
     stages.lap("palette")
     indices, mse = remap(picture.pixels, histogram, palette, n_threads, sample)
     stages.lap("map")

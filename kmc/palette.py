@@ -18,6 +18,7 @@ from kmc.palette_file import read_colors, write_colors
 
 if TYPE_CHECKING:
     from kmc.compressed_image import CompressedImage
+    from kmc.histogram import ColorHistogram
     from kmc.load import ImageLike, Picture
 
 __all__ = ["Palette", "with_channels_in_common"]
@@ -64,9 +65,15 @@ class Palette:
         return cls(np.ascontiguousarray(colors[order[~repeated]]))
 
     @classmethod
-    def from_centroids(cls, centroids: NDArray[np.float64]) -> Palette:
-        """Round centroids (k, c) of the space of :mod:`kmc.colorspace` to 8-bit colours."""
-        return cls.from_colors(colors_of(centroids))
+    def from_centroids(cls, centroids: NDArray[np.float64], histogram: ColorHistogram) -> Palette:
+        """Round centroids (k, c) of the space of :mod:`kmc.colorspace` to k different 8-bit colours.
+
+        Where two become one, the colour of `histogram` (of at least k colours) that the others leave most error to
+        takes the place.
+        """
+        palette = cls.from_colors(colors_of(centroids))
+        missing = len(centroids) - len(palette)
+        return cls.from_colors(_with_worst_colors(palette.colors, histogram, missing)) if missing else palette
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Palette:
@@ -142,6 +149,19 @@ class Palette:
         from kmc.api import apply_palette
 
         return apply_palette(self, image, threads)
+
+
+def _with_worst_colors(entries: NDArray[np.uint8], histogram: ColorHistogram, n: int) -> NDArray[np.uint8]:
+    """Add, one after another, the n colours of most count times squared distance to the nearest entry."""
+    points = points_of(histogram.colors).astype(np.float64)
+    dist2 = np.full(len(points), np.inf)
+    for entry in points_of(entries).astype(np.float64):
+        np.minimum(dist2, np.square(points - entry).sum(axis=1), out=dist2)
+    for _ in range(n):
+        worst = int(np.argmax(dist2 * histogram.counts))
+        entries = np.concatenate([entries, histogram.colors[worst : worst + 1]])
+        np.minimum(dist2, np.square(points - points[worst]).sum(axis=1), out=dist2)
+    return entries
 
 
 def _checked(colors: object) -> NDArray[np.uint8]:

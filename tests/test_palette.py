@@ -126,3 +126,21 @@ def test_names_that_are_no_palette_files(tmp_path: Path) -> None:
 def test_what_is_no_palette(colors: Any, message: str) -> None:
     with pytest.raises(kmc.errors.KmcError, match=message):
         Palette(colors)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_centroids_that_round_to_one_colour_make_room_for_the_worst(channels: int) -> None:
+    levels = np.repeat(np.array([[10], [11], [40], [90]], dtype=np.uint8), channels, axis=1)
+    histogram = kmc.ColorHistogram(levels, np.array([50, 50, 3, 2]))
+    centroids = np.repeat(np.array([[10.6], [11.2], [11.4]]), channels, axis=1)
+    palette = Palette.from_centroids(centroids, histogram)
+    assert palette.colors[:, 0].tolist() == [11, 40, 90]  # 2 * 79^2 is more than 3 * 29^2, so 90 comes first, then 40
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_exactly_as_many_entries_as_asked_for(channels: int) -> None:
+    picture = np.random.default_rng(3).integers(100, 104 if channels > 1 else 130, (90, 100, channels), dtype=np.uint8)
+    n_colors = len(np.unique(picture.reshape(-1, channels), axis=0))
+    for k in range(2, n_colors + 2, 3):
+        colors = kmc.compress(picture, k).palette.colors
+        assert len(np.unique(colors, axis=0)) == len(colors) == min(k, n_colors)
