@@ -119,6 +119,10 @@ cdef extern from "color_keys.h" nogil:
         float *distances
 
 
+cdef extern from "oklab.h" nogil:
+    void kmc_oklab(const uint8_t *colors, size n, size channels, const float *linear, float *points)
+
+
 cdef extern from "histogram.h" nogil:
     ctypedef struct kmc_counter:
         uint32_t *block_start

@@ -396,6 +396,7 @@ cdef inline double lower_part(
     return weighted_sum_part(closest, weights, start)
 
 
+include "_colorspace.pxi"
 include "_histogram.pxi"
 include "_remap.pxi"
 include "_color_kmeans.pxi"

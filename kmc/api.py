@@ -9,6 +9,7 @@ from kmc import _threads
 from kmc._stopwatch import Stopwatch
 from kmc._validate import choice, real_array, whole_number
 from kmc.color_kmeans import EFFORTS, FEW_COLORS, cluster_colors
+from kmc.colorspace import SPACES
 from kmc.compressed_image import CompressedImage
 from kmc.downsample import downsample as shrink
 from kmc.errors import KmcTypeError, KmcValueError
@@ -30,6 +31,7 @@ def compress(
     num_iterations: int | None = None,
     init: str | ArrayLike = "auto",
     effort: str = "balanced",
+    space: str = "srgb",
     downsample: float | str | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -55,6 +57,8 @@ def compress(
         "balanced" clusters every distinct colour until a round lowers the inertia by less than 0.03 %; "fast" a sample
         of 130 to 260 thousand pixels, in few rounds: a third of the time or less, an MSE up to 3 % higher, and colours
         that few pixels have may be lost. Pictures of few colours or of up to 131072 pixels are always counted whole.
+    space : {"srgb", "oklab"}
+        In which distances are measured: of 8-bit values, for the least MSE, or as eyes see them (Ottosson 2020).
     downsample : float or str, optional
         Fit on a smaller picture: a factor (2 halves both sides) or a limit such as ``"1.5MP"``. All pixels are mapped.
     seed : int
@@ -73,7 +77,8 @@ def compress(
 
     References
     ----------
-    Lloyd, "Least squares quantization in PCM", 1982. Arthur and Vassilvitskii, "k-means++", 2007.
+    Lloyd, "Least squares quantization in PCM", 1982. Arthur and Vassilvitskii, "k-means++", 2007. Ottosson, "A
+    perceptual color space for image processing", 2020.
 
     Examples
     --------
@@ -91,6 +96,7 @@ def compress(
         num_iterations = whole_number("num_iterations", num_iterations, 1, 2**31 - 1, "leave it out to converge")
     seed = whole_number("seed", seed, 0, 2**63 - 1, "0 is the default")
     effort = choice("effort", effort, tuple(EFFORTS))
+    choice("space", space, SPACES)
     n_threads = _threads.resolve(threads)
     stages = Stopwatch()
     picture = load(image)
@@ -102,11 +108,14 @@ def compress(
     stages.lap("histogram")
     clustering = None
     if len(sample) > k:
-        clustering = cluster_colors(sample, k, first_colors, num_iterations, seed, n_threads, effort)
+        clustering = cluster_colors(sample, k, first_colors, num_iterations, seed, n_threads, effort, space)
     stages.lap("cluster")
-    palette = Palette.from_centroids(clustering.centroids, sample) if clustering else Palette.from_colors(sample.colors)
+    if clustering is None:
+        palette = Palette.from_colors(sample.colors)
+    else:
+        palette = Palette.from_centroids(clustering.centroids, sample, space)
     stages.lap("palette")
-    indices, mse = remap(picture.pixels, histogram, palette, n_threads, sample)
+    indices, mse = remap(picture.pixels, histogram, palette, n_threads, sample, space)
     stages.lap("map")
     return CompressedImage(
         palette=palette,
@@ -121,14 +130,17 @@ def compress(
     )
 
 
-def apply_palette(palette: Palette, image: ImageLike | Picture, threads: int | None = None) -> CompressedImage:
+def apply_palette(
+    palette: Palette, image: ImageLike | Picture, threads: int | None = None, space: str = "srgb"
+) -> CompressedImage:
     """Map a picture to a palette; see :meth:`kmc.Palette.apply`."""
+    choice("space", space, SPACES)
     n_threads = _threads.resolve(threads)
     stages = Stopwatch()
     picture = load(image)
     stages.lap("load")
     pixels, fitting = with_channels_in_common(picture.pixels, palette)
-    indices, mse = remap(pixels, None, fitting, n_threads)
+    indices, mse = remap(pixels, None, fitting, n_threads, space=space)
     stages.lap("map")
     shape = picture.shape if fitting.channels == picture.channels else pixels.shape
     return CompressedImage(fitting, indices, shape, mse == 0, mse, 0.0, 0, True, stages.seconds)

@@ -181,6 +181,12 @@ def _add_compress(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="fast: from a sample, in few rounds (default balanced)",
     )
     add(
+        "--space",
+        choices=("srgb", "oklab"),
+        default="srgb",
+        help="in which distances are measured: srgb for the least MSE, oklab for the eye (default srgb)",
+    )
+    add(
         "--num-iterations",
         type=_whole_number,
         metavar="N",
@@ -230,6 +236,7 @@ def _compress(arguments: argparse.Namespace) -> str:
         num_iterations=arguments.num_iterations,
         init=arguments.init,
         effort=arguments.effort,
+        space=arguments.space,
         downsample=arguments.downsample,
         seed=arguments.seed,
         threads=arguments.threads,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc import _kernels
-from kmc.colorspace import points_of
+from kmc.colorspace import centroids_of_grid, grid_of, points_of
 from kmc.histogram import ColorHistogram
 from kmc.kmeans import fit, starting_centroids
 
@@ -70,6 +70,7 @@ def cluster_colors(
     seed: int,
     threads: int,
     effort: str = "balanced",
+    space: str = "srgb",
 ) -> Clustering:
     """Find the k centroids of a histogram of more than k colours.
 
@@ -83,6 +84,7 @@ def cluster_colors(
     seed : int
     threads : int
     effort : {"balanced", "fast"}
+    space : {"srgb", "oklab"}
 
     Returns
     -------
@@ -92,10 +94,12 @@ def cluster_colors(
     apart = 1 if histogram.has_transparent and k > 1 else 0
     colors, counts = histogram.colors[apart:], histogram.counts[apart:]
     if isinstance(init, str) and init == "auto" and colors.shape[1] < 4 and k <= ENGINE_MOST_COLORS:
-        return _by_engine(colors, counts, k, num_iterations, threads, EFFORTS[effort])
-    points, weights = points_of(colors), counts.astype(np.float64)
+        grid, grid_counts = grid_of(ColorHistogram(colors, counts), space, threads)
+        if len(grid) > k:
+            return _by_engine(grid, grid_counts, k, num_iterations, threads, EFFORTS[effort], space)
+    points, weights = points_of(colors, space, threads), counts.astype(np.float64)
     if not isinstance(init, str):
-        init = points_of(np.rint(init).astype(np.uint8))[apart:].astype(np.float64)
+        init = points_of(np.rint(init).astype(np.uint8), space)[apart:].astype(np.float64)
     elif init == "auto":
         init = "k-means++"
     start = starting_centroids(init, points, weights, k - apart, (seed, 0), threads)
@@ -112,6 +116,7 @@ def _by_engine(
     num_iterations: int | None,
     threads: int,
     effort: Effort,
+    space: str,
 ) -> Clustering:
     centroids = np.empty((k, colors.shape[1]))
     rounds, tol, coarse_tol, trials = effort
@@ -124,4 +129,4 @@ def _by_engine(
     inertia, n_iter, converged = _kernels.color_kmeans(
         colors, counts, centroids, False, rounds, trials, tol, coarse_tol, threads
     )
-    return Clustering(centroids, inertia, n_iter, converged)
+    return Clustering(centroids_of_grid(centroids, space), inertia, n_iter, converged)

@@ -1,7 +1,13 @@
 """The space in which distance between colours is measured: colors (u, c) uint8 -> points (u, d) and back.
 
-Grey and sRGB values are their own points. RGBA is premultiplied, so that colour counts as far as it is seen: the point
-is (r * a, g * a, b * a, 255 * a), which is 255 times the premultiplied colour and a whole number, exact in float32.
+"srgb"   8-bit values as they are: least MSE. RGBA is premultiplied, so that colour counts as far as it is seen: the
+         point is (r * a, g * a, b * a, 255 * a), which is 255 times the premultiplied colour and a whole number, exact
+         in float32.
+"oklab"  lightness and two axes of colour in which equal distances look about equally far (Ottosson, "A perceptual color
+         space for image processing", 2020), times 255; RGBA premultiplied by alpha from 0 to 1. Grey has one axis: its
+         points are (lightness,).
+
+The engine for pictures takes points on a grid of 8 bits: :func:`grid_of`.
 """
 
 from __future__ import annotations
@@ -11,21 +17,67 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["colors_of", "points_of"]
+from kmc import _kernels, _threads
+from kmc.histogram import ColorHistogram, keys_of
+
+__all__ = ["SPACES", "centroids_of_grid", "colors_of", "grid_of", "points_of"]
+
+SPACES = ("srgb", "oklab")
+
+Colors = NDArray[np.uint8]
+Points = NDArray[Any]
+Centroids = NDArray[np.float64]
 
 
-def points_of(colors: NDArray[np.uint8]) -> NDArray[Any]:
+def _linear_light(level: float) -> float:
+    """Give the light of a level from 0 to 255, 0 to 1 (IEC 61966-2-1)."""
+    value = level / 255
+    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+
+LINEAR = np.array([_linear_light(level) for level in range(256)], dtype=np.float32)
+# Light above the i-th of these is at least level i + 1.
+BETWEEN_LEVELS = np.array([_linear_light(level + 0.5) for level in range(255)])
+
+# Of Ottosson's article: Oklab to the cube roots of cone responses, and cone responses to linear sRGB.
+CONES_OF_OKLAB = np.array(
+    [
+        [1.0, 1.0, 1.0],
+        [0.3963377774, -0.1055613458, -0.0894841775],
+        [0.2158037573, -0.0638541728, -1.2914855480],
+    ]
+)
+RGB_OF_CONES = np.array(
+    [
+        [4.0767416621, -1.2684380046, -0.0041960863],
+        [-3.3077115913, 2.6097574011, -0.7034186147],
+        [0.2309699292, -0.3413193965, 1.7076147010],
+    ]
+)
+
+OKLAB_SCALE = 255
+# What makes a and b, and what they are on a grid of 8 bits, non-negative.
+GRID_OFFSET = {"srgb": np.zeros(4), "oklab": np.array([0.0, 128, 128, 0])}
+
+
+def points_of(colors: Colors, space: str = "srgb", threads: int = 1) -> Points:
     """Give the points of colours.
 
     Parameters
     ----------
     colors : ndarray (u, c) uint8, c = 1, 3 or 4
+    space : {"srgb", "oklab"}
+    threads : int
+        Changes the time only.
 
     Returns
     -------
     points : ndarray (u, c)
-        uint8 for grey and RGB, which are returned as they are; float32 from 0 to 65025 for RGBA.
+        sRGB: uint8 for grey and RGB, which are returned as they are; float32 from 0 to 65025 for RGBA. Oklab: float32,
+        lightness (and alpha) from 0 to 255.
     """
+    if space == "oklab":
+        return _oklab(colors, threads)
     if colors.shape[1] != 4:
         return colors
     alpha = colors[:, 3:].astype(np.float32)
@@ -35,26 +87,84 @@ def points_of(colors: NDArray[np.uint8]) -> NDArray[Any]:
     return points
 
 
-def colors_of(centroids: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _oklab(colors: Colors, threads: int) -> NDArray[np.float32]:
+    channels = colors.shape[1]
+    rgb = np.repeat(colors, 3, axis=1) if channels == 1 else colors
+    points = np.empty(rgb.shape, dtype=np.float32)
+    _kernels.oklab(rgb, LINEAR, points, _threads.for_work(threads, 16 * colors.size))
+    points *= np.float32(OKLAB_SCALE)
+    return np.ascontiguousarray(points[:, :channels])
+
+
+def colors_of(centroids: Centroids, space: str = "srgb") -> Colors:
     """Give the 8-bit colours nearest to centroids in the space of :func:`points_of`.
 
     Parameters
     ----------
     centroids : ndarray (k, c) float64
+    space : {"srgb", "oklab"}
 
     Returns
     -------
     colors : ndarray (k, c) uint8
         Straight alpha. A colour that rounds to alpha 0 is (0, 0, 0, 0).
     """
-    if centroids.shape[1] != 4:
-        return _round(centroids)
+    channels = centroids.shape[1]
+    to_levels = _levels_of_oklab if space == "oklab" else _round
+    if channels != 4:
+        return to_levels(centroids)
+    alpha_one = OKLAB_SCALE if space == "oklab" else 255 * 255
     colors = np.zeros(centroids.shape, dtype=np.uint8)
-    colors[:, 3] = _round(centroids[:, 3] / 255)
+    colors[:, 3] = _round(centroids[:, 3] * (255 / alpha_one))
     seen = colors[:, 3] > 0
-    colors[seen, :3] = _round(centroids[seen, :3] / centroids[seen, 3:] * 255)
+    full = alpha_one if space == "oklab" else 255
+    colors[seen, :3] = to_levels(centroids[seen, :3] / centroids[seen, 3:] * full)
     return colors
 
 
-def _round(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _round(values: NDArray[np.float64]) -> Colors:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _levels_of_oklab(centroids: Centroids) -> Colors:
+    """Give RGB (k, 3), or grey (k, 1) of lightness alone; what sRGB does not have is cut off."""
+    lab = np.zeros((len(centroids), 3))
+    lab[:, : centroids.shape[1]] = centroids / OKLAB_SCALE
+    cones = _product(lab, CONES_OF_OKLAB)
+    light = _product(cones * cones * cones, RGB_OF_CONES)
+    levels: Colors = np.searchsorted(BETWEEN_LEVELS, light[:, : centroids.shape[1]]).astype(np.uint8)
+    return levels
+
+
+def _product(rows: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Multiply each row by the matrix, in one order on every machine, which BLAS does not promise."""
+    first, second, third = (rows[:, i, np.newaxis] * matrix[i] for i in range(3))
+    product: NDArray[np.float64] = first + second + third
+    return product
+
+
+def grid_of(histogram: ColorHistogram, space: str, threads: int = 1) -> tuple[Colors, NDArray[np.int64]]:
+    """Give points (m, c) uint8 for the engine, in the order of their keys, and how many pixels each stands for.
+
+    In sRGB without alpha these are the colours. Else points are rounded to a grid of 8 bits, about as fine as the
+    colours themselves; what falls together is joined.
+    """
+    colors, counts = histogram.colors, histogram.counts
+    channels = colors.shape[1]
+    if space == "srgb" and channels < 4:
+        return colors, counts
+    scale = 1 if space == "oklab" else 1 / 255
+    grid = _round(points_of(colors, space, threads) * np.float32(scale) + GRID_OFFSET[space][:channels])
+    order = np.sort(keys_of(grid).astype(np.uint64) << np.uint64(32) | np.arange(len(grid), dtype=np.uint64))
+    rows = (order & np.uint64(0xFFFFFFFF)).astype(np.intp)
+    keys = order >> np.uint64(32)
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return np.ascontiguousarray(grid[rows[starts]]), np.add.reduceat(counts[rows], starts)
+
+
+def centroids_of_grid(centroids: Centroids, space: str) -> Centroids:
+    """Bring centroids of :func:`grid_of` to the space of :func:`points_of`."""
+    channels = centroids.shape[1]
+    scale = 255 if space == "srgb" and channels == 4 else 1
+    moved: Centroids = (centroids - GRID_OFFSET[space][:channels]) * scale
+    return moved

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kmc import _kernels, _threads
 from kmc.errors import KmcValueError
 
-__all__ = ["ColorHistogram"]
+__all__ = ["ColorHistogram", "keys_of"]
 
 # Bit i of a level goes to bit 3 i of a key.
 SPREAD_BITS = np.array([sum((level >> i & 1) << 3 * i for i in range(8)) for level in range(256)], dtype=np.uint32)
@@ -90,7 +90,7 @@ class ColorHistogram:
                 "bring the pictures to the same kind first"
             )
         colors = np.concatenate([self.colors, other.colors])
-        keys, rows, places = np.unique(_keys(colors), return_index=True, return_inverse=True)
+        keys, rows, places = np.unique(keys_of(colors), return_index=True, return_inverse=True)
         counts = np.zeros(len(keys), dtype=np.int64)
         for own, n in ((places[: len(self)], self.counts), (places[len(self) :], other.counts)):
             counts[own] += n  # no place occurs twice in one histogram
@@ -107,7 +107,7 @@ class ColorHistogram:
         return self.colors.shape[1] == 4 and bool(self.colors[0, 3] == 0)
 
 
-def _keys(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
+def keys_of(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Give the keys of ``color_keys.h``, whose order is that of a histogram's rows."""
     if colors.shape[1] == 1:
         return colors[:, 0].astype(np.uint32)

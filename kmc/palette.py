@@ -65,15 +65,17 @@ class Palette:
         return cls(np.ascontiguousarray(colors[order[~repeated]]))
 
     @classmethod
-    def from_centroids(cls, centroids: NDArray[np.float64], histogram: ColorHistogram) -> Palette:
+    def from_centroids(cls, centroids: NDArray[np.float64], histogram: ColorHistogram, space: str = "srgb") -> Palette:
         """Round centroids (k, c) of the space of :mod:`kmc.colorspace` to k different 8-bit colours.
 
         Where two become one, the colour of `histogram` (of at least k colours) that the others leave most error to
         takes the place.
         """
-        palette = cls.from_colors(colors_of(centroids))
+        palette = cls.from_colors(colors_of(centroids, space))
         missing = len(centroids) - len(palette)
-        return cls.from_colors(_with_worst_colors(palette.colors, histogram, missing)) if missing else palette
+        if missing == 0:
+            return palette
+        return cls.from_colors(_with_worst_colors(palette.colors, histogram, missing, space))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Palette:
@@ -105,20 +107,21 @@ class Palette:
         shown = ", ".join("#" + bytes(color).hex() for color in self.colors[:8])
         return f"Palette({len(self)} colours: {shown}{', ...' if len(self) > 8 else ''})"
 
-    def nearest(self, colors: NDArray[np.uint8], threads: int | None = None) -> NDArray[np.int32]:
+    def nearest(self, colors: NDArray[np.uint8], threads: int | None = None, space: str = "srgb") -> NDArray[np.int32]:
         """Give the index of the nearest entry to each of colors (u, c); ties go to the lowest index.
 
         Nearest in the space of :mod:`kmc.colorspace`.
         """
-        entries = points_of(self.colors).astype(np.float64)
-        return nearest_centroids(points_of(colors), entries, _threads.resolve(threads))
+        n_threads = _threads.resolve(threads)
+        entries = points_of(self.colors, space).astype(np.float64)
+        return nearest_centroids(points_of(colors, space, n_threads), entries, n_threads)
 
     @property
     def channels(self) -> int:
         """1 (grey), 3 (RGB) or 4 (RGBA)."""
         return int(self.colors.shape[1])
 
-    def apply(self, image: ImageLike | Picture, threads: int | None = None) -> CompressedImage:
+    def apply(self, image: ImageLike | Picture, threads: int | None = None, *, space: str = "srgb") -> CompressedImage:
         """Map every pixel of a picture to its nearest entry; ties go to the lowest index.
 
         Parameters
@@ -127,6 +130,8 @@ class Palette:
             As for :func:`kmc.compress`. Grey pictures and palettes are taken for RGB where the other is.
         threads : int, optional
             Every core if left out. Changes the time only.
+        space : {"srgb", "oklab"}
+            In which the nearest entry is looked for.
 
         Returns
         -------
@@ -148,14 +153,14 @@ class Palette:
         """
         from kmc.api import apply_palette
 
-        return apply_palette(self, image, threads)
+        return apply_palette(self, image, threads, space)
 
 
-def _with_worst_colors(entries: NDArray[np.uint8], histogram: ColorHistogram, n: int) -> NDArray[np.uint8]:
+def _with_worst_colors(entries: NDArray[np.uint8], histogram: ColorHistogram, n: int, space: str) -> NDArray[np.uint8]:
     """Add, one after another, the n colours of most count times squared distance to the nearest entry."""
-    points = points_of(histogram.colors).astype(np.float64)
+    points = points_of(histogram.colors, space).astype(np.float64)
     dist2 = np.full(len(points), np.inf)
-    for entry in points_of(entries).astype(np.float64):
+    for entry in points_of(entries, space).astype(np.float64):
         np.minimum(dist2, np.square(points - entry).sum(axis=1), out=dist2)
     for _ in range(n):
         worst = int(np.argmax(dist2 * histogram.counts))

@@ -26,6 +26,7 @@ def remap(
     palette: Palette,
     threads: int | None = None,
     sample: ColorHistogram | None = None,
+    space: str = "srgb",
 ) -> tuple[NDArray[Any], float]:
     """Find the nearest entry of every pixel, in the space of :mod:`kmc.colorspace`; ties go to the lowest index.
 
@@ -41,6 +42,7 @@ def remap(
         Every core if left out.
     sample : ColorHistogram, optional
         Of a part of the pixels: says which blocks of colour space will be needed.
+    space : {"srgb", "oklab"}
 
     Returns
     -------
@@ -52,17 +54,18 @@ def remap(
     n_threads = _threads.resolve(threads)
     indices = np.empty(height * width, dtype=np.uint8 if len(palette) <= 256 else np.uint16)
     flat = pixels.reshape(-1, channels)
-    if histogram is None and channels == 3:
+    in_blocks = channels == 3 and space == "srgb"
+    if histogram is None and in_blocks:
         index = sample.index if sample else None
         squares: float = _kernels.apply_palette(flat, palette.colors, index, indices, n_threads)
         return indices.reshape(height, width), float(squares / pixels.size)
     histogram = histogram or ColorHistogram.from_pixels(pixels, n_threads)
-    if channels == 3 and histogram.index is not None and not histogram.index.is_small:
+    if in_blocks and histogram.index is not None and not histogram.index.is_small:
         squares = _kernels.map_to_palette(
             flat, histogram.colors, histogram.counts, palette.colors, histogram.index, indices, n_threads
         )
     else:
-        labels = palette.nearest(histogram.colors, n_threads)
+        labels = palette.nearest(histogram.colors, n_threads, space)
         squares = _squared_error(histogram, palette, labels, n_threads)
         _look_up(flat, histogram, labels.astype(indices.dtype), indices, n_threads)
     return indices.reshape(height, width), float(squares / pixels.size)

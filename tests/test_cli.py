@@ -32,6 +32,7 @@ COMPRESS_KEYS = [
     "bytes_before",
     "bytes_after",
     "seconds",
+    "timings",
 ]
 EVALUATE_KEYS = {
     "mse",
@@ -118,6 +119,8 @@ def test_options_reach_the_api(folder, run, monkeypatch):
         "k": 16,
         "num_iterations": None,
         "init": "auto",
+        "effort": "balanced",
+        "space": "srgb",
         "downsample": None,
         "seed": 0,
         "threads": None,
@@ -128,6 +131,8 @@ def test_options_reach_the_api(folder, run, monkeypatch):
         ("--num-iterations", "3", 3),
         ("--init", "k-means++", "k-means++"),
         ("--init", "random", "random"),
+        ("--effort", "fast", "fast"),
+        ("--space", "oklab", "oklab"),
         ("--downsample", "4", 4),
         ("--downsample", "2.5", 2.5),
         ("--downsample", "1.5MP", "1.5MP"),
