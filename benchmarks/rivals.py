@@ -156,7 +156,7 @@ def kmc_kmeans(pixels: Pixels, k: int, threads: int) -> Quantized:
 
 @rival("quantette Wu, sRGB", quantette, is_program=True)
 def quantette_wu(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """Version 0.6, built for this processor; WuU8x3 with 32 bins a channel; timed inside the program."""
+    """Version 0.6, built for this processor; WuU8x3 with BinnerU8x3::rgb(); timed inside the program."""
     return run_quantette("wu-srgb", pixels, k, threads)
 
 
