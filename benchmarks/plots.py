@@ -46,7 +46,7 @@ GRID = "#80808040"
 # Families with more than one line tell them apart by dashes.
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "kmc",
     "font.size": 9,
@@ -105,10 +105,12 @@ def draw(axes: Axes, lines: Sequence[Line], label: str) -> None:
     for line in lines:
         axes.plot(line.x, line.y, color=line.color, linestyle=line.dashes, linewidth=line.width, marker=".", ms=4)
     axes.set(xscale="log", yscale="log", xlabel=label)
-    ticks = sorted({value for line in lines for value in line.x})
+    ticks = sorted({value for line in lines for value in line.x if line.color != INK})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
-    axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda ms, _: f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"))
+    axes.yaxis.set_major_formatter(
+        mpl.ticker.FuncFormatter(lambda ms, _: f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s")
+    )
     axes.grid(color=GRID, linewidth=0.6)
     name_lines(axes, lines)
 
@@ -127,31 +129,37 @@ def name_lines(axes: Axes, lines: Sequence[Line]) -> None:
             va="center",
             color=line.color,
             fontweight="bold" if line.width > 2 else "normal",
-            arrowprops={"arrowstyle": "-", "color": line.color, "linewidth": 0.5, "alpha": 0.6, "shrinkA": 1},
+            arrowprops={"arrowstyle": "-", "color": line.color, "linewidth": 0.5, "alpha": 0.6, "relpos": (0, 0.5)},
         )
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Move heights apart until none is nearer to the next than `gap`, each group around its mean."""
+    """Move heights apart until none is nearer to the next than `gap`, and all are from 0 to 1 if there is room."""
     order = np.argsort(heights, kind="stable")
-    groups: list[list[float]] = []  # [middle, number of members]
-    for height in np.asarray(heights, dtype=float)[order]:
-        groups.append([float(height), 1])
-        while len(groups) > 1 and groups[-1][0] - groups[-2][0] < gap * (groups[-1][1] + groups[-2][1]) / 2:
-            middle, n = groups.pop()
-            below, m = groups.pop()
-            groups.append([(middle * n + below * m) / (n + m), n + m])
-    placed = [middle + gap * (i - (n - 1) / 2) for middle, n in groups for i in range(int(n))]
-    result = np.empty(len(placed))
-    result[order] = placed
-    return [float(height) for height in result]
+    groups: list[list[int]] = []  # neighbours, each group around its members' mean
+
+    def middle(group: Sequence[int]) -> float:
+        half = gap * (len(group) - 1) / 2
+        return max(half, min(1 - half, float(np.mean([heights[i] for i in group]))))
+
+    for index in order:
+        groups.append([int(index)])
+        while len(groups) > 1:
+            *_, below, above = groups
+            if middle(above) - middle(below) >= gap * (len(above) + len(below)) / 2:
+                break
+            groups[-2:] = [below + above]
+    placed = {i: middle(group) + gap * (n - (len(group) - 1) / 2) for group in groups for n, i in enumerate(group)}
+    return [placed[i] for i in range(len(heights))]
 
 
-def slope_one(axes: Axes, lines: Sequence[Line]) -> None:
-    """Draw time in proportion, above all lines' ends: what grows faster would cross it."""
-    x = np.array([min(line.x[0] for line in lines), max(line.x[-1] for line in lines)])
-    highest = max(max(np.array(line.y) / np.array(line.x)) for line in lines if line.x)
-    axes.plot(x, highest * x, color=INK, linewidth=0.8, linestyle=(0, (1, 3)))
+def proportion(lines: Sequence[Line]) -> Line:
+    """Make the line of time in proportion that ends where the highest line ends."""
+    last = max(line.x[-1] for line in lines)
+    highest = max(line.y[-1] for line in lines)
+    lowest = min(min(line.y) for line in lines)
+    first = max(min(line.x[0] for line in lines), last * lowest / highest)
+    return Line("in proportion", [first, last], [highest * first / last, highest], INK, (0, (1, 2)), 1.0)
 
 
 def rivals_figure(records: Sequence[Record], along: str, label: str) -> Figure:
@@ -169,7 +177,7 @@ def scaling_figure(records: Sequence[Record]) -> Figure:
         (left, scaling_lines(ours, "megapixels", "k", "k={}"), "megapixels"),
         (right, scaling_lines(ours, "k", "megapixels", "{:g} MP"), "k"),
     ):
-        draw(axes, lines, label)
+        draw(axes, [proportion(lines), *lines], label)
     return figure
 
 

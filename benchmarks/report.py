@@ -70,15 +70,13 @@ def details(race: Record, stages: Record) -> str:
     """Turn everything into Markdown."""
     records = race["records"]
     blocks = [describe_machine(race["machine"]), explain(records)]
-    for size in sorted(distinct(records, "megapixels")):
-        blocks.append(rivals_table(select(records, megapixels=size)))
+    sizes = sorted(distinct(records, "megapixels"))
+    blocks += [rivals_table(select(records, megapixels=size)) for size in sizes]
     blocks.append("What is watched, means and the worst picture:")
     blocks.append(bounds_table(records))
     blocks.append(settings_list(records))
     blocks += absences(race)
-    timed = [
-        {**benchmark["extra_info"], "seconds": benchmark["stats"]["median"]} for benchmark in stages["benchmarks"]
-    ]
+    timed = [{**benchmark["extra_info"], "seconds": benchmark["stats"]["median"]} for benchmark in stages["benchmarks"]]
     if timed:
         blocks.append(describe_machine(stages["machine_info"]["kmc"]))
     blocks += [stages_table(select(timed, picture=picture)) for picture in distinct(timed, "picture")]
@@ -95,8 +93,9 @@ def describe_machine(machine: Record) -> str:
 
 
 def explain(records: Sequence[Record]) -> str:
+    rounds = max(record["rounds"] for record in records)
     return (
-        f"Times are medians of up to {max(record['rounds'] for record in records)} rounds in turn, array in, palette and "
+        f"Times are medians of up to {rounds} rounds in turn, array in, palette and "
         f"indices out; in brackets that time or error divided by that of {OURS}. Pictures, made smaller or tiled: "
         f"{', '.join(distinct(records, 'picture'))}; geometric means over them. MP: megapixels."
     )
@@ -180,7 +179,9 @@ def absences(race: Record) -> list[str]:
     """Say which rivals are missing, and which were too slow where."""
     blocks = [f"Not measured: {name} ({reason})." for name, reason in race["absent"].items()]
     for name in distinct(race["left_out"], "rival"):
-        cells = dict.fromkeys(f"{r['megapixels']:g} megapixels k={r['k']}" for r in select(race["left_out"], rival=name))
+        cells = dict.fromkeys(
+            f"{r['megapixels']:g} megapixels k={r['k']}" for r in select(race["left_out"], rival=name)
+        )
         blocks.append(f"{name} was left out, as too slow, at {', '.join(cells)}.")
     return ["\n".join(f"- {block}" for block in blocks)] if blocks else []
 

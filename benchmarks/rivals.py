@@ -32,6 +32,7 @@ from threadpoolctl import threadpool_limits
 __all__ = ["RIVALS", "Quantized", "Rival", "equal_threads"]
 
 QUANTETTE = Path(__file__).parents[1] / "build" / "quantette" / "release" / "quantette-rival"
+QUANTETTE_RUNS = 4
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Quantize: TypeAlias = "Callable[[Pixels, int, int], Quantized]"
@@ -141,7 +142,8 @@ def kmc_compress_fast(pixels: Pixels, k: int, threads: int) -> Quantized:
     """``effort="fast"``: a sample of the pixels, few rounds."""
     import kmc
 
-    compressed = kmc.compress(pixels, k, effort="fast", threads=threads)
+    compress: Any = kmc.compress  # older versions have no such argument
+    compressed = compress(pixels, k, effort="fast", threads=threads)
     return Quantized(compressed.palette.colors, compressed.indices)
 
 
@@ -173,16 +175,14 @@ def quantette_kmeans(pixels: Pixels, k: int, threads: int) -> Quantized:
 
 
 def run_quantette(method: str, pixels: Pixels, k: int, threads: int) -> Quantized:
-    """Run our program; its first run warms up, its second counts."""
+    """Run our program; its first runs warm up what is new in a process, its last counts."""
     height, width = pixels.shape[:2]
-    output = run_program([QUANTETTE, width, height, k, method, 2], pixels.tobytes(), threads)
+    output = run_program([QUANTETTE, width, height, k, method, QUANTETTE_RUNS], pixels.tobytes(), threads)
     header, _, rest = output.partition(b"\n")
     times = json.loads(header)
     content = np.frombuffer(rest, dtype=np.uint8)
     n_bytes = 3 * times["colors"]
-    return Quantized(
-        content[:n_bytes].reshape(-1, 3), content[n_bytes:].reshape(height, width), times["seconds"][-1]
-    )
+    return Quantized(content[:n_bytes].reshape(-1, 3), content[n_bytes:].reshape(height, width), times["seconds"][-1])
 
 
 def run_program(command: list[Any], stdin: bytes, threads: int) -> bytes:
@@ -225,7 +225,7 @@ def from_pillow(image: Any, k: int, seconds: float | None = None) -> Quantized:
 
 @rival("imagequant", module("imagequant"))
 def imagequant(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """libimagequant at its default speed, no dithering; the package is built for one thread."""
+    """Default speed of libimagequant, no dithering; the package is built for one thread."""
     import imagequant
     from PIL import Image
 
@@ -254,8 +254,9 @@ def run_pngquant(pixels: Pixels, k: int, threads: int, speed: int) -> Quantized:
 
     png = io.BytesIO()
     Image.fromarray(pixels).save(png, "PNG", compress_level=0)
+    content = png.getvalue()
     start = time.perf_counter()
-    output = run_program(["pngquant", "--nofs", "--speed", speed, k, "-"], png.getbuffer(), threads)
+    output = run_program(["pngquant", "--nofs", "--speed", speed, k, "-"], content, threads)
     seconds = time.perf_counter() - start
     return from_pillow(Image.open(io.BytesIO(output)), k, seconds)
 
@@ -276,13 +277,13 @@ def opencv(pixels: Pixels, k: int, threads: int) -> Quantized:
 
 @rival("faiss Kmeans", module("faiss"))
 def faiss_sample(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """niter 20, nredo 1, its default sample of 256 points a centroid (by use_faster_subsampling); then all pixels."""
+    """Kmeans of niter 20, nredo 1 on a sample of 256 points a centroid as by default (use_faster_subsampling)."""
     return fit_faiss(pixels, k, use_faster_subsampling=True)
 
 
 @rival("faiss Kmeans, all pixels", module("faiss"))
 def faiss_all(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """niter 20, nredo 1, max_points_per_centroid without bound."""
+    """Kmeans of niter 20, nredo 1, max_points_per_centroid without bound."""
     return fit_faiss(pixels, k, max_points_per_centroid=pixels.size)
 
 
@@ -294,7 +295,7 @@ def fit_faiss(pixels: Pixels, k: int, **settings: Any) -> Quantized:
     kmeans = faiss.Kmeans(3, k, niter=20, nredo=1, seed=0, min_points_per_centroid=1, **settings)
     kmeans.train(points)
     _, labels = kmeans.index.search(points, 1)
-    return from_clusters(kmeans.centroids, labels, pixels)
+    return from_clusters(np.asarray(kmeans.centroids), labels, pixels)
 
 
 @rival("scikit-learn KMeans, all pixels", module("sklearn"))
@@ -308,7 +309,7 @@ def sklearn_all(pixels: Pixels, k: int, threads: int) -> Quantized:
 
 @rival("scikit-learn KMeans, distinct colours", module("sklearn"))
 def sklearn_distinct(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """As on all pixels, with counts as sample_weight; fit() alone is timed, colours and final map are kmc's, uncounted."""
+    """As on all pixels, with counts as sample_weight; only fit() is timed, colours and final map are kmc's."""
     from sklearn.cluster import KMeans
 
     from kmc.histogram import ColorHistogram
@@ -327,7 +328,7 @@ def sklearn_distinct(pixels: Pixels, k: int, threads: int) -> Quantized:
 
 @rival("scikit-learn-intelex KMeans, all pixels", module("sklearnex"))
 def sklearn_intelex(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """sklearnex.cluster.KMeans (scikit-learn itself is not patched), points in float32, n_init 1, max_iter 300, tol 1e-4."""
+    """sklearnex.cluster.KMeans (scikit-learn is not patched), points in float32, n_init 1, max_iter 300, tol 1e-4."""
     from sklearnex.cluster import KMeans
 
     kmeans = KMeans(k, n_init=1, random_state=0, n_jobs=threads).fit(to_points(pixels))
