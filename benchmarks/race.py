@@ -98,7 +98,7 @@ def peak_mib(rival: Rival, pixels: NDArray[np.uint8], k: int, threads: int) -> f
 
 
 def run(options: argparse.Namespace) -> Record:
-    """Race on every picture, size and number of colours."""
+    """Race on every picture, size and number of colours, and write what was measured."""
     document: Record = {
         "machine": machine.describe(options.threads),
         "records": [],
@@ -114,6 +114,8 @@ def run(options: argparse.Namespace) -> Record:
             original = photographs.rgb(path)
             pixels = photographs.of_megapixels(original, size) if size else original
             add_cell(document, pixels, {"picture": path.name, "megapixels": size, "k": k}, present, options)
+            # After each cell, so that a long race that is broken off has measured something.
+            options.output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return document
 
 
@@ -179,7 +181,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warnings.simplefilter("ignore")
         start = time.perf_counter()
         document = run(options)
-    options.output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     for name, reason in document["absent"].items():
         print(f"{name}: left out, {reason}", file=sys.stderr)
     print(f"{len(document['records'])} records in {options.output} after {time.perf_counter() - start:.0f} s")
