@@ -8,8 +8,9 @@ so that the sum does not depend on the number of threads. Callers have validated
 what is asserted here is what would corrupt memory.
 
 Shapes: points (n, d), centroids (k, d) float64, labels (n,) int32, weights (n,) float64 or None.
-"real" is float32 for uint8 and float32 points and float64 for float64 points; `rounded` are the
-centroids in it, and `relative` and `absolute` bound its error, as in ``kmc_kernels.h``.
+"real" is float32 for uint8 and float32 points and float64 for float64 points. `exact`, `transposed`,
+`panels` and `half_norms` are the centroids, and `bounds` (relative, absolute, margin, margin_per_norm)
+tell how wrong real may be, all as in ``kmc_kernels.h``.
 """
 
 from cython.parallel cimport prange, threadid
@@ -37,9 +38,14 @@ cdef enum:
     # Partial centroid sums at most, and doubles that they may take together (32 MiB).
     MOST_PARTS = 32
     MOST_PARTIAL_DOUBLES = 1 << 22
+    TILE = _c.KMC_TILE
+    BLOCK = _c.KMC_BLOCK
+    PANEL = _c.KMC_PANEL
 
 PART_SIZE = PART
-ELKAN_BLOCK = _c.KMC_ELKAN_BLOCK
+TILE_POINTS = _c.KMC_TILE
+BLOCK_CENTROIDS = _c.KMC_BLOCK
+PANEL_CENTROIDS = _c.KMC_PANEL
 
 cdef const _c.kmc_kernels *kernels = _c.kmc_available(0)
 
@@ -88,102 +94,162 @@ cdef void *allocate(size_t count, size_t size) except NULL:
     return block
 
 
+def tile_points(
+    const point_t[:, ::1] points, const real_t[::1] origin, real_t[:, :, ::1] tiles, int num_threads
+):
+    """Points less `origin` (d,), transposed, and their lengths: OUT tiles (n / TILE, d + 1, TILE)."""
+    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], r
+    assert origin.shape[0] == d > 0 and tiles.shape[0] == n_ranges(n, TILE)
+    assert tiles.shape[1] == d + 1 and tiles.shape[2] == TILE
+    for r in prange(n_ranges(n, RANGE), nogil=True, schedule="static", num_threads=num_threads):
+        tile_range(points, origin, tiles, r * RANGE)
+
+
+cdef inline void tile_range(
+    const point_t[:, ::1] points, const real_t[::1] origin, real_t[:, :, ::1] tiles, Py_ssize_t start
+) noexcept nogil:
+    cdef Py_ssize_t n = range_size(start, RANGE, points.shape[0]), d = points.shape[1]
+    cdef real_t *tile = &tiles[start // TILE, 0, 0]
+    if point_t is uint8_t and real_t is float:
+        _c.kmc_tile_points_u8(&points[start, 0], n, d, &origin[0], tile)
+    elif point_t is float and real_t is float:
+        _c.kmc_tile_points_f32(&points[start, 0], n, d, &origin[0], tile)
+    elif point_t is double and real_t is double:
+        _c.kmc_tile_points_f64(&points[start, 0], n, d, &origin[0], tile)
+
+
+cdef inline _c.kmc_centroids_f32 single_centroids(
+    const double[:, ::1] exact, const float[:, ::1] transposed, const float[:, :, ::1] panels,
+    const float[::1] half_norms, const float[::1] bounds,
+) noexcept nogil:
+    cdef _c.kmc_centroids_f32 centroids
+    centroids.exact, centroids.transposed = &exact[0, 0], &transposed[0, 0]
+    centroids.panels, centroids.half_norms = &panels[0, 0, 0], &half_norms[0]
+    centroids.k, centroids.stride = exact.shape[0], transposed.shape[1]
+    centroids.relative, centroids.absolute = bounds[0], bounds[1]
+    centroids.margin, centroids.margin_per_norm = bounds[2], bounds[3]
+    return centroids
+
+
+cdef inline _c.kmc_centroids_f64 wide_centroids(
+    const double[:, ::1] exact, const double[:, ::1] transposed, const double[:, :, ::1] panels,
+    const double[::1] half_norms, const double[::1] bounds,
+) noexcept nogil:
+    cdef _c.kmc_centroids_f64 centroids
+    centroids.exact, centroids.transposed = &exact[0, 0], &transposed[0, 0]
+    centroids.panels, centroids.half_norms = &panels[0, 0, 0], &half_norms[0]
+    centroids.k, centroids.stride = exact.shape[0], transposed.shape[1]
+    centroids.relative, centroids.absolute = bounds[0], bounds[1]
+    centroids.margin, centroids.margin_per_norm = bounds[2], bounds[3]
+    return centroids
+
+
+cdef bint centroids_fit(
+    Py_ssize_t d, const double[:, ::1] exact, const real_t[:, ::1] transposed, const real_t[:, :, ::1] panels,
+    const real_t[::1] half_norms, const real_t[::1] bounds,
+):
+    """Whether the arrays that describe the centroids have the shapes of ``kmc_kernels.h``."""
+    cdef Py_ssize_t stride = transposed.shape[1]
+    return (
+        0 < exact.shape[0] <= stride and stride % BLOCK == 0 and exact.shape[1] == transposed.shape[0] == d > 0
+        and panels.shape[0] == stride // PANEL and panels.shape[1] == d and panels.shape[2] == PANEL
+        and half_norms.shape[0] == stride and bounds.shape[0] == 4
+    )
+
+
 def assign(
-    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] rounded,
-    double relative, double absolute, int32_t[::1] labels, int num_threads,
+    const point_t[:, ::1] points, const real_t[:, :, ::1] tiles, const double[:, ::1] exact,
+    const real_t[:, ::1] transposed, const real_t[:, :, ::1] panels, const real_t[::1] half_norms,
+    const real_t[::1] bounds, int32_t[::1] labels, int num_threads,
 ):
     """Nearest centroid of each point: OUT labels."""
-    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], r
-    assert exact.shape[0] == rounded.shape[0] > 0 and exact.shape[1] == rounded.shape[1] == d > 0
+    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], stride = transposed.shape[1], r
+    assert centroids_fit(d, exact, transposed, panels, half_norms, bounds)
+    assert tiles.shape[0] == n_ranges(n, TILE) and tiles.shape[1] == d + 1 and tiles.shape[2] == TILE
     assert labels.shape[0] == n
-    cdef real_t *tiles = <real_t *> allocate(num_threads * d * _c.KMC_TILE, sizeof(real_t))
+    cdef real_t *dist2 = <real_t *> allocate(num_threads * stride, sizeof(real_t))
     try:
         for r in prange(n_ranges(n, RANGE), nogil=True, schedule="static", num_threads=num_threads):
             assign_range(
-                points, exact, rounded, relative, absolute, tiles + threadid() * d * _c.KMC_TILE,
-                labels, r * RANGE,
+                points, tiles, exact, transposed, panels, half_norms, bounds,
+                dist2 + threadid() * stride, labels, r * RANGE,
             )
     finally:
-        free(tiles)
+        free(dist2)
 
 
 cdef inline void assign_range(
-    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] rounded,
-    double relative, double absolute, real_t *tile, int32_t[::1] labels, Py_ssize_t start,
+    const point_t[:, ::1] points, const real_t[:, :, ::1] tiles, const double[:, ::1] exact,
+    const real_t[:, ::1] transposed, const real_t[:, :, ::1] panels, const real_t[::1] half_norms,
+    const real_t[::1] bounds, real_t *dist2, int32_t[::1] labels, Py_ssize_t start,
 ) noexcept nogil:
     cdef Py_ssize_t n = range_size(start, RANGE, points.shape[0]), d = points.shape[1]
+    cdef const real_t *tile = &tiles[start // TILE, 0, 0]
     cdef _c.kmc_centroids_f32 single
     cdef _c.kmc_centroids_f64 wide
     if point_t is not double and real_t is float:
-        single.exact, single.rounded, single.k = &exact[0, 0], &rounded[0, 0], exact.shape[0]
-        single.relative, single.absolute = <float>relative, <float>absolute
+        single = single_centroids(exact, transposed, panels, half_norms, bounds)
         if point_t is uint8_t:
-            kernels.assign_u8(&points[start, 0], n, d, &single, tile, &labels[start])
+            kernels.assign_u8(&points[start, 0], n, d, tile, &single, dist2, &labels[start])
         else:
-            kernels.assign_f32(&points[start, 0], n, d, &single, tile, &labels[start])
+            kernels.assign_f32(&points[start, 0], n, d, tile, &single, dist2, &labels[start])
     elif point_t is double and real_t is double:
-        wide.exact, wide.rounded, wide.k = &exact[0, 0], &rounded[0, 0], exact.shape[0]
-        wide.relative, wide.absolute = relative, absolute
-        kernels.assign_f64(&points[start, 0], n, d, &wide, tile, &labels[start])
+        wide = wide_centroids(exact, transposed, panels, half_norms, bounds)
+        kernels.assign_f64(&points[start, 0], n, d, tile, &wide, dist2, &labels[start])
 
 
 def elkan_assign(
-    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] rounded,
-    double relative, double absolute, const real_t[:, ::1] transposed,
+    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] transposed,
+    const real_t[:, :, ::1] panels, const real_t[::1] half_norms, const real_t[::1] bounds,
     const real_t[:, ::1] half_distances, const real_t[::1] half_nearest,
     const real_t[::1] travelled, int32_t[::1] labels, real_t[::1] upper, real_t[:, ::1] lower,
     int num_threads,
 ):
     """Elkan's assignment: IN OUT labels, upper (n,), lower (n, stride); see ``kmc_kernels.h``."""
     cdef Py_ssize_t n = points.shape[0], k = exact.shape[0], stride = transposed.shape[1], r
-    assert k > 0 and rounded.shape[0] == k and exact.shape[1] == rounded.shape[1] == points.shape[1]
-    assert transposed.shape[0] == points.shape[1] > 0
-    assert stride % _c.KMC_ELKAN_BLOCK == 0 and stride >= k
+    assert centroids_fit(points.shape[1], exact, transposed, panels, half_norms, bounds)
     assert half_distances.shape[0] == half_nearest.shape[0] == k
     assert half_distances.shape[1] == travelled.shape[0] == lower.shape[1] == stride
     assert labels.shape[0] == upper.shape[0] == lower.shape[0] == n
-    for r in prange(n_ranges(n, RANGE), nogil=True, schedule="static", num_threads=num_threads):
-        elkan_range(
-            points, exact, rounded, relative, absolute, transposed, half_distances, half_nearest,
-            travelled, labels, upper, lower, r * RANGE,
-        )
+    cdef real_t *dist2 = <real_t *> allocate(num_threads * stride, sizeof(real_t))
+    try:
+        for r in prange(n_ranges(n, RANGE), nogil=True, schedule="static", num_threads=num_threads):
+            elkan_range(
+                points, exact, transposed, panels, half_norms, bounds, half_distances, half_nearest,
+                travelled, labels, upper, lower, dist2 + threadid() * stride, r * RANGE,
+            )
+    finally:
+        free(dist2)
 
 
 cdef inline void elkan_range(
-    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] rounded,
-    double relative, double absolute, const real_t[:, ::1] transposed,
+    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] transposed,
+    const real_t[:, :, ::1] panels, const real_t[::1] half_norms, const real_t[::1] bounds,
     const real_t[:, ::1] half_distances, const real_t[::1] half_nearest,
     const real_t[::1] travelled, int32_t[::1] labels, real_t[::1] upper, real_t[:, ::1] lower,
-    Py_ssize_t start,
+    real_t *dist2, Py_ssize_t start,
 ) noexcept nogil:
     cdef Py_ssize_t n = range_size(start, RANGE, points.shape[0]), d = points.shape[1]
     cdef _c.kmc_elkan_f32 single
     cdef _c.kmc_elkan_f64 wide
     if point_t is not double and real_t is float:
-        single.centroids.exact, single.centroids.rounded = &exact[0, 0], &rounded[0, 0]
-        single.centroids.k = exact.shape[0]
-        single.centroids.relative = <float>relative
-        single.centroids.absolute = <float>absolute
-        single.transposed, single.half_distances = &transposed[0, 0], &half_distances[0, 0]
+        single.centroids = single_centroids(exact, transposed, panels, half_norms, bounds)
+        single.half_distances = &half_distances[0, 0]
         single.half_nearest, single.travelled = &half_nearest[0], &travelled[0]
-        single.stride = travelled.shape[0]
         if point_t is uint8_t:
             kernels.elkan_u8(
-                &points[start, 0], n, d, &single, &labels[start], &upper[start], &lower[start, 0]
+                &points[start, 0], n, d, &single, &labels[start], &upper[start], &lower[start, 0], dist2
             )
         else:
             kernels.elkan_f32(
-                &points[start, 0], n, d, &single, &labels[start], &upper[start], &lower[start, 0]
+                &points[start, 0], n, d, &single, &labels[start], &upper[start], &lower[start, 0], dist2
             )
     elif point_t is double and real_t is double:
-        wide.centroids.exact, wide.centroids.rounded = &exact[0, 0], &rounded[0, 0]
-        wide.centroids.k = exact.shape[0]
-        wide.centroids.relative, wide.centroids.absolute = relative, absolute
-        wide.transposed, wide.half_distances = &transposed[0, 0], &half_distances[0, 0]
+        wide.centroids = wide_centroids(exact, transposed, panels, half_norms, bounds)
+        wide.half_distances = &half_distances[0, 0]
         wide.half_nearest, wide.travelled = &half_nearest[0], &travelled[0]
-        wide.stride = travelled.shape[0]
         kernels.elkan_f64(
-            &points[start, 0], n, d, &wide, &labels[start], &upper[start], &lower[start, 0]
+            &points[start, 0], n, d, &wide, &labels[start], &upper[start], &lower[start, 0], dist2
         )
 
 

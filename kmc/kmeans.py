@@ -33,6 +33,7 @@ MOST_DIMENSIONS = 4096
 MOST_CLUSTERS = 1 << 24  # labels travel in float32 lanes
 FRESH_EVERY = 16
 ELKAN_MOST_BYTES = 1 << 30
+POINTS_AT_ONCE = 1 << 18  # where there is one round only, so that a transposed copy stays small
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,36 +198,97 @@ def fit(
     return KMeansResult(centroids, labels, inertia, n_iter, converged)
 
 
+class _Centroids:
+    """The centroids of one round as the kernels want them: see ``kmc_kernels.h``.
+
+    Attributes
+    ----------
+    exact : ndarray (k, d) float64
+    transposed : ndarray (d, stride)
+        These and the following in the real type of the points.
+    panels : ndarray (stride / PANEL_CENTROIDS, d, PANEL_CENTROIDS)
+    half_norms : ndarray (stride,)
+    farthest : float
+        The greatest distance from the origin.
+    """
+
+    def __init__(self, exact: Centroids, origin: NDArray[Any]) -> None:
+        real, (k, d) = origin.dtype, exact.shape
+        stride = padded(k)
+        self.exact = exact
+        self.transposed = np.full((d, stride), np.inf, dtype=real)
+        self.half_norms = np.full(stride, np.inf, dtype=real)
+        from_origin = np.zeros((stride, d))
+        with np.errstate(over="ignore", invalid="ignore"):  # centroids that were given may be anywhere
+            self.transposed[:, :k] = exact.T
+            from_origin[:k] = origin - exact
+            half_norms = 0.5 * np.square(from_origin[:k]).sum(axis=1)
+            self.half_norms[:k] = half_norms
+            panels = from_origin.reshape(-1, _kernels.PANEL_CENTROIDS, d).transpose(0, 2, 1)
+            self.panels = np.ascontiguousarray(panels.astype(real))
+        self.farthest = float(np.sqrt(2 * half_norms.max()))
+
+
+def padded(k: int) -> int:
+    """Round k up to whole blocks of centroids."""
+    block = int(_kernels.BLOCK_CENTROIDS)
+    return -(-k // block) * block
+
+
 class _Assigner:
     """Finds the nearest centroid of every point by computing every distance ("lloyd").
 
     Distances are computed in the real type of the points first; see ``kmc_kernels.h`` for the definition that decides
-    where two are too close to call, and for the bounds of the error.
+    where two are too close to call.
     """
 
     def __init__(self, points: Points, centroids: Centroids, threads: int) -> None:
+        n, d = points.shape
         self._points = points
         self._threads = threads
         self._real = real_type(points)
-        epsilon = float(np.finfo(self._real).eps)
-        self._relative = (points.shape[1] + 16) * epsilon
         # Rounding a coordinate moves it by half an epsilon; underflow takes less than 1e-17 off a float32 distance.
+        epsilon = float(np.finfo(self._real).eps)
         largest = max(largest_coordinate(points), largest_coordinate(centroids))
-        self._absolute = 1e-152
-        if self._real == np.float32:
-            self._absolute = epsilon * largest * points.shape[1] ** 0.5 + 2e-17
+        self._relative = (d + 16) * epsilon
+        self._absolute = 1e-152 if self._real == np.float64 else epsilon * largest * d**0.5 + 2e-17
+        # Scores are the more precise the nearer the origin is to the points: any point near their middle will do.
+        self._origin = points[:: n // 1024 + 1].mean(axis=0, dtype=np.float64).astype(self._real)
+        self._farthest = 0.0
+        self._tiles = np.empty((0, d + 1, _kernels.TILE_POINTS), dtype=self._real)
+
+    def _tile(self) -> None:
+        """Transpose the points, once for all rounds: reading them across costs more than eight centroids."""
+        n, d = self._points.shape
+        self._tiles = np.empty((-(-n // _kernels.TILE_POINTS), d + 1, _kernels.TILE_POINTS), dtype=self._real)
+        _kernels.tile_points(self._points, self._origin, self._tiles, self._threads)
+        self._farthest = float(self._tiles[:, d].max())
+
+    def _bounds(self, centroids: _Centroids) -> NDArray[Any]:
+        """Give (relative, absolute, margin, margin_per_norm) of ``kmc_kernels.h``, rounded up.
+
+        With u the unit roundoff of real and w that of float64, x and c a point and a centroid less the origin: d + 1
+        multiply-adds, the rounding of both factors and the sum with the margin change a score by at most
+        (d + 10) u |x| |c| + (d + 8) u |c|^2; half the definition's own error is at most
+        (d + 2) w (|x|^2 / 2 + |x| |c| + |c|^2 / 2). Two scores are compared, and products may underflow.
+        """
+        d, real = self._points.shape[1], np.finfo(self._real)
+        tiny, u, w = d * float(real.smallest_subnormal), 0.5 * float(real.eps), 2.0**-53
+        per_norm = (d + 10) * u * centroids.farthest + (d + 2) * w * (0.5 * self._farthest + centroids.farthest)
+        margin = ((d + 8) * u + (d + 2) * w) * centroids.farthest**2
+        bounds = [self._relative, self._absolute, 2.02 * margin + 6 * tiny, 2.02 * per_norm + 2 * tiny]
+        with np.errstate(over="ignore"):
+            return np.nextafter(np.array(bounds, dtype=self._real), self._real.type(np.inf))
 
     def assign(self, centroids: Centroids, labels: Labels) -> None:
         """OUT labels (n,); IN too, as they were the last time."""
+        if not len(self._tiles):
+            self._tile()
+        known = _Centroids(centroids, self._origin)
         _kernels.assign(
-            self._points,
-            centroids,
-            centroids.astype(self._real),
-            self._relative,
-            self._absolute,
-            labels,
-            self._threads,
-        )
+            self._points, self._tiles, known.exact, known.transposed, known.panels, known.half_norms,
+            self._bounds(known), labels, self._threads,
+        )  # fmt: skip
 
     def centroids_moved(self, old: Centroids, new: Centroids) -> None:
         """Tell that the centroids are elsewhere."""
@@ -246,20 +308,17 @@ class _Elkan(_Assigner):
 
     def __init__(self, points: Points, centroids: Centroids, threads: int) -> None:
         super().__init__(points, centroids, threads)
-        n, block = len(points), _kernels.ELKAN_BLOCK
-        self._stride = -(-len(centroids) // block) * block
-        self._travelled = np.zeros(self._stride, dtype=self._real)
+        n, stride = len(points), padded(len(centroids))
+        self._travelled = np.zeros(stride, dtype=self._real)
         self._upper = np.full(n, np.inf, dtype=self._real)
-        self._lower = np.zeros((n, self._stride), dtype=self._real)
+        self._lower = np.zeros((n, stride), dtype=self._real)
 
     def assign(self, centroids: Centroids, labels: Labels) -> None:
-        k, d = centroids.shape
-        transposed = np.full((d, self._stride), np.inf, dtype=self._real)
-        transposed[:, :k] = centroids.T
-        half = np.full((k, self._stride), np.inf, dtype=self._real)
-        half[:, :k] = self._half_distances(centroids)
+        known = _Centroids(centroids, self._origin)
+        half = np.full((len(centroids), len(self._travelled)), np.inf, dtype=self._real)
+        half[:, : len(centroids)] = self._half_distances(centroids)
         _kernels.elkan_assign(
-            self._points, centroids, centroids.astype(self._real), self._relative, self._absolute, transposed, half,
+            self._points, known.exact, known.transposed, known.panels, known.half_norms, self._bounds(known), half,
             half.min(axis=1), self._travelled, labels, self._upper, self._lower, self._threads,
         )  # fmt: skip
 
@@ -408,7 +467,9 @@ def nearest_centroids(points: Points, centroids: Centroids, threads: int) -> Lab
     """Give the index (n,) of the nearest of centroids (k, d) to each of points (n, d)."""
     labels = np.empty(len(points), dtype=np.int32)
     threads = _threads.for_work(threads, points.size * len(centroids))
-    _Assigner(points, centroids, threads).assign(centroids, labels)
+    for start in range(0, len(points), POINTS_AT_ONCE):
+        part = slice(start, start + POINTS_AT_ONCE)
+        _Assigner(points[part], centroids, threads).assign(centroids, labels[part])
     return labels
 
 

@@ -1,4 +1,4 @@
-/* Brute-force assignment of a range of points: transpose a tile, then tile.inc.h. Contracts in kmc_kernels.h. */
+/* Brute-force assignment of a range of points, and distances. Contracts in kmc_kernels.h. */
 
 /* Lanes past the last point repeat it, so that none computes with garbage. */
 static void POINT_NAME(load_tile)(const POINT *points, ptrdiff_t n, ptrdiff_t d, REAL *tile) {
@@ -8,18 +8,16 @@ static void POINT_NAME(load_tile)(const POINT *points, ptrdiff_t n, ptrdiff_t d,
   }
 }
 
-static void POINT_NAME(assign)(const POINT *points, ptrdiff_t n, ptrdiff_t d, const NAME(kmc_centroids) * centroids,
-                               REAL *tile, int32_t *labels) {
+static void POINT_NAME(assign)(const POINT *points, ptrdiff_t n, ptrdiff_t d, const REAL *tiles,
+                               const NAME(kmc_centroids) * centroids, REAL *dist2, int32_t *labels) {
   REAL tile_labels[KMC_TILE];
-  double dist2;
-  for (ptrdiff_t start = 0; start < n; start += KMC_TILE) {
-    const ptrdiff_t count = n - start < KMC_TILE ? n - start : KMC_TILE;
-    POINT_NAME(load_tile)(points + start * d, count, d, tile);
-    NAME(assign_tile)(tile, d, centroids, tile_labels);
-    for (ptrdiff_t i = start; i < start + count; i++) {
+  double nearest;
+  for (ptrdiff_t start = 0; start < n; start += KMC_TILE, tiles += (d + 1) * KMC_TILE) {
+    const ptrdiff_t end = n - start < KMC_TILE ? n : start + KMC_TILE;
+    NAME(assign_tile)(tiles, d, centroids, tile_labels);
+    for (ptrdiff_t i = start; i < end; i++) {
       const REAL label = tile_labels[i - start];
-      labels[i] = label >= 0 ? (int32_t)label
-                             : POINT_NAME(kmc_nearest)(points + i * d, d, centroids->exact, centroids->k, &dist2);
+      labels[i] = label >= 0 ? (int32_t)label : POINT_NAME(settle)(points + i * d, d, centroids, dist2, &nearest);
     }
   }
 }

@@ -6,6 +6,7 @@
 
 #define POINT uint8_t
 #define POINT_NAME(word) word##_u8
+#include "block.inc.h"
 #include "assign.inc.h"
 #include "elkan.inc.h"
 #undef POINT
@@ -13,12 +14,12 @@
 
 #define POINT float
 #define POINT_NAME(word) word##_f32
+#include "block.inc.h"
 #include "assign.inc.h"
 #include "elkan.inc.h"
 #undef POINT
 #undef POINT_NAME
 
-#undef IS_EXACT
 #undef REAL
 #undef V
 #undef NAME
@@ -30,12 +31,12 @@
 
 #define POINT double
 #define POINT_NAME(word) word##_f64
+#include "block.inc.h"
 #include "assign.inc.h"
 #include "elkan.inc.h"
 #undef POINT
 #undef POINT_NAME
 
-#undef IS_EXACT
 #undef REAL
 #undef V
 #undef NAME
