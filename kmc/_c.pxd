@@ -54,15 +54,6 @@ cdef extern from "kmc_kernels.h" nogil:
         void (*assign_f64)(
             const double *, size, size, const double *, const kmc_centroids_f64 *, double *, int32_t *
         ) noexcept nogil
-        void (*distances_u8)(
-            const uint8_t *, size, size, const float *, size, float *, float *, size
-        ) noexcept nogil
-        void (*distances_f32)(
-            const float *, size, size, const float *, size, float *, float *, size
-        ) noexcept nogil
-        void (*distances_f64)(
-            const double *, size, size, const double *, size, double *, double *, size
-        ) noexcept nogil
         void (*elkan_u8)(
             const uint8_t *, size, size, const kmc_elkan_f32 *, int32_t *, float *, float *, float *
         ) noexcept nogil
@@ -71,6 +62,12 @@ cdef extern from "kmc_kernels.h" nogil:
         ) noexcept nogil
         void (*elkan_f64)(
             const double *, size, size, const kmc_elkan_f64 *, int32_t *, double *, double *, double *
+        ) noexcept nogil
+        void (*distances_f32)(
+            const float *, size, size, const float *, size, const float *, float *, size
+        ) noexcept nogil
+        void (*distances_f64)(
+            const double *, size, size, const double *, size, const double *, double *, size
         ) noexcept nogil
 
     const kmc_kernels *kmc_available(int index)
@@ -96,8 +93,6 @@ cdef extern from "kmc_kernels.h" nogil:
     )
     double kmc_weighted_sum_f32(const float *, const double *, size)
     double kmc_weighted_sum_f64(const double *, const double *, size)
-    double kmc_capped_sum_f32(const float *, const float *, const double *, size)
-    double kmc_capped_sum_f64(const double *, const double *, const double *, size)
 
 
 cdef extern from "color_keys.h" nogil:

@@ -284,15 +284,18 @@ def update(
     assert new_labels.shape[0] == n and sums.shape[1] == d and weight_sums.shape[0] == k
     assert weights is None or weights.shape[0] == n
     assert old_labels is None or old_labels.shape[0] == n
-    cdef Py_ssize_t affordable = max(1, MOST_PARTIAL_DOUBLES // stride)
-    cdef Py_ssize_t n_parts = min(n_ranges(n, PART), min(<Py_ssize_t>MOST_PARTS, affordable))
-    cdef Py_ssize_t part_size = n_ranges(n, n_parts), part, cell, moved = 0
+    cdef Py_ssize_t moved = n if old_labels is None else count_moved(old_labels, new_labels)
+    if moved == 0:
+        return 0
+    cdef Py_ssize_t affordable = min(MOST_PARTIAL_DOUBLES // stride, moved // k)  # a part costs as much as k moves
+    cdef Py_ssize_t n_parts = max(1, min(n_ranges(n, PART), min(<Py_ssize_t>MOST_PARTS, affordable)))
+    cdef Py_ssize_t part_size = n_ranges(n, n_parts), part, cell
     cdef double *partial = <double *> calloc(n_parts * stride, sizeof(double))
     if partial == NULL:
         raise MemoryError(f"kmc needs {n_parts * stride * sizeof(double)} bytes for partial sums")
     try:
         for part in prange(n_parts, nogil=True, schedule="static", num_threads=num_threads):
-            moved += update_part(
+            update_part(
                 points, weights, old_labels, new_labels, part * part_size, part_size, k,
                 partial + part * stride,
             )
@@ -303,6 +306,13 @@ def update(
                 weight_sums[cell] += partial[part * stride + k * d + cell]
     finally:
         free(partial)
+    return moved
+
+
+cdef Py_ssize_t count_moved(const int32_t[::1] old_labels, const int32_t[::1] new_labels) noexcept nogil:
+    cdef Py_ssize_t i, moved = 0
+    for i in range(old_labels.shape[0]):
+        moved += old_labels[i] != new_labels[i]
     return moved
 
 
@@ -333,6 +343,19 @@ cdef inline Py_ssize_t update_part(
         )
 
 
+cdef inline double weighted_sum(
+    const real_t *values, const double[::1] weights, Py_ssize_t start, Py_ssize_t n
+) noexcept nogil:
+    """Sum of weights[start:start + n] * values[:n]."""
+    cdef const double *weight = NULL
+    if weights is not None:
+        weight = &weights[start]
+    if real_t is float:
+        return _c.kmc_weighted_sum_f32(values, weight, n)
+    else:
+        return _c.kmc_weighted_sum_f64(values, weight, n)
+
+
 def weighted_sums(
     const real_t[::1] values, const double[::1] weights, double[::1] part_sums, int num_threads
 ):
@@ -340,125 +363,39 @@ def weighted_sums(
     cdef Py_ssize_t n = values.shape[0], part
     assert part_sums.shape[0] == n_ranges(n, PART) and (weights is None or weights.shape[0] == n)
     for part in prange(n_ranges(n, PART), nogil=True, schedule="static", num_threads=num_threads):
-        part_sums[part] = weighted_sum_part(values, weights, part * PART)
-
-
-cdef inline double weighted_sum_part(
-    const real_t[::1] values, const double[::1] weights, Py_ssize_t start
-) noexcept nogil:
-    cdef Py_ssize_t n = range_size(start, PART, values.shape[0])
-    cdef const double *weight = NULL
-    if weights is not None:
-        weight = &weights[start]
-    if real_t is float:
-        return _c.kmc_weighted_sum_f32(&values[start], weight, n)
-    else:
-        return _c.kmc_weighted_sum_f64(&values[start], weight, n)
-
-
-cdef inline void distances_range(
-    const point_t *points, Py_ssize_t n, Py_ssize_t d, const real_t *centroids, Py_ssize_t m,
-    real_t *tile, real_t *dist2, Py_ssize_t stride,
-) noexcept nogil:
-    if point_t is uint8_t and real_t is float:
-        kernels.distances_u8(points, n, d, centroids, m, tile, dist2, stride)
-    elif point_t is float and real_t is float:
-        kernels.distances_f32(points, n, d, centroids, m, tile, dist2, stride)
-    elif point_t is double and real_t is double:
-        kernels.distances_f64(points, n, d, centroids, m, tile, dist2, stride)
+        part_sums[part] = weighted_sum(&values[part * PART], weights, part * PART, range_size(part * PART, PART, n))
 
 
 def distances(
-    const point_t[:, ::1] points, const real_t[:, ::1] centroids, real_t[:, ::1] dist2,
-    int num_threads,
+    const real_t[:, :, ::1] tiles, const real_t[:, ::1] centroids, const real_t[::1] most,
+    const double[::1] weights, real_t[:, ::1] dist2, double[:, ::1] part_sums, int num_threads,
 ):
-    """All squared distances, in real: OUT dist2 (k, n)."""
-    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], k = centroids.shape[0], r, start
-    assert centroids.shape[1] == d > 0 and dist2.shape[0] == k and dist2.shape[1] == n
-    cdef real_t *tiles = <real_t *> allocate(num_threads * d * _c.KMC_TILE, sizeof(real_t))
-    try:
-        for r in prange(n_ranges(n, RANGE), nogil=True, schedule="static", num_threads=num_threads):
-            start = r * RANGE
-            distances_range(
-                &points[start, 0], range_size(start, RANGE, n), d, &centroids[0, 0], k,
-                tiles + threadid() * d * _c.KMC_TILE, &dist2[0, start], n,
-            )
-    finally:
-        free(tiles)
+    """Squared distances, at most `most` (n,): OUT dist2 (m, n) and their weighted sums (parts, m).
 
-
-def candidate_potentials(
-    const point_t[:, ::1] points, const real_t[:, ::1] candidates, const real_t[::1] closest,
-    const double[::1] weights, double[:, ::1] potentials, int num_threads,
-):
-    """What each candidate would leave of k-means++'s potential: OUT potentials (parts, m).
-
-    A row is one run of PART_SIZE points: the sums of weight * min(closest, squared distance).
+    IN centroids (m, d) less the origin of the tiles. A row of `part_sums` is one run of PART_SIZE points.
     """
-    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], m = candidates.shape[0], part
-    assert candidates.shape[1] == d > 0 and closest.shape[0] == n
+    cdef Py_ssize_t n = most.shape[0], d = centroids.shape[1], m = centroids.shape[0], part
+    assert tiles.shape[0] == n_ranges(n, TILE) and tiles.shape[1] == d + 1 and tiles.shape[2] == TILE
+    assert d > 0 and m > 0 and dist2.shape[0] == m and dist2.shape[1] == n
+    assert part_sums.shape[0] == n_ranges(n, PART) and part_sums.shape[1] == m
     assert weights is None or weights.shape[0] == n
-    assert potentials.shape[0] == n_ranges(n, PART) and potentials.shape[1] == m
-    cdef Py_ssize_t scratch_size = d * _c.KMC_TILE + m * PART
-    cdef real_t *scratch = <real_t *> allocate(num_threads * scratch_size, sizeof(real_t))
-    try:
-        for part in prange(n_ranges(n, PART), nogil=True, schedule="static", num_threads=num_threads):
-            potentials_part(
-                points, candidates, closest, weights, part * PART,
-                scratch + threadid() * scratch_size, &potentials[part, 0],
-            )
-    finally:
-        free(scratch)
+    for part in prange(n_ranges(n, PART), nogil=True, schedule="static", num_threads=num_threads):
+        distances_part(tiles, centroids, most, weights, dist2, part * PART, &part_sums[part, 0])
 
 
-cdef inline void potentials_part(
-    const point_t[:, ::1] points, const real_t[:, ::1] candidates, const real_t[::1] closest,
-    const double[::1] weights, Py_ssize_t start, real_t *scratch, double *potentials,
+cdef inline void distances_part(
+    const real_t[:, :, ::1] tiles, const real_t[:, ::1] centroids, const real_t[::1] most,
+    const double[::1] weights, real_t[:, ::1] dist2, Py_ssize_t start, double *sums,
 ) noexcept nogil:
-    cdef Py_ssize_t n = range_size(start, PART, points.shape[0]), d = points.shape[1]
-    cdef Py_ssize_t m = candidates.shape[0], j
-    cdef real_t *dist2 = scratch + d * _c.KMC_TILE
-    cdef const double *weight = NULL
-    if weights is not None:
-        weight = &weights[start]
-    distances_range(&points[start, 0], n, d, &candidates[0, 0], m, scratch, dist2, PART)
+    cdef Py_ssize_t stride = most.shape[0], n = range_size(start, PART, stride)
+    cdef Py_ssize_t d = centroids.shape[1], m = centroids.shape[0], j
+    cdef const real_t *tile = &tiles[start // TILE, 0, 0]
+    if real_t is float:
+        kernels.distances_f32(tile, n, d, &centroids[0, 0], m, &most[start], &dist2[0, start], stride)
+    else:
+        kernels.distances_f64(tile, n, d, &centroids[0, 0], m, &most[start], &dist2[0, start], stride)
     for j in range(m):
-        if real_t is float:
-            potentials[j] = _c.kmc_capped_sum_f32(dist2 + j * PART, &closest[start], weight, n)
-        else:
-            potentials[j] = _c.kmc_capped_sum_f64(dist2 + j * PART, &closest[start], weight, n)
-
-
-def lower_closest(
-    const point_t[:, ::1] points, const real_t[:, ::1] centroid, real_t[::1] closest,
-    const double[::1] weights, double[::1] part_sums, int num_threads,
-):
-    """One more centroid (1, d) of k-means++: IN OUT closest (n,); OUT their ``weighted_sums``."""
-    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], part
-    assert centroid.shape[0] == 1 and centroid.shape[1] == d > 0 and closest.shape[0] == n
-    assert part_sums.shape[0] == n_ranges(n, PART) and (weights is None or weights.shape[0] == n)
-    cdef Py_ssize_t scratch_size = d * _c.KMC_TILE + PART
-    cdef real_t *scratch = <real_t *> allocate(num_threads * scratch_size, sizeof(real_t))
-    try:
-        for part in prange(n_ranges(n, PART), nogil=True, schedule="static", num_threads=num_threads):
-            part_sums[part] = lower_part(
-                points, centroid, closest, weights, part * PART,
-                scratch + threadid() * scratch_size,
-            )
-    finally:
-        free(scratch)
-
-
-cdef inline double lower_part(
-    const point_t[:, ::1] points, const real_t[:, ::1] centroid, real_t[::1] closest,
-    const double[::1] weights, Py_ssize_t start, real_t *scratch,
-) noexcept nogil:
-    cdef Py_ssize_t n = range_size(start, PART, points.shape[0]), d = points.shape[1], i
-    cdef real_t *dist2 = scratch + d * _c.KMC_TILE
-    distances_range(&points[start, 0], n, d, &centroid[0, 0], 1, scratch, dist2, PART)
-    for i in range(n):
-        closest[start + i] = min(closest[start + i], dist2[i])
-    return weighted_sum_part(closest, weights, start)
+        sums[j] = weighted_sum(&dist2[j, start], weights, start, n)
 
 
 include "_colors.pxi"

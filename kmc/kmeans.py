@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc import _kernels, _threads
+from kmc._tiles import Tiles, middle, real_type
 from kmc._validate import choice, real_array, real_number, whole_number
 from kmc.errors import KmcTypeError, KmcValueError
-from kmc.seeding import RandomStream, kmeans_plus_plus, random_points, real_type
+from kmc.seeding import RandomStream, kmeans_plus_plus, random_points
 
 __all__ = ["KMeansResult", "kmeans"]
 
@@ -252,17 +253,15 @@ class _Assigner:
         largest = max(largest_coordinate(points), largest_coordinate(centroids))
         self._relative = (d + 16) * epsilon
         self._absolute = 1e-152 if self._real == np.float64 else epsilon * largest * d**0.5 + 2e-17
-        # Scores are the more precise the nearer the origin is to the points: any point near their middle will do.
-        self._origin = points[:: n // 1024 + 1].mean(axis=0, dtype=np.float64).astype(self._real)
+        self._origin = middle(points)
+        self._tiles: Tiles | None = None
         self._farthest = 0.0
-        self._tiles = np.empty((0, d + 1, _kernels.TILE_POINTS), dtype=self._real)
 
-    def _tile(self) -> None:
-        """Transpose the points, once for all rounds: reading them across costs more than eight centroids."""
-        n, d = self._points.shape
-        self._tiles = np.empty((-(-n // _kernels.TILE_POINTS), d + 1, _kernels.TILE_POINTS), dtype=self._real)
-        _kernels.tile_points(self._points, self._origin, self._tiles, self._threads)
-        self._farthest = float(self._tiles[:, d].max())
+    def _tiled(self) -> Tiles:
+        if self._tiles is None:
+            self._tiles = Tiles(self._points, self._origin, self._threads)
+            self._farthest = self._tiles.farthest
+        return self._tiles
 
     def _bounds(self, centroids: _Centroids) -> NDArray[Any]:
         """Give (relative, absolute, margin, margin_per_norm) of ``kmc_kernels.h``, rounded up.
@@ -282,11 +281,10 @@ class _Assigner:
 
     def assign(self, centroids: Centroids, labels: Labels) -> None:
         """OUT labels (n,); IN too, as they were the last time."""
-        if not len(self._tiles):
-            self._tile()
+        tiles = self._tiled()
         known = _Centroids(centroids, self._origin)
         _kernels.assign(
-            self._points, self._tiles, known.exact, known.transposed, known.panels, known.half_norms,
+            self._points, tiles.array, known.exact, known.transposed, known.panels, known.half_norms,
             self._bounds(known), labels, self._threads,
         )  # fmt: skip
 
@@ -324,8 +322,10 @@ class _Elkan(_Assigner):
 
     def _half_distances(self, centroids: Centroids) -> NDArray[np.float64]:
         """Half the distances between centroids (k, k), rounded down; infinite from each to itself."""
-        dist2 = np.empty((len(centroids), len(centroids)))
-        _kernels.distances(centroids, centroids, dist2, self._threads)
+        k, d = centroids.shape
+        tiles = Tiles(centroids, np.zeros(d), self._threads)
+        dist2, unused = np.empty((k, k)), np.empty((-(-k // _kernels.PART_SIZE), k))
+        _kernels.distances(tiles.array, centroids, np.full(k, np.inf), None, dist2, unused, self._threads)
         half: NDArray[np.float64] = np.sqrt(dist2, out=dist2)
         half *= 0.5 * (1 - 2 * self._relative)
         np.fill_diagonal(half, np.inf)

@@ -1,5 +1,5 @@
 /* Distances of one point to a block of centroids, which lie in lanes, and the labels that they settle. */
-#define IS_EXACT (sizeof(POINT) == sizeof(double)) /* then real is the arithmetic of the definition */
+#define IS_EXACT (sizeof(POINT) == sizeof(double))                  /* then real is the arithmetic of the definition */
 #define ROUNDING (sizeof(REAL) == 4 ? (REAL)4.8e-7 : (REAL)8.9e-16) /* 4 epsilon, for the bounds' own arithmetic */
 
 /* OUT sums: squared distances to the KMC_BLOCK centroids from `first` on. */

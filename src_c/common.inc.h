@@ -1,4 +1,5 @@
-/* Included by common.c for each type of points, POINT, with the arithmetic that is tried first, REAL, and NAME(word). Contracts in kmc_kernels.h. */
+/* Included by common.c for each type of points, POINT, with the arithmetic that is tried first, REAL, and NAME(word).
+ * Contracts in kmc_kernels.h. */
 
 double NAME(kmc_dist2)(const POINT *point, const double *centroid, ptrdiff_t d) {
   double sum = 0;

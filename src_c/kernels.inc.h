@@ -43,6 +43,5 @@
 
 extern const kmc_kernels KMC_TABLE;
 const kmc_kernels KMC_TABLE = {
-    KMC_NAME,      assign_u8, distances_u8, elkan_u8,      assign_f32,
-    distances_f32, elkan_f32, assign_f64,   distances_f64, elkan_f64,
+    KMC_NAME, assign_u8, elkan_u8, assign_f32, elkan_f32, assign_f64, elkan_f64, distances_f32, distances_f64,
 };

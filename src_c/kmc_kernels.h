@@ -27,27 +27,27 @@
 /* Centroids whose scores are computed together. */
 #define KMC_PANEL 8
 
-#define KMC_DECLARE_CENTROIDS(real, suffix)                                                                          \
-  /* k <= 2^24 centroids. `stride` is k rounded up to KMC_BLOCK.                                                     \
-   *                                                                                                                 \
-   * A distance computed from differences in real may be off by `relative` times itself and by `absolute`, which     \
-   * counts for both of two distances that are compared. Of two scores, the lower is the nearer centroid's if they   \
-   * are more than `margin` + `margin_per_norm` * |point - origin| apart. */                                         \
-  typedef struct {                                                                                                   \
-    const double *exact;    /* (k, d) */                                                                             \
-    const real *transposed; /* (d, stride): the same in real, one column each; infinite in the padding */            \
-    const real *panels;     /* (stride / KMC_PANEL, d, KMC_PANEL): origin less centroid; 0 in the padding */         \
-    const real *half_norms; /* (stride): half of |centroid - origin|^2; infinite in the padding */                   \
-    ptrdiff_t k, stride;                                                                                             \
-    real relative, absolute, margin, margin_per_norm;                                                                \
-  } kmc_centroids_##suffix;                                                                                          \
-                                                                                                                     \
-  /* What Elkan's assignment knows besides. In the padding `half_distances` are infinite and `travelled` is 0. */    \
-  typedef struct {                                                                                                   \
-    kmc_centroids_##suffix centroids;                                                                                \
-    const real *half_distances; /* (k, stride): at most half the distance of two centroids; infinite to itself */    \
-    const real *half_nearest;   /* (k): at most half the distance to the nearest other centroid */                   \
-    const real *travelled;      /* (stride): at least how far each has moved since the start, in all */              \
+#define KMC_DECLARE_CENTROIDS(real, suffix)                                                                        \
+  /* k <= 2^24 centroids. `stride` is k rounded up to KMC_BLOCK.                                                   \
+   *                                                                                                               \
+   * A distance computed from differences in real may be off by `relative` times itself and by `absolute`, which   \
+   * counts for both of two distances that are compared. Of two scores, the lower is the nearer centroid's if they \
+   * are more than `margin` + `margin_per_norm` * |point - origin| apart. */                                       \
+  typedef struct {                                                                                                 \
+    const double *exact;    /* (k, d) */                                                                           \
+    const real *transposed; /* (d, stride): the same in real, one column each; infinite in the padding */          \
+    const real *panels;     /* (stride / KMC_PANEL, d, KMC_PANEL): origin less centroid; 0 in the padding */       \
+    const real *half_norms; /* (stride): half of |centroid - origin|^2; infinite in the padding */                 \
+    ptrdiff_t k, stride;                                                                                           \
+    real relative, absolute, margin, margin_per_norm;                                                              \
+  } kmc_centroids_##suffix;                                                                                        \
+                                                                                                                   \
+  /* What Elkan's assignment knows besides. In the padding `half_distances` are infinite and `travelled` is 0. */  \
+  typedef struct {                                                                                                 \
+    kmc_centroids_##suffix centroids;                                                                              \
+    const real *half_distances; /* (k, stride): at most half the distance of two centroids; infinite to itself */  \
+    const real *half_nearest;   /* (k): at most half the distance to the nearest other centroid */                 \
+    const real *travelled;      /* (stride): at least how far each has moved since the start, in all */            \
   } kmc_elkan_##suffix;
 
 KMC_DECLARE_CENTROIDS(float, f32)
@@ -56,26 +56,34 @@ KMC_DECLARE_CENTROIDS(double, f64)
 /* For each type of points (T) with the arithmetic that is tried first (real, suffix):
  *
  * assign        nearest centroid of each point. IN tiles, from tile_points; SCRATCH dist2 (stride); OUT labels (n).
- * distances     squared distances, in real. IN centroids (m, d); SCRATCH tile (d, KMC_TILE); OUT dist2 (m, out_stride
- *               >= n): row j holds those to centroids[j].
  * elkan         nearest centroid, skipping those that the triangle inequality rules out (Elkan 2003).
  *               IN OUT labels (n); upper (n): bound on the distance to the own centroid less that centroid's
  *               `travelled`; lower (n, stride): bounds on the distance to each plus its `travelled`. SCRATCH dist2
  *               (stride). First round: labels 0, upper +infinity, lower 0. Gives the labels of assign.
+ *
+ * And for each real:
+ *
+ * distances     squared distances, in real. IN tiles of n points, from tile_points; centroids (m, d) less the same
+ *               origin; most (n); OUT dist2 (m, out_stride >= n): row j holds those to centroids[j], or `most` where
+ *               that is less.
  */
-#define KMC_DECLARE_KERNELS(T, real, points_suffix, suffix)                                                          \
-  void (*assign_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const real *tiles,                       \
-                                 const kmc_centroids_##suffix *centroids, real *dist2, int32_t *labels);             \
-  void (*distances_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const real *centroids, ptrdiff_t m,   \
-                                    real *tile, real *dist2, ptrdiff_t out_stride);                                  \
-  void (*elkan_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const kmc_elkan_##suffix *known,          \
+#define KMC_DECLARE_KERNELS(T, real, points_suffix, suffix)                                                 \
+  void (*assign_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const real *tiles,              \
+                                 const kmc_centroids_##suffix *centroids, real *dist2, int32_t *labels);    \
+  void (*elkan_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const kmc_elkan_##suffix *known, \
                                 int32_t *labels, real *upper, real *lower, real *dist2);
+
+#define KMC_DECLARE_DISTANCES(real, suffix)                                                                   \
+  void (*distances_##suffix)(const real *tiles, ptrdiff_t n, ptrdiff_t d, const real *centroids, ptrdiff_t m, \
+                             const real *most, real *dist2, ptrdiff_t out_stride);
 
 typedef struct {
   const char *name;
   KMC_DECLARE_KERNELS(uint8_t, float, u8, f32)
   KMC_DECLARE_KERNELS(float, float, f32, f32)
   KMC_DECLARE_KERNELS(double, double, f64, f64)
+  KMC_DECLARE_DISTANCES(float, f32)
+  KMC_DECLARE_DISTANCES(double, f64)
 } kmc_kernels;
 
 /* Kernels that need no vectors of their own: the same code serves every instruction set.
@@ -88,13 +96,13 @@ typedef struct {
  *              sums of the old cluster and join those of the new one. old_labels NULL: every point joins. weights NULL:
  *              each is 1. IN OUT sums (k, d), weight_sums (k). Returns how many points changed.
  */
-#define KMC_DECLARE_COMMON(T, real, suffix)                                                                       \
-  double kmc_dist2_##suffix(const T *point, const double *centroid, ptrdiff_t d);                                 \
-  void kmc_tile_points_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const real *origin, real *tiles);      \
-  void kmc_own_dist2_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *centroids,                 \
-                              const int32_t *labels, double *dist2);                                              \
-  ptrdiff_t kmc_update_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *weights,                 \
-                                const int32_t *old_labels, const int32_t *new_labels, double *sums,               \
+#define KMC_DECLARE_COMMON(T, real, suffix)                                                                  \
+  double kmc_dist2_##suffix(const T *point, const double *centroid, ptrdiff_t d);                            \
+  void kmc_tile_points_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const real *origin, real *tiles); \
+  void kmc_own_dist2_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *centroids,            \
+                              const int32_t *labels, double *dist2);                                         \
+  ptrdiff_t kmc_update_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *weights,            \
+                                const int32_t *old_labels, const int32_t *new_labels, double *sums,          \
                                 double *weight_sums);
 
 KMC_DECLARE_COMMON(uint8_t, float, u8)
@@ -105,10 +113,6 @@ KMC_DECLARE_COMMON(double, double, f64)
  * weights NULL: each is 1. */
 double kmc_weighted_sum_f32(const float *values, const double *weights, ptrdiff_t n);
 double kmc_weighted_sum_f64(const double *values, const double *weights, ptrdiff_t n);
-
-/* Sum of weights[i] * min(values[i], cap[i]), in the same order: the potential of k-means++. */
-double kmc_capped_sum_f32(const float *values, const float *cap, const double *weights, ptrdiff_t n);
-double kmc_capped_sum_f64(const double *values, const double *cap, const double *weights, ptrdiff_t n);
 
 /* dispatch.c: the tables that this build has and this processor can run, best first; NULL past the last. */
 const kmc_kernels *kmc_available(int index);

@@ -1,4 +1,5 @@
-/* Vector vocabulary, AVX2 with FMA. Skylake and Zen: add, sub, mul 4 cycles, two a cycle; blendv 2 cycles, one a cycle. */
+/* Vector vocabulary, AVX2 with FMA. Skylake and Zen: add, sub, mul 4 cycles, two a cycle; blendv 2 cycles, one a cycle.
+ */
 #include <immintrin.h>
 
 #define KMC_NAME "avx2"

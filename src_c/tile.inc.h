@@ -63,18 +63,56 @@ static void NAME(assign_tile)(const REAL *tile, ptrdiff_t d, const NAME(kmc_cent
   }
 }
 
-/* OUT dist2 (KMC_TILE): squared distances to one centroid. */
-static inline void NAME(distances_tile)(const REAL *tile, ptrdiff_t d, const REAL *centroid, REAL *dist2) {
-  for (int p = 0; p < KMC_TILE; p += STEP) {
-    V() sum0 = V(_set1)(0), sum1 = V(_set1)(0);
-    for (ptrdiff_t t = 0; t < d; t++) {
-      const V() diff0 = V(_sub)(V(_load)(tile + t * KMC_TILE + p), V(_set1)(centroid[t]));
-      const V() diff1 = V(_sub)(V(_load)(tile + t * KMC_TILE + p + V(_lanes)), V(_set1)(centroid[t]));
-      sum0 = V(_add)(sum0, V(_mul)(diff0, diff0));
-      sum1 = V(_add)(sum1, V(_mul)(diff1, diff1));
+/* OUT dist2[c][0..1] of `m` <= 4 centroids (rows of d) for the two vectors of points at `tile`. */
+static inline void NAME(tile_dist2)(const REAL *tile, ptrdiff_t d, const REAL *centroids, int m, V() dist2[4][2]) {
+  for (int c = 0; c < m; c++) dist2[c][0] = dist2[c][1] = V(_set1)(0);
+  for (ptrdiff_t t = 0; t < d; t++) {
+    const V() x0 = V(_load)(tile + t * KMC_TILE);
+    const V() x1 = V(_load)(tile + t * KMC_TILE + V(_lanes));
+    for (int c = 0; c < m; c++) {
+      const V() centroid = V(_set1)(centroids[c * d + t]);
+      const V() diff0 = V(_sub)(x0, centroid);
+      const V() diff1 = V(_sub)(x1, centroid);
+      dist2[c][0] = V(_add)(dist2[c][0], V(_mul)(diff0, diff0));
+      dist2[c][1] = V(_add)(dist2[c][1], V(_mul)(diff1, diff1));
     }
-    V(_store)(dist2 + p, sum0);
-    V(_store)(dist2 + p + V(_lanes), sum1);
+  }
+}
+
+/* OUT found (m, KMC_TILE): squared distances of a tile to `m` <= 4 centroids, or `most` (KMC_TILE) where less. */
+static inline void NAME(distances_tile)(const REAL *tile, ptrdiff_t d, const REAL *centroids, int m, const REAL *most,
+                                        REAL *found) {
+  for (int p = 0; p < KMC_TILE; p += STEP) {
+    V() dist2[4][2];
+    NAME(tile_dist2)(tile + p, d, centroids, m, dist2);
+    for (int c = 0; c < m; c++) {
+      for (int v = 0; v < 2; v++) {
+        const int first = p + v * V(_lanes);
+        V(_store)(found + c * KMC_TILE + first, V(_min)(V(_load)(most + first), dist2[c][v]));
+      }
+    }
+  }
+}
+
+static void NAME(distances)(const REAL *tiles, ptrdiff_t n, ptrdiff_t d, const REAL *centroids, ptrdiff_t m,
+                            const REAL *most, REAL *dist2, ptrdiff_t out_stride) {
+  REAL tile_most[KMC_TILE] = {0}, found[4 * KMC_TILE];
+  for (ptrdiff_t start = 0; start < n; start += KMC_TILE, tiles += (d + 1) * KMC_TILE) {
+    const size_t count = (size_t)(n - start < KMC_TILE ? n - start : KMC_TILE);
+    memcpy(tile_most, most + start, count * sizeof *most);
+    for (ptrdiff_t j = 0; j < m; j += 4) {
+      const ptrdiff_t together = m - j < 4 ? m - j : 4;
+      if (together == 4) {
+        NAME(distances_tile)(tiles, d, centroids + j * d, 4, tile_most, found);
+      } else {
+        for (ptrdiff_t c = 0; c < together; c++) {
+          NAME(distances_tile)(tiles, d, centroids + (j + c) * d, 1, tile_most, found + c * KMC_TILE);
+        }
+      }
+      for (ptrdiff_t c = 0; c < together; c++) {
+        memcpy(dist2 + (j + c) * out_stride + start, found + c * KMC_TILE, count * sizeof *dist2);
+      }
+    }
   }
 }
 
