@@ -90,7 +90,7 @@ def kmeans_plus_plus(
     closest = np.full(n, np.inf, dtype=tiles.origin.dtype)
     buffers = np.empty((2, n_candidates, n), dtype=closest.dtype)
     chosen = np.empty(k, dtype=np.intp)
-    candidates = np.array([_first(n, weights, stream)])
+    candidates, part_sums = np.array([_first(n, weights, stream)]), np.empty(0)
     for j in range(k):
         if j > 0:
             candidates = _draw(closest, weights, part_sums, stream.uniform(2 * n_candidates))
