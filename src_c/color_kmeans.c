@@ -38,49 +38,58 @@ static int32_t first_group(const kmc_fit *fit, int32_t i) {
   return low;
 }
 
-static void list_part(void *context, int32_t i) {
-  const kmc_fit *fit = context;
-  fit->kernels->list_candidates(fit->level, &fit->centroids, first_group(fit, i), first_group(fit, i + 1),
-                                &fit->scratch[i]);
-}
-
-/* The nearest of the listed centroids, or of all for n = 0, by the double sum over the channels of (x - c)^2 in 8-bit
- * coordinates; ties go to the lowest. `mean` is (k, KMC_CHANNELS). */
-static int32_t nearest_in_double(const kmc_fit *fit, uint32_t color, const uint16_t *list, int32_t n) {
-  const int32_t channels = fit->centroids.channels, n_all = n ? n : fit->k;
+/* The nearest of the listed centroids by the double sum over the channels of (x - c)^2 in 8-bit coordinates; ties go to
+ * the lowest. `mean` is (k, KMC_CHANNELS). */
+static int32_t nearest_in_double(const kmc_fit *fit, uint32_t color, const int32_t *list, int32_t n) {
+  const int32_t channels = fit->centroids.channels;
   int32_t nearest = 0;
   double least = INFINITY;
-  for (int32_t i = 0; i < n_all; i++) {
-    const int32_t j = n ? list[i] : i;
+  for (int32_t i = 0; i < n; i++) {
     double dist2 = 0;
     for (int32_t t = 0; t < channels; t++) {
-      const double diff = kmc_channel(color, t) + 128 - fit->mean[j * KMC_CHANNELS + t];
+      const double diff = kmc_channel(color, t) + 128 - fit->mean[list[i] * KMC_CHANNELS + t];
       dist2 += diff * diff;
     }
     if (dist2 < least) {
       least = dist2;
-      nearest = j;
+      nearest = list[i];
     }
   }
   return nearest;
 }
 
+/* What `list` of the kernels does, for means in double: DOUBLE_MARGIN covers that those are rounded to 1/64, which
+ * changes a squared distance by at most 2 * 443 * sqrt(3) / 128 each. */
+static const float DOUBLE_MARGIN = 25;
+static int32_t list_for_double(const kmc_fit *fit, const kmc_box *box, int32_t rival, int32_t *list) {
+  const kmc_centroids *centroids = &fit->centroids;
+  int32_t n = 0;
+  for (int32_t j = 0; j < fit->k; j++) {
+    float sum = centroids->square[j] - centroids->square[rival] - DOUBLE_MARGIN;
+    for (int32_t t = 0; t < centroids->channels; t++) {
+      const float diff = 2 * (centroids->at[t][j] - centroids->at[t][rival]);
+      sum -= diff > 0 ? box->high[t] * diff : box->low[t] * diff;
+    }
+    if (sum <= 0) list[n++] = j;
+  }
+  return n;
+}
+
 /* What the kernel assign does for groups [begin, end), decided in double: for a fixed point that holds without the
  * rounding to 1/64. */
-static int32_t assign_in_double(const kmc_fit *fit, const kmc_level *level, int32_t begin, int32_t end,
+static int32_t assign_in_double(const kmc_fit *fit, const kmc_level *level, int32_t begin, int32_t end, int32_t *list,
                                 kmc_moment *moments) {
   int32_t moved = 0;
   const int32_t last = end < level->n_groups ? level->group[end].begin : level->n_blocks;
   for (int32_t b = begin < level->n_groups ? level->group[begin].begin : last; b < last; b++) {
     kmc_block *block = &level->block[b];
-    const uint16_t *list = level->candidate + (size_t)b * level->list_stride;
+    const int32_t n = list_for_double(fit, &block->box, level->label[block->begin], list);
     block->uniform = -1;
-    block->lost = 0;
     for (int32_t p = block->begin; p < block->end; p++) {
-      const int32_t label = nearest_in_double(fit, level->color[p], list, block->n_candidates);
+      const int32_t label = nearest_in_double(fit, level->color[p], list, n);
       if (label == level->label[p]) continue;
       const kmc_moment moment = kmc_moment_of(level, p);
-      if (level->label[p] != KMC_NO_LABEL) kmc_add_moment(&moments[level->label[p]], &moment, -1);
+      kmc_add_moment(&moments[level->label[p]], &moment, -1);
       kmc_add_moment(&moments[label], &moment, 1);
       level->label[p] = (uint16_t)label;
       moved++;
@@ -94,109 +103,41 @@ static void assign_part(void *context, int32_t i) {
   kmc_moment *moments = fit->part_moment + (size_t)i * fit->k;
   memset(moments, 0, (size_t)fit->k * sizeof *moments);
   const int32_t begin = first_group(fit, i), end = first_group(fit, i + 1);
-  fit->part_moved[i] = fit->in_double ? assign_in_double(fit, fit->level, begin, end, moments)
-                                      : fit->kernels->assign(fit->level, &fit->centroids, begin, end, moments);
+  fit->part_moved[i] =
+      fit->in_double ? assign_in_double(fit, fit->level, begin, end, fit->scratch[i].index, moments)
+                     : fit->kernels->assign(fit->level, &fit->centroids, begin, end, &fit->scratch[i], moments);
 }
 
 /* Puts the centroids where `position` says, in fixed point, and notes those that this moves. */
 void kmc_place_centroids(kmc_fit *fit) {
   kmc_centroids *centroids = &fit->centroids;
   for (int32_t j = 0; j < fit->k; j++) {
-    int64_t square = 0;
-    int32_t minus[KMC_CHANNELS];
+    int32_t square = 0, minus[KMC_CHANNELS];
     for (int t = 0; t < KMC_CHANNELS; t++) {
       /* To the nearest: the cast rounds down, as the sum is not negative. */
       const double scaled = fit->position[j * KMC_CHANNELS + t] * KMC_CENTROID_ONE;
       const int32_t fixed = (int32_t)(scaled + (128 * KMC_CENTROID_ONE + 0.5)) - 128 * KMC_CENTROID_ONE;
       minus[t] = -fixed;
-      square += (int64_t)fixed * fixed;
+      square += fixed * fixed;
+      centroids->at[t][j] = (float)fixed * (1.0f / KMC_CENTROID_ONE);
     }
     const int32_t minus_even = (int32_t)((uint32_t)(minus[0] & 0xffff) | (uint32_t)minus[2] << 16);
-    const int32_t minus_odd = (int32_t)((uint32_t)(minus[1] & 0xffff) | (uint32_t)minus[3] << 16);
-    centroids->moved[j] |= centroids->minus_even[j] != minus_even || centroids->minus_odd[j] != minus_odd;
+    const int32_t minus_odd = minus[1] & 0xffff;
+    centroids->moved[j] |= (centroids->minus_even[j] ^ minus_even) | (centroids->minus_odd[j] ^ minus_odd);
     centroids->minus_even[j] = minus_even;
     centroids->minus_odd[j] = minus_odd;
-    centroids->bias[j] = (int32_t)((2 * square + 128) & ~(int64_t)255);
+    centroids->bias[j] = ((2 * square + 128) & ~255) | (fit->k <= 256 ? j : 0);
+    centroids->square[j] = (float)square * (1.0f / (KMC_CENTROID_ONE * KMC_CENTROID_ONE));
   }
-}
-
-/* Marks in `left` the centroids that stand farther than their slack from where the lists were made. */
-static int32_t find_left(kmc_fit *fit) {
-  const kmc_centroids *centroids = &fit->centroids;
-  int32_t n = 0;
-  for (int32_t j = 0; j < fit->k; j++) {
-    float dist2 = 0;
-    for (int t = 0; t < centroids->channels; t++) {
-      const float diff = (float)fit->position[j * KMC_CHANNELS + t] - centroids->listed[t][j];
-      dist2 += diff * diff;
-    }
-    fit->left[j] = dist2 > centroids->slack[j] * centroids->slack[j];
-    if (fit->left[j]) fit->left_index[n++] = j;
-  }
-  return n;
-}
-
-/* Lists a centroid anew where it stands, with a slack of some steps so that the lists hold for some rounds. */
-static void list_centroid(kmc_fit *fit, int32_t j) {
-  const float slack = LIST_STEPS * fit->step[j];
-  fit->centroids.slack[j] = slack < LIST_LEAST ? LIST_LEAST : slack > 4 ? 4 : slack;
-  for (int t = 0; t < KMC_CHANNELS; t++) fit->centroids.listed[t][j] = (float)fit->position[j * KMC_CHANNELS + t];
-}
-
-/* Whether centroid j can be nearest to a point in the group's box, as the kernels decide it. */
-static int reaches(const kmc_centroids *centroids, const kmc_group *group, int32_t j) {
-  const int32_t i = group->nearest;
-  float dist2_j = 0, dist2_i = 0, radius2 = 0, spread = 0;
-  for (int t = 0; t < centroids->channels; t++) {
-    const float x_j = centroids->listed[t][j], x_i = centroids->listed[t][i], middle = group->middle[t];
-    dist2_j += (x_j - middle) * (x_j - middle);
-    dist2_i += (x_i - middle) * (x_i - middle);
-    radius2 += group->half[t] * group->half[t];
-    spread += 2 * group->half[t] * fabsf(x_j - x_i);
-  }
-  const float margin = dist2_j - dist2_i - spread;
-  const float slacks = centroids->slack[i] + centroids->slack[j];
-  if (margin <= 0) return 1;
-  return margin <= (sqrtf(dist2_j) + sqrtf(dist2_i) + 2 * sqrtf(radius2)) * slacks + 0.25f;
-}
-
-/* A group's lists hold as long as no centroid of its list left its place and none comes into reach. */
-static int group_holds(const kmc_fit *fit, const kmc_level *level, int32_t g, int32_t n_left) {
-  const kmc_group *group = &level->group[g];
-  const uint16_t *list = level->group_candidate + (size_t)g * level->list_stride;
-  if (group->n_candidates == 0) return 0;
-  for (int32_t i = 0; i < group->n_candidates; i++) {
-    if (fit->left[list[i]]) return 0;
-  }
-  for (int32_t i = 0; i < n_left; i++) {
-    if (reaches(&fit->centroids, group, fit->left_index[i])) return 0;
-  }
-  return 1;
-}
-
-/* Makes new lists where the old ones do not hold. */
-static void keep_lists(kmc_fit *fit, const kmc_level *level) {
-  int32_t n_left = find_left(fit);
-  const int all = fit->listed_level != level || n_left > 3 + fit->k / 64;
-  if (!all && n_left == 0) return;
-  if (all) {
-    for (int32_t j = 0; j < fit->k; j++) list_centroid(fit, j);
-  } else {
-    for (int32_t i = 0; i < n_left; i++) list_centroid(fit, fit->left_index[i]);
-  }
-  for (int32_t g = 0; g < level->n_groups; g++) level->group[g].stale = all || !group_holds(fit, level, g, n_left);
-  fit->listed_level = level;
-  fit->level = level;
-  fit->lists_made++;
-  run(fit, list_part, tasks_for(fit, level));
 }
 
 static int32_t assign_all(kmc_fit *fit, const kmc_level *level) {
   const int32_t n_tasks = tasks_for(fit, level);
-  if (fit->placed_level != level) memset(fit->centroids.moved, 1, (size_t)fit->k);
+  const size_t flags = (size_t)fit->k * sizeof *fit->centroids.moved;
+  if (fit->placed_level != level) memset(fit->centroids.moved, 1, flags);
   fit->placed_level = fit->level = level;
   run(fit, assign_part, n_tasks);
-  memset(fit->centroids.moved, 0, (size_t)fit->k);
+  memset(fit->centroids.moved, 0, flags);
   int32_t moved = 0;
   for (int32_t i = 0; i < n_tasks; i++) {
     if (fit->part_moved[i] == 0) continue;
@@ -211,7 +152,6 @@ static void move_centroids(kmc_fit *fit, double relaxation, double least_step) {
   for (int32_t j = 0; j < fit->k; j++) {
     const kmc_moment *total = &fit->total[j];
     double *position = fit->position + j * KMC_CHANNELS, to[KMC_CHANNELS] = {0}, step2 = 0;
-    fit->step[j] = 0;
     if (total->count == 0) continue;
     for (int t = 0; t < fit->centroids.channels; t++) {
       const double mean = (double)total->sum[t] / (double)total->count;
@@ -220,7 +160,6 @@ static void move_centroids(kmc_fit *fit, double relaxation, double least_step) {
       step2 += (to[t] - position[t]) * (to[t] - position[t]);
     }
     if (step2 < least_step * least_step) continue;
-    fit->step[j] = (float)sqrt(step2);
     memcpy(position, to, sizeof to);
   }
 }
@@ -279,7 +218,6 @@ double kmc_fit_inertia(const kmc_fit *fit) {
 int32_t kmc_color_round(kmc_fit *fit, const kmc_level *level, double relaxation, double least_step) {
   move_centroids(fit, relaxation, least_step);
   kmc_place_centroids(fit);
-  keep_lists(fit, level);
   const int32_t moved = assign_all(fit, level);
   return moved + fill_empty(fit, level);
 }
@@ -287,7 +225,6 @@ int32_t kmc_color_round(kmc_fit *fit, const kmc_level *level, double relaxation,
 /* Labels by where the centroids stand, without moving them first. */
 int32_t kmc_assign_moved_centroids(kmc_fit *fit, const kmc_level *level) {
   kmc_place_centroids(fit);
-  keep_lists(fit, level);
   const int32_t moved = assign_all(fit, level);
   return moved + fill_empty(fit, level);
 }
@@ -299,7 +236,10 @@ int32_t kmc_assign_moved_centroids(kmc_fit *fit, const kmc_level *level) {
 int32_t kmc_color_lloyd(kmc_fit *fit, const kmc_level *level, double tol, int32_t max_rounds, int32_t *rounds) {
   double relaxation = 1, inertia = kmc_fit_inertia(fit);
   for (int32_t round = 0; round < max_rounds; round++) {
-    const int32_t moved = kmc_color_round(fit, level, relaxation, 0);
+    const int l = (int)(level - fit->points.level);
+    if (round == 0 && tol > 0 && knob[l] > 0) tol = knob[l];
+    const double least_step = knob[3 + l] * sqrt(inertia / fit->pixels);
+    const int32_t moved = kmc_color_round(fit, level, relaxation, least_step);
     const double now = kmc_fit_inertia(fit), gain = inertia - now;
     inertia = now;
     ++*rounds;
@@ -362,24 +302,21 @@ static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *op
   fit->centroids.channels = options->channels;
   fit->position = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
   fit->mean = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
-  fit->left = kmc_take(arena, k);
-  fit->left_index = kmc_take(arena, k * sizeof(int32_t));
-  fit->centroids.moved = kmc_take(arena, k);
-  fit->step = kmc_take(arena, k * sizeof(float));
+  fit->centroids.margin = 0.25f;
+  fit->centroids.moved = kmc_take(arena, room);
   fit->total = kmc_take(arena, k * sizeof(kmc_moment));
   fit->part_moment = kmc_take(arena, k * (size_t)n_tasks * sizeof(kmc_moment));
   fit->part_moved = kmc_take(arena, (size_t)n_tasks * sizeof(int32_t));
   fit->scratch = kmc_take(arena, (size_t)n_tasks * sizeof(kmc_list_scratch));
-  for (int t = 0; t < KMC_CHANNELS; t++) fit->centroids.listed[t] = kmc_take(arena, room);
-  fit->centroids.slack = kmc_take(arena, room);
+  for (int t = 0; t < KMC_CHANNELS; t++) fit->centroids.at[t] = kmc_take(arena, room);
+  fit->centroids.square = kmc_take(arena, room);
   fit->centroids.minus_even = kmc_take(arena, room);
   fit->centroids.minus_odd = kmc_take(arena, room);
   fit->centroids.bias = kmc_take(arena, room);
   for (int32_t i = 0; i < n_tasks; i++) {
     kmc_list_scratch scratch;
-    for (int t = 0; t < KMC_CHANNELS; t++) scratch.coordinate[t] = kmc_take(arena, room);
-    scratch.slack = kmc_take(arena, room);
-    scratch.dist2 = kmc_take(arena, room);
+    for (int t = 0; t < KMC_CHANNELS; t++) scratch.at[t] = kmc_take(arena, room);
+    scratch.square = kmc_take(arena, room);
     scratch.index = kmc_take(arena, room);
     scratch.chosen = kmc_take(arena, room);
     if (arena->base) fit->scratch[i] = scratch;
@@ -405,8 +342,6 @@ static void start_given(kmc_fit *fit, const double *centroids) {
   }
   memset(colors->label, 0xff, (size_t)colors->n * sizeof *colors->label);
   kmc_place_centroids(fit);
-  for (int32_t j = 0; j < fit->k; j++) fit->step[j] = 1;
-  keep_lists(fit, colors);
   assign_all(fit, colors);
   fill_empty(fit, colors);
 }
@@ -452,11 +387,10 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   kmc_color_kmeans_result result = {0};
   take_fit(&fit, u, options, &arena);
   kmc_make_points(colors, counts, u, options->channels, kernels, &fit.parallel, &arena, &fit.points);
-  memset(fit.centroids.moved, 0, (size_t)fit.k);
-  memset(fit.step, 0, (size_t)fit.k * sizeof *fit.step);
+  memset(fit.centroids.moved, 0, (size_t)fit.k * sizeof *fit.centroids.moved);
   memset(fit.total, 0, (size_t)fit.k * sizeof *fit.total);
   const kmc_level *cells = &fit.points.level[0];
-  for (int32_t p = 0; p < cells->n; p++) fit.square += (double)cells->square[p];
+  for (int32_t p = 0; p < cells->n; p++) fit.square += (double)cells->square[p], fit.pixels += (double)cells->moment[p].count;
   if (options->seeding == KMC_SEEDS_GIVEN)
     start_given(&fit, centroids);
   else

@@ -28,7 +28,7 @@ static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 static inline vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 static inline vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
-static inline vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 static inline unsigned vf_le(vf a, vf b) { return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_LE_OQ)); }
 /* Lanes from n on become infinite. */
 static inline vf vf_tail(vf a, int32_t n) {
@@ -65,8 +65,8 @@ static inline unsigned vi_differ(vi a, vi b) {
 
 typedef __m256i vm;
 static inline vm vm_zero(void) { return _mm256_setzero_si256(); }
-static inline vm vm_load(const int64_t *p) { return _mm256_loadu_si256((const void *)p); }
-static inline void vm_store(int64_t *p, vm a) { _mm256_storeu_si256((void *)p, a); }
+static inline vm vm_load(const kmc_moment *p) { return _mm256_loadu_si256((const void *)p); }
+static inline void vm_store(kmc_moment *p, vm a) { _mm256_storeu_si256((void *)p, a); }
 static inline vm vm_add(vm a, vm b) { return _mm256_add_epi64(a, b); }
 static inline vm vm_sub(vm a, vm b) { return _mm256_sub_epi64(a, b); }
 static inline vm vm_set1(uint32_t a) { return _mm256_set1_epi32((int32_t)a); }

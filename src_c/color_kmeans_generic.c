@@ -19,7 +19,7 @@ static inline vf vf_sub(vf a, vf b) { return a - b; }
 static inline vf vf_mul(vf a, vf b) { return a * b; }
 static inline vf vf_div(vf a, vf b) { return a / b; }
 static inline vf vf_min(vf a, vf b) { return b < a ? b : a; }
-static inline vf vf_abs(vf a) { return fabsf(a); }
+static inline vf vf_max(vf a, vf b) { return b > a ? b : a; }
 static inline unsigned vf_le(vf a, vf b) { return a <= b; }
 static inline vf vf_tail(vf a, int32_t n) { return n >= 1 ? a : INFINITY; }
 /* The lanes of the mask, one after another. */
@@ -45,28 +45,25 @@ static inline vi vi_add_products(vi sum, vi a, vi b) {
 }
 static inline unsigned vi_differ(vi a, vi b) { return a != b; }
 
-typedef struct {
-  int64_t lane[KMC_CHANNELS];
-} vm;
-static inline vm vm_zero(void) { return (vm){{0}}; }
-static inline vm vm_load(const int64_t *p) { return (vm){{p[0], p[1], p[2], p[3]}}; }
-static inline void vm_store(int64_t *p, vm a) {
-  for (int t = 0; t < KMC_CHANNELS; t++) p[t] = a.lane[t];
-}
+typedef kmc_moment vm;
+static inline vm vm_zero(void) { return (vm){{0}, 0}; }
+static inline vm vm_load(const kmc_moment *p) { return *p; }
+static inline void vm_store(kmc_moment *p, vm a) { *p = a; }
 static inline vm vm_add(vm a, vm b) {
-  for (int t = 0; t < KMC_CHANNELS; t++) a.lane[t] += b.lane[t];
+  kmc_add_moment(&a, &b, 1);
   return a;
 }
 static inline vm vm_sub(vm a, vm b) {
-  for (int t = 0; t < KMC_CHANNELS; t++) a.lane[t] -= b.lane[t];
+  kmc_add_moment(&a, &b, -1);
   return a;
 }
-static inline vm vm_set1(uint32_t a) { return (vm){{a, a, a, a}}; }
+static inline vm vm_set1(uint32_t a) { return (vm){{a, a, a}, a}; }
 static inline vm vm_bytes(uint32_t a) {
-  return (vm){{kmc_channel(a, 0), kmc_channel(a, 1), kmc_channel(a, 2), kmc_channel(a, 3)}};
+  return (vm){{kmc_channel(a, 0), kmc_channel(a, 1), kmc_channel(a, 2)}, kmc_channel(a, 3)};
 }
 static inline vm vm_times(vm a, vm b) {
-  for (int t = 0; t < KMC_CHANNELS; t++) a.lane[t] *= b.lane[t];
+  for (int t = 0; t < KMC_CHANNELS; t++) a.sum[t] *= b.sum[t];
+  a.count *= b.count;
   return a;
 }
 

@@ -3,63 +3,51 @@
  *
  * assign is the hot one: for a candidate and a vector of points two multiply-adds of int16 pairs and a minimum. */
 
-static inline float box_radius(const float *half) {
-  float sum = 0;
-  for (int t = 0; t < KMC_CHANNELS; t++) sum += half[t] * half[t];
-  return sqrtf(sum);
-}
+typedef struct {
+  float *const *at; /* KMC_CHANNELS of them */
+  const float *square;
+  const int32_t *index; /* NULL: 0, 1, 2, ... */
+  int32_t n;
+} candidates;
 
-/* From n centroids those that can be nearest to a point of the box while none moves by more than its slack.
+/* From the candidates those that can be nearest to a point of the box, by comparing each with `rival`, any centroid.
  *
- * With `best` the nearest to the middle, the least of |x-c|^2 - |x-best|^2 over the box is its value at the middle less
- * 2 sum_t half_t |c_t - best_t|. Divided by a bound on |x-c| + |x-best| it bounds how much farther c is; if that is
- * more than both slacks together, c stays out. The quarter covers the rounding of scores. OUT index, and where kept is
- * not NULL the coordinates and slacks of those kept. */
-static KMC_ALWAYS_INLINE int32_t choose(const kmc_list_scratch *all, const int32_t *from, int32_t n, int32_t channels,
-                                        const float *middle, const float *half, float *dist2, int32_t *index,
-                                        int32_t *nearest, const kmc_list_scratch *kept) {
-  vf least = vf_set1(INFINITY);
-  for (int32_t j = 0; j < n; j += LANES) {
-    vf sum = vf_set1(0);
-    for (int32_t t = 0; t < channels; t++) {
-      const vf diff = vf_sub(vf_load(all->coordinate[t] + j), vf_set1(middle[t]));
-      sum = vf_add(sum, vf_mul(diff, diff));
-    }
-    sum = vf_tail(sum, n - j);
-    vf_store(dist2 + j, sum);
-    least = vf_min(least, sum);
+ * Over the box the least of |x-c|^2 - |x-r|^2 = |c|^2 - |r|^2 - 2 x.(c-r) is reached in each channel at one of the two
+ * faces. If it is above the margin c stays out; a margin of 1/4 covers the rounding of scores. A list may hold more than
+ * it has to: labels do not depend on that. OUT index, and where kept is not NULL the coordinates of those kept. */
+static KMC_ALWAYS_INLINE int32_t list(candidates from, const kmc_centroids *centroids, int32_t rival, int32_t channels,
+                                      const kmc_box *box, int32_t *index, const kmc_list_scratch *kept, int *moved) {
+  const vf bound = vf_set1(centroids->square[rival] + centroids->margin);
+  vf low[KMC_CHANNELS], high[KMC_CHANNELS], at[KMC_CHANNELS];
+  for (int32_t t = 0; t < channels; t++) {
+    low[t] = vf_set1(2 * box->low[t]);
+    high[t] = vf_set1(2 * box->high[t]);
+    at[t] = vf_set1(centroids->at[t][rival]);
   }
-  const float nearest2 = vf_least(least);
-  int32_t best = 0;
-  for (int32_t j = 0; j < n; j += LANES) {
-    const unsigned found = vf_le(vf_load(dist2 + j), vf_set1(nearest2));
-    if (!found) continue;
-    best = j + lowest_bit(found);
-    break;
-  }
-  *nearest = from ? from[best] : best;
-  /* No centroid farther than reach is nearest to any point; sqrt(d) <= (d / reach + reach) / 2, which is tight there.
-   */
-  const float reach = sqrtf(nearest2) + 2 * box_radius(half) + 0.001f;
   int32_t n_kept = 0;
-  for (int32_t j = 0; j < n; j += LANES) {
-    const vf d = vf_load(dist2 + j);
-    vf margin = vf_sub(d, vf_set1(nearest2));
+  for (int32_t j = 0; j < from.n; j += LANES) {
+    vf sum = vf_sub(vf_load(from.square + j), bound);
     for (int32_t t = 0; t < channels; t++) {
-      const vf diff = vf_abs(vf_sub(vf_load(all->coordinate[t] + j), vf_set1(all->coordinate[t][best])));
-      margin = vf_sub(margin, vf_mul(diff, vf_set1(2 * half[t])));
+      const vf diff = vf_sub(vf_load(from.at[t] + j), at[t]);
+      sum = vf_sub(sum, vf_max(vf_mul(low[t], diff), vf_mul(high[t], diff)));
     }
-    const vf slacks = vf_add(vf_load(all->slack + j), vf_set1(all->slack[best]));
-    const vf both = vf_add(vf_mul(d, vf_set1(0.5f / reach)), vf_set1(1.5f * reach));
-    unsigned keep = vf_le(margin, vf_add(vf_mul(both, slacks), vf_set1(0.25f))) & lane_mask(n - j);
-    if (!keep) continue;
+    const unsigned keep = vf_le(sum, vf_set1(0)) & lane_mask(from.n - j);
     if (kept) {
-      for (int32_t t = 0; t < channels; t++) vf_keep(kept->coordinate[t] + n_kept, keep, all->coordinate[t] + j);
-      vf_keep(kept->slack + n_kept, keep, all->slack + j);
+      if (!keep) continue;
+      *moved |= (vi_differ(vi_load((const uint32_t *)centroids->moved + j), vi_set1(0)) & keep) != 0;
+      for (int32_t t = 0; t < channels; t++) vf_keep(kept->at[t] + n_kept, keep, from.at[t] + j);
+      vf_keep(kept->square + n_kept, keep, from.square + j);
     }
-    n_kept += vi_keep(index + n_kept, keep, from ? from + j : NULL, j);
+    n_kept += vi_keep(index + n_kept, keep, from.index ? from.index + j : NULL, j);
   }
   return n_kept;
+}
+
+/* The centroid that others are compared with: the label of a point in the middle of the run, which is one of the nearest
+ * to all of them, or without labels the nearest to that point. */
+static inline int32_t rival_of(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end) {
+  const int32_t p = begin + (end - begin) / 2;
+  return level->label[p] != KMC_NO_LABEL ? level->label[p] : kmc_nearest(centroids, level->color[p]);
 }
 
 static inline int any_moved(const kmc_centroids *centroids, const uint16_t *list, int32_t n) {
@@ -69,72 +57,28 @@ static inline int any_moved(const kmc_centroids *centroids, const uint16_t *list
   return 0;
 }
 
-static inline void keep_list(const int32_t *index, int32_t n, int32_t room, uint16_t *list, int32_t *n_kept) {
-  *n_kept = n <= room ? n : 0;
-  for (int32_t j = 0; j < *n_kept; j++) list[j] = (uint16_t)index[j];
-}
-
-static inline void list_groups(const kmc_level *level, const kmc_centroids *centroids, const kmc_list_scratch *all,
-                               int32_t channels, int32_t begin, int32_t end, const kmc_list_scratch *scratch) {
-  int32_t ignored;
-  for (int32_t g = begin; g < end; g++) {
-    kmc_group *group = &level->group[g];
-    if (!group->stale) continue;
-    group->stale = 0;
-    group->lost = 1;
-    const int32_t n = choose(all, NULL, centroids->k, channels, group->middle, group->half, scratch->dist2,
-                             scratch->index, &group->nearest, scratch);
-    keep_list(scratch->index, n, level->list_stride, level->group_candidate + (size_t)g * level->list_stride,
-              &group->n_candidates);
-    for (int32_t b = group->begin; b < group->end; b++) {
-      kmc_block *block = &level->block[b];
-      const int32_t m = choose(scratch, scratch->index, n, channels, block->middle, block->half, scratch->dist2,
-                               scratch->chosen, &ignored, NULL);
-      uint16_t *list = level->candidate + (size_t)b * level->list_stride;
-      /* A centroid may move out of the list: its points have to be looked at. */
-      block->lost |= block->n_candidates == 0 || any_moved(centroids, list, block->n_candidates);
-      keep_list(scratch->chosen, m, level->list_stride, list, &block->n_candidates);
-    }
-  }
-}
-
-static void list_candidates(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
-                            const kmc_list_scratch *scratch) {
-  kmc_list_scratch all = {.slack = centroids->slack};
-  for (int t = 0; t < KMC_CHANNELS; t++) all.coordinate[t] = centroids->listed[t];
-  if (centroids->channels == 3)
-    list_groups(level, centroids, &all, 3, begin, end, scratch);
-  else
-    list_groups(level, centroids, &all, centroids->channels, begin, end, scratch);
-}
-
 /* Takes the point from its cluster's moment and adds it to another's. */
 static inline void move_point(const kmc_level *level, int32_t p, int32_t label, kmc_moment *moments) {
   const int32_t old = level->label[p];
-  const kmc_moment *moment = level->moment ? &level->moment[p] : NULL;
-  const int64_t count = moment ? moment->count : level->count[p];
-  const vm sum = moment ? vm_load(moment->sum) : vm_times(vm_bytes(level->color[p]), vm_set1(level->count[p]));
+  const vm moment = level->moment ? vm_load(&level->moment[p])
+                                  : vm_times(vm_bytes(level->color[p]), vm_set1(level->count[p]));
   level->label[p] = (uint16_t)label;
-  moments[label].count += count;
-  vm_store(moments[label].sum, vm_add(vm_load(moments[label].sum), sum));
+  vm_store(&moments[label], vm_add(vm_load(&moments[label]), moment));
   if (old == KMC_NO_LABEL) return;
-  moments[old].count -= count;
-  vm_store(moments[old].sum, vm_sub(vm_load(moments[old].sum), sum));
+  vm_store(&moments[old], vm_sub(vm_load(&moments[old]), moment));
 }
 
 static int64_t sum_points(const uint32_t *color, const uint32_t *count, int32_t n, kmc_moment *moment) {
   vm sum = vm_zero(), square = vm_zero();
-  moment->count = 0;
   for (int32_t p = 0; p < n; p++) {
-    const vm x = vm_bytes(color[p]), weight = vm_set1(count[p]);
-    sum = vm_add(sum, vm_times(x, weight));
-    square = vm_add(square, vm_times(vm_times(x, x), weight));
-    moment->count += count[p];
+    const vm x = vm_bytes(color[p]), weighted = vm_times(x, vm_set1(count[p]));
+    sum = vm_add(sum, weighted);
+    square = vm_add(square, vm_times(x, weighted));
   }
-  vm_store(moment->sum, sum);
-  int64_t squares[KMC_CHANNELS];
-  vm_store(squares, square);
-  return squares[0] + squares[1] + squares[2] + squares[3];
+  vm_store(moment, sum);
+  kmc_moment squares;
+  vm_store(&squares, square);
+  return squares.sum[0] + squares.sum[1] + squares.sum[2];
 }
 
 static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t label, kmc_moment *moments) {
@@ -151,7 +95,7 @@ static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t la
 
 /* Up to `vectors` vectors of points against a list of at most 256; OUT the tags of the winners. */
 static KMC_ALWAYS_INLINE void nearest_tags(const uint32_t *color, int vectors, const kmc_centroids *centroids,
-                                           const uint16_t *list, int32_t n, int tag_is_slot, vi *best) {
+                                           const int32_t *list, int32_t n, int tag_is_slot, vi *best) {
   vi even[MOST_VECTORS], odd[MOST_VECTORS];
   for (int v = 0; v < vectors; v++) {
     const vi packed = vi_load(color + v * LANES);
@@ -162,7 +106,7 @@ static KMC_ALWAYS_INLINE void nearest_tags(const uint32_t *color, int vectors, c
   for (int32_t i = 0; i < n; i++) {
     const int32_t j = list[i];
     const vi c_even = vi_set1(centroids->minus_even[j]), c_odd = vi_set1(centroids->minus_odd[j]);
-    const vi bias = vi_set1(centroids->bias[j] | (tag_is_slot ? i : j));
+    const vi bias = vi_set1(tag_is_slot ? centroids->bias[j] | i : centroids->bias[j]);
     for (int v = 0; v < vectors; v++) {
       best[v] = vi_min(best[v], vi_add_products(vi_add_products(bias, even[v], c_even), odd[v], c_odd));
     }
@@ -170,7 +114,7 @@ static KMC_ALWAYS_INLINE void nearest_tags(const uint32_t *color, int vectors, c
 }
 
 /* Moves the points whose winner is not their label. */
-static inline int32_t move_changed(const kmc_level *level, int32_t begin, int32_t end, const uint16_t *list,
+static inline int32_t move_changed(const kmc_level *level, int32_t begin, int32_t end, const int32_t *list,
                                    int tag_is_slot, const vi *best, int vectors, kmc_moment *moments) {
   int32_t moved = 0;
   for (int v = 0; v < vectors; v++) {
@@ -193,7 +137,7 @@ static inline int32_t move_changed(const kmc_level *level, int32_t begin, int32_
 }
 
 static int32_t assign_listed(const kmc_level *level, int32_t begin, int32_t end, const kmc_centroids *centroids,
-                             const uint16_t *list, int32_t n, kmc_moment *moments) {
+                             const int32_t *list, int32_t n, kmc_moment *moments) {
   vi best[MOST_VECTORS];
   const int tag_is_slot = centroids->k > 256;
   int32_t moved = 0;
@@ -228,30 +172,53 @@ static int32_t assign_unlisted(const kmc_level *level, const kmc_block *block, c
   return moved;
 }
 
-static int32_t assign_block(const kmc_level *level, const kmc_centroids *centroids, int32_t b, kmc_moment *moments) {
-  kmc_block *block = &level->block[b];
-  const uint16_t *list = level->candidate + (size_t)b * level->list_stride;
-  const int32_t n = block->n_candidates;
-  if (n && !block->lost && !any_moved(centroids, list, n)) return 0;
-  block->lost = 0;
+static int32_t assign_block(const kmc_level *level, const kmc_centroids *centroids, kmc_block *block,
+                            const int32_t *list, int32_t n, kmc_moment *moments) {
   if (n == 1) return assign_whole(level, block, list[0], moments);
   block->uniform = -1;
-  if (n == 0) return assign_unlisted(level, block, centroids, moments);
+  if (n > KMC_MAX_CANDIDATES) return assign_unlisted(level, block, centroids, moments);
   return assign_listed(level, block->begin, block->end, centroids, list, n, moments);
 }
 
-static int32_t assign(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
-                      kmc_moment *moments) {
+/* Lists the candidates of a group. Returns how many, or 0 if none of them, old or new, moved: labels stay. */
+static KMC_ALWAYS_INLINE int32_t list_group(const kmc_level *level, const kmc_centroids *centroids, int32_t g,
+                                            int32_t channels, const kmc_list_scratch *scratch) {
+  kmc_group *group = &level->group[g];
+  uint16_t *stored = level->candidate + (size_t)g * level->list_stride;
+  const candidates all = {centroids->at, centroids->square, NULL, centroids->k};
+  const int32_t rival = rival_of(level, centroids, level->block[group->begin].begin, level->block[group->end - 1].end);
+  int moved = group->n_candidates == 0 || any_moved(centroids, stored, group->n_candidates);
+  const int32_t n = list(all, centroids, rival, channels, &group->box, scratch->index, scratch, &moved);
+  if (!moved) return 0;
+  group->touched = 1;
+  group->n_candidates = n <= level->list_stride ? n : 0;
+  for (int32_t i = 0; i < group->n_candidates; i++) stored[i] = (uint16_t)scratch->index[i];
+  return n;
+}
+
+static KMC_ALWAYS_INLINE int32_t assign_groups(const kmc_level *level, const kmc_centroids *centroids, int32_t begin,
+                                               int32_t end, int32_t channels, const kmc_list_scratch *scratch,
+                                               kmc_moment *moments) {
   int32_t moved = 0;
   for (int32_t g = begin; g < end; g++) {
-    kmc_group *group = &level->group[g];
-    const uint16_t *list = level->group_candidate + (size_t)g * level->list_stride;
-    const int32_t n = group->n_candidates;
-    if (n && !group->lost && !any_moved(centroids, list, n)) continue;
-    group->lost = 0;
-    for (int32_t b = group->begin; b < group->end; b++) moved += assign_block(level, centroids, b, moments);
+    const kmc_group *group = &level->group[g];
+    const int32_t n = list_group(level, centroids, g, channels, scratch);
+    if (n == 0) continue;
+    const candidates common = {scratch->at, scratch->square, scratch->index, n};
+    for (int32_t b = group->begin; b < group->end; b++) {
+      kmc_block *block = &level->block[b];
+      const int32_t rival = rival_of(level, centroids, block->begin, block->end);
+      const int32_t m = list(common, centroids, rival, channels, &block->box, scratch->chosen, NULL, NULL);
+      moved += assign_block(level, centroids, block, scratch->chosen, m, moments);
+    }
   }
   return moved;
+}
+
+static int32_t assign(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
+                      const kmc_list_scratch *scratch, kmc_moment *moments) {
+  if (centroids->channels == 3) return assign_groups(level, centroids, begin, end, 3, scratch, moments);
+  return assign_groups(level, centroids, begin, end, 1, scratch, moments);
 }
 
 static void merge_costs(float *const *mean, const float *weight, int32_t k, float *row, float *cost, int32_t *partner) {
@@ -277,4 +244,4 @@ static void merge_costs(float *const *mean, const float *weight, int32_t k, floa
   }
 }
 
-const kmc_color_kernels KERNELS = {KERNELS_NAME, list_candidates, assign, sum_points, merge_costs};
+const kmc_color_kernels KERNELS = {KERNELS_NAME, assign, sum_points, merge_costs};

@@ -5,47 +5,49 @@
  * How a label is decided: centroids are rounded to 1/64 (`KMC_CENTROID_ONE`), and the score of a centroid for a point
  * is |c|^2 / 2 - x.c in units of 2^-14, with |c|^2 / 2 rounded to units of 2^-6 and the centroid's tag (0 .. 255) in
  * the 8 bits that this leaves free: points have 8 zero bits below the value. The least score wins, so ties go to the
- * lowest tag. Bound: |x.c| <= 4 * 2^15 * 2^13 = 2^30 and |c|^2 / 2 <= 2^29, so 32 bits hold every score. */
+ * lowest tag. Bound: |x.c| <= 3 * 2^15 * 2^13 < 2^30 and |c|^2 / 2 <= 2^29, so 32 bits hold every score. */
 #ifndef KMC_COLOR_KMEANS_LEVEL_H
 #define KMC_COLOR_KMEANS_LEVEL_H
 
 #include "color_kmeans.h"
 #include "compiler.h"
 
-#define KMC_CHANNELS 4
+extern double knob[32]; /* TEMP */
+#define KMC_CHANNELS 3
 #define KMC_CENTROID_ONE 64 /* fixed-point one of a centroid's coordinate */
 #define KMC_BLOCK_POINTS 64 /* most points in a block: four AVX-512 vectors */
 #define KMC_PADDING 64      /* readable elements that follow every array of points and of centroids */
 #define KMC_MAX_CANDIDATES 256
 #define KMC_NO_LABEL 0xffff
 
-/* Sums over pixels: 2^38 pixels times 128 is far below 2^63. */
+/* Sums over pixels: 2^38 pixels times 128 is far below 2^63. One vector of four, whose last is the count. */
 typedef struct {
-  int64_t count, sum[KMC_CHANNELS];
+  int64_t sum[KMC_CHANNELS], count;
 } kmc_moment;
 
+/* A tight box around points. */
 typedef struct {
-  int32_t begin, end;                             /* points */
-  int32_t n_candidates;                           /* 0: more than KMC_MAX_CANDIDATES, compare with all */
-  int32_t uniform;                                /* the label that all points have, or -1: not known */
-  int32_t lost;                                   /* a centroid that moved may have left the list */
-  float middle[KMC_CHANNELS], half[KMC_CHANNELS]; /* the tight box of its points */
+  float low[KMC_CHANNELS], high[KMC_CHANNELS];
+} kmc_box;
+
+typedef struct {
+  int32_t begin, end; /* points */
+  int32_t uniform;    /* the label that all points have, or -1: not known */
+  kmc_box box;
 } kmc_block;
 
 /* Blocks whose lists are chosen from one common list. */
 typedef struct {
   int32_t begin, end;   /* blocks */
-  int32_t n_candidates; /* of the common list; 0: more than KMC_MAX_CANDIDATES */
-  int32_t nearest;      /* the centroid that the others were compared with */
-  int32_t stale;        /* the lists have to be made again */
-  int32_t lost;         /* they were since the last assignment: a centroid that moved may have left them */
-  float middle[KMC_CHANNELS], half[KMC_CHANNELS];
+  int32_t n_candidates; /* of the list that their labels were found with; 0: more than KMC_MAX_CANDIDATES, or none yet */
+  int32_t touched;      /* its labels were looked at since this was cleared */
+  kmc_box box;
 } kmc_group;
 
 typedef struct {
   int32_t n, n_blocks, n_groups;
-  int32_t list_stride; /* candidates that a block has room for */
-  uint32_t *color;     /* (n) signed bytes, channel 0 lowest */
+  int32_t list_stride; /* candidates that a group has room for */
+  uint32_t *color;     /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
   uint32_t *count;     /* (n) pixels, or NULL where moments are given */
   kmc_moment *moment;  /* (n) or NULL */
   int64_t *square;     /* (n) sum over pixels of |x|^2, where moments are given */
@@ -54,38 +56,31 @@ typedef struct {
   double scatter;      /* inertia that no labels of these points can save: within the cells */
   kmc_block *block;
   kmc_group *group;
-  uint16_t *candidate;       /* (n_blocks, list_stride) */
-  uint16_t *group_candidate; /* (n_groups, list_stride) */
+  uint16_t *candidate; /* (n_groups, list_stride) */
 } kmc_level;
 
 typedef struct {
   int32_t k, channels;
-  float *listed[KMC_CHANNELS];     /* (k) where they stood when the lists were made */
-  float *slack;                    /* (k) how far from there each may be while the lists hold */
-  uint8_t *moved;                  /* (k) since the last assignment on this level */
-  int32_t *minus_even, *minus_odd; /* (k) fixed point, negated: channels 0, 2 and 1, 3 as pairs of int16 */
-  int32_t *bias;                   /* (k) |c|^2 / 2, the low 8 bits free for a tag */
+  float margin;                    /* what is added to the reach of lists: see `list` in color_kmeans_kernels.inc.h */
+  float *at[KMC_CHANNELS];         /* (k) where they stand, exactly what the fixed point says */
+  float *square;                   /* (k) |c|^2 */
+  int32_t *moved;                  /* (k) since the last assignment on this level */
+  int32_t *minus_even, *minus_odd; /* (k) fixed point, negated: channels 0 and 2, channel 1, as pairs of int16 */
+  int32_t *bias;                   /* (k) |c|^2 / 2; the low 8 bits are the tag for k <= 256, else free for one */
 } kmc_centroids;
 
-/* Scratch of one list maker: the common list of a group. */
+/* Scratch of one thread: the common list of a group, and the list of a block. */
 typedef struct {
-  float *coordinate[KMC_CHANNELS]; /* (k) */
-  float *slack;                    /* (k) */
-  float *dist2;                    /* (k) */
-  int32_t *index, *chosen;         /* (k) */
+  float *at[KMC_CHANNELS], *square; /* (k) */
+  int32_t *index, *chosen;          /* (k) */
 } kmc_list_scratch;
 
 struct kmc_color_kernels {
   const char *name;
-  /* OUT the candidate lists of the blocks of stale groups in [begin, end): every centroid that can be nearest to a
-   * point in the block's box as long as no centroid moves by more than its slack, in rising order. A list may hold
-   * more; labels do not depend on that, so this may be computed in any order. */
-  void (*list_candidates)(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
-                          const kmc_list_scratch *scratch);
-  /* IN OUT labels of the points in groups [begin, end); blocks whose candidates all stand still are skipped; moments
+  /* IN OUT labels of the points in groups [begin, end); groups whose candidates all stand still are skipped; moments
    * (k): what moved is taken from the old label's and added to the new one's. Returns how many points moved. */
   int32_t (*assign)(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
-                    kmc_moment *moments);
+                    const kmc_list_scratch *scratch, kmc_moment *moments);
   /* OUT the moment of n points and the sum over their pixels of |x|^2. */
   int64_t (*sum_points)(const uint32_t *color, const uint32_t *count, int32_t n, kmc_moment *moment);
   /* IN mean (KMC_CHANNELS, k), weight (k) > 0 of clusters; SCRATCH row (k); OUT cost (k): the least inertia that
@@ -131,11 +126,9 @@ typedef struct {
   kmc_centroids centroids;
   int32_t k;
   double *position;
-  const kmc_level *listed_level, *placed_level; /* for which the lists were made; that labels are of */
-  uint8_t *left; /* (k) whether each has left the place it was listed at, and those that have */
-  int32_t *left_index;
-  float *step;               /* (k) how far each centroid went in the last round */
+  const kmc_level *placed_level; /* that labels are of */
   double square;             /* sum of count * |x|^2 over all points */
+  double pixels;
   double *mean;              /* (k, KMC_CHANNELS) 8-bit coordinates, for labels in double */
   kmc_moment *total;         /* (k) */
   kmc_moment *part_moment;   /* (n_tasks, k) */
@@ -144,12 +137,9 @@ typedef struct {
   const kmc_level *level;    /* of the step that runs in parallel */
   int32_t searching;         /* steps are small: one thread */
   int32_t in_double;         /* labels are decided in double, see assign_in_double */
-  int32_t rounds, lists_made;
 } kmc_fit;
 
-/* A slack of LIST_STEPS times the last step, at least LIST_LEAST: 4 to 8 and 0.5 to 2 were within 6 % of each other in
- * instructions at k=256. Shares decide on which level the search runs, see start_coarse; measured by the MSE. */
-static const float LIST_STEPS = 6, LIST_LEAST = 1;
+/* Shares decide on which level the search runs, see start_coarse; measured by the MSE. */
 static const float SEARCH_SHARE = 0.25f, POLISH_SHARE = 0.05f, SEARCH_HOPE = 2, SEARCH_STEP = 0.25f;
 enum { POLISH_TRIALS = 12, SEARCH_ROUNDS = 4, SEARCH_SWAPS = 8 };
 
@@ -174,7 +164,7 @@ static inline int32_t kmc_nearest(const kmc_centroids *centroids, uint32_t color
   int32_t nearest = 0;
   int64_t least = INT64_MAX;
   for (int32_t j = 0; j < centroids->k; j++) {
-    int64_t score = centroids->bias[j];
+    int64_t score = centroids->bias[j] & ~255;
     for (int t = 0; t < KMC_CHANNELS; t++) {
       const int32_t pair = t & 1 ? centroids->minus_odd[j] : centroids->minus_even[j];
       score += (int64_t)256 * kmc_channel(color, t) * (int16_t)(pair >> (t & 2 ? 16 : 0));

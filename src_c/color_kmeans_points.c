@@ -34,10 +34,12 @@ typedef struct part {
 
 static int32_t part_of(int32_t n, int32_t i, int32_t n_tasks) { return (int32_t)((int64_t)n * i / n_tasks); }
 
+enum { ONE = 1 << 24 }; /* the fourth byte of a colour, which makes the count in moments */
+
 static inline uint32_t centred(const job *job, int32_t p) {
   const uint8_t *color = job->colors + (size_t)p * (size_t)job->channels;
-  if (job->channels == 1) return color[0] ^ 0x80u;
-  return (color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16) ^ 0x808080u;
+  if (job->channels == 1) return (color[0] ^ 0x80u) | ONE;
+  return ((color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16) ^ 0x808080u) | ONE;
 }
 
 static inline int begins(const uint32_t *color, int32_t p, uint32_t bits) {
@@ -50,8 +52,9 @@ static void pack_colors(const job *job, int32_t begin, int32_t end, uint32_t *pa
     for (; p < end && p < job->u - 1; p++) {
       const uint8_t *color = job->colors + (size_t)p * 3;
       packed[p] =
-          ((color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16 | (uint32_t)color[3] << 24) & 0xffffff) ^
-          0x808080u;
+          (((color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16 | (uint32_t)color[3] << 24) & 0xffffff) ^
+           0x808080u) |
+          ONE;
     }
   }
   for (; p < end; p++) packed[p] = centred(job, p);
@@ -92,7 +95,7 @@ static void number_parts(const job *job) {
 }
 
 static uint32_t mean_color(const kmc_moment *moment) {
-  uint32_t color = 0;
+  uint32_t color = ONE;
   const double scale = 1 / (double)moment->count;
   for (int t = 0; t < KMC_CHANNELS; t++) {
     const int32_t mean = (int32_t)((double)moment->sum[t] * scale + 128.5) - 128; /* the same on every machine */
@@ -158,39 +161,37 @@ static void add_scatter(const job *job) {
 
 /* The tight box of a block's points: four points at a time in 16 byte columns, which the compiler makes vectors. */
 static void find_box(const uint32_t *color, kmc_block *block) {
-  enum { POINTS = 4, LANES = POINTS * KMC_CHANNELS };
+  enum { POINTS = 4, BYTES = sizeof *color, LANES = POINTS * BYTES };
   uint8_t low[LANES], high[LANES];
   memset(low, 255, sizeof low);
   memset(high, 0, sizeof high);
   for (int32_t p = block->begin; p < block->end; p += POINTS) {
     uint8_t bytes[LANES];
     memcpy(bytes, color + p, sizeof bytes);
-    for (int32_t c = block->end - p; c < POINTS; c++) memcpy(bytes + c * KMC_CHANNELS, color + p, sizeof *color);
+    for (int32_t c = block->end - p; c < POINTS; c++) memcpy(bytes + c * BYTES, color + p, BYTES);
     for (int c = 0; c < LANES; c++) bytes[c] ^= 0x80;
     for (int c = 0; c < LANES; c++) low[c] = bytes[c] < low[c] ? bytes[c] : low[c];
     for (int c = 0; c < LANES; c++) high[c] = bytes[c] > high[c] ? bytes[c] : high[c];
   }
   for (int t = 0; t < KMC_CHANNELS; t++) {
-    for (int c = t; c < LANES; c += KMC_CHANNELS) {
+    for (int c = t; c < LANES; c += BYTES) {
       low[t] = low[c] < low[t] ? low[c] : low[t];
       high[t] = high[c] > high[t] ? high[c] : high[t];
     }
-    block->middle[t] = 0.5f * (float)(low[t] + high[t]) - 128;
-    block->half[t] = 0.5f * (float)(high[t] - low[t]);
+    block->box.low[t] = (float)low[t] - 128;
+    block->box.high[t] = (float)high[t] - 128;
   }
 }
 
-static void join_boxes(const kmc_block *block, int32_t n, float *middle, float *half) {
-  for (int t = 0; t < KMC_CHANNELS; t++) {
-    float low = 128, high = -128;
-    for (int32_t b = 0; b < n; b++) {
-      const float block_low = block[b].middle[t] - block[b].half[t], block_high = block[b].middle[t] + block[b].half[t];
-      low = block_low < low ? block_low : low;
-      high = block_high > high ? block_high : high;
+static kmc_box join_boxes(const kmc_block *block, int32_t n) {
+  kmc_box box = block[0].box;
+  for (int32_t b = 1; b < n; b++) {
+    for (int t = 0; t < KMC_CHANNELS; t++) {
+      box.low[t] = block[b].box.low[t] < box.low[t] ? block[b].box.low[t] : box.low[t];
+      box.high[t] = block[b].box.high[t] > box.high[t] ? block[b].box.high[t] : box.high[t];
     }
-    middle[t] = 0.5f * (low + high);
-    half[t] = 0.5f * (high - low);
   }
+  return box;
 }
 
 /* Points that stay together when blocks are cut: in Morton order, unit i has the points [first[i], first[i + 1]). */
@@ -206,7 +207,6 @@ static void add_block(kmc_level *level, const units *units, int32_t begin, int32
   block->begin = first_point(units, begin);
   block->end = first_point(units, end);
   block->uniform = -1;
-  block->n_candidates = block->lost = 0;
 }
 
 /* Cuts units [begin, end), one Morton node, into blocks: the whole node if it fits, else runs of children that fit. A
@@ -238,10 +238,10 @@ static void make_groups(kmc_level *level) {
     const uint32_t cell = level->color[level->block[b].begin] & 0xe0e0e0;
     kmc_group *group = &level->group[level->n_groups++];
     group->begin = b;
-    group->lost = 1;
+    group->n_candidates = 0;
     while (b < level->n_blocks && (level->color[level->block[b].begin] & 0xe0e0e0) == cell) b++;
     group->end = b;
-    join_boxes(level->block + group->begin, group->end - group->begin, group->middle, group->half);
+    group->box = join_boxes(level->block + group->begin, group->end - group->begin);
   }
 }
 
@@ -280,8 +280,7 @@ static void take_level(kmc_level *level, int32_t n, int32_t list_stride, int exa
   if (!exact) level->child = kmc_take(arena, (room + 1) * sizeof *level->child);
   level->block = kmc_take(arena, n_blocks * sizeof *level->block);
   level->group = kmc_take(arena, n_groups * sizeof *level->group);
-  level->group_candidate = kmc_take(arena, n_groups * (size_t)list_stride * sizeof *level->candidate);
-  level->candidate = kmc_take(arena, n_blocks * (size_t)list_stride * sizeof *level->candidate);
+  level->candidate = kmc_take(arena, n_groups * (size_t)list_stride * sizeof *level->candidate);
 }
 
 void kmc_take_points(int32_t u, int32_t list_stride, kmc_arena *arena, kmc_points *points) {

@@ -150,17 +150,29 @@ typedef struct {
   uint16_t *label;
 } state;
 
-static void copy_state(kmc_fit *fit, const kmc_level *level, state *saved, int restore) {
+static void save_state(const kmc_fit *fit, const kmc_level *level, const state *saved) {
   const size_t k = (size_t)fit->k;
-  memcpy(restore ? fit->position : saved->position, restore ? saved->position : fit->position,
-         k * KMC_CHANNELS * sizeof(double));
-  memcpy(restore ? fit->total : saved->total, restore ? saved->total : fit->total, k * sizeof(kmc_moment));
-  memcpy(restore ? level->label : saved->label, restore ? saved->label : level->label,
-         (size_t)level->n * sizeof *level->label);
-  if (!restore) return;
+  memcpy(saved->position, fit->position, k * KMC_CHANNELS * sizeof(double));
+  memcpy(saved->total, fit->total, k * sizeof(kmc_moment));
+  memcpy(saved->label, level->label, (size_t)level->n * sizeof *level->label);
+  for (int32_t g = 0; g < level->n_groups; g++) level->group[g].touched = 0;
+}
+
+/* Lists are not saved: those of groups that were touched are forgotten, so that their labels are looked at next time. */
+static void restore_state(kmc_fit *fit, const kmc_level *level, const state *saved) {
+  const size_t k = (size_t)fit->k;
+  memcpy(fit->position, saved->position, k * KMC_CHANNELS * sizeof(double));
+  memcpy(fit->total, saved->total, k * sizeof(kmc_moment));
+  for (int32_t g = 0; g < level->n_groups; g++) {
+    kmc_group *group = &level->group[g];
+    if (!group->touched) continue;
+    group->n_candidates = 0;
+    const int32_t begin = level->block[group->begin].begin, end = level->block[group->end - 1].end;
+    memcpy(level->label + begin, saved->label + begin, (size_t)(end - begin) * sizeof *level->label);
+    for (int32_t b = group->begin; b < group->end; b++) level->block[b].uniform = -1;
+  }
   kmc_place_centroids(fit);
-  memset(fit->centroids.moved, 0, k);
-  for (int32_t b = 0; b < level->n_blocks; b++) level->block[b].uniform = -1;
+  memset(fit->centroids.moved, 0, k * sizeof *fit->centroids.moved);
 }
 
 typedef struct {
@@ -223,7 +235,6 @@ static void apply_swap(kmc_fit *fit, plan *plan, int32_t cheap, int32_t wide) {
   const shape *shape = &plan->shape[wide];
   const double offset = sqrt(shape->spread / shape->weight) * 0.8;
   plan->used[wide] = plan->used[cheap] = 1;
-  fit->step[wide] = fit->step[cheap] = 1;
   for (int t = 0; t < KMC_CHANNELS; t++) {
     fit->position[wide * KMC_CHANNELS + t] = shape->mean[t] - offset * shape->axis[t];
     fit->position[cheap * KMC_CHANNELS + t] = shape->mean[t] + offset * shape->axis[t];
@@ -329,7 +340,7 @@ void kmc_search(kmc_fit *fit, const kmc_level *level, int32_t trials, kmc_arena 
   fit->searching = 1;
   for (int32_t trial = 0; trial < trials; trial++) {
     if (fresh) {
-      copy_state(fit, level, &saved, 0);
+      save_state(fit, level, &saved);
       find_merges(fit, &plan);
       find_splits(fit, level, &plan, k < 2 * swaps + RANKS ? k : 2 * swaps + RANKS);
       memset(plan.tried, 0, sizeof plan.tried);
@@ -345,7 +356,7 @@ void kmc_search(kmc_fit *fit, const kmc_level *level, int32_t trials, kmc_arena 
     if (fresh) {
       best = now;
     } else {
-      copy_state(fit, level, &saved, 1);
+      restore_state(fit, level, &saved);
       swaps = swaps / 2 > 1 ? swaps / 2 : 1;
     }
   }
