@@ -62,12 +62,12 @@ static int32_t nearest_in_double(const kmc_fit *fit, uint32_t color, const int32
  * changes a squared distance by at most 2 * 443 * sqrt(3) / 128 each. */
 static const float DOUBLE_MARGIN = 25;
 static int32_t list_for_double(const kmc_fit *fit, const kmc_box *box, int32_t rival, int32_t *list) {
-  const kmc_centroids *centroids = &fit->centroids;
+  const kmc_list *all = &fit->centroids.all;
   int32_t n = 0;
   for (int32_t j = 0; j < fit->k; j++) {
-    float sum = centroids->square[j] - centroids->square[rival] - DOUBLE_MARGIN;
-    for (int32_t t = 0; t < centroids->channels; t++) {
-      const float diff = 2 * (centroids->at[t][j] - centroids->at[t][rival]);
+    float sum = all->square[j] - all->square[rival] - DOUBLE_MARGIN;
+    for (int32_t t = 0; t < fit->centroids.channels; t++) {
+      const float diff = 2 * (all->at[t][j] - all->at[t][rival]);
       sum -= diff > 0 ? box->high[t] * diff : box->low[t] * diff;
     }
     if (sum <= 0) list[n++] = j;
@@ -104,7 +104,7 @@ static void assign_part(void *context, int32_t i) {
   memset(moments, 0, (size_t)fit->k * sizeof *moments);
   const int32_t begin = first_group(fit, i), end = first_group(fit, i + 1);
   fit->part_moved[i] =
-      fit->in_double ? assign_in_double(fit, fit->level, begin, end, fit->scratch[i].index, moments)
+      fit->in_double ? assign_in_double(fit, fit->level, begin, end, fit->scratch[i].chosen, moments)
                      : fit->kernels->assign(fit->level, &fit->centroids, begin, end, &fit->scratch[i], moments);
 }
 
@@ -119,25 +119,36 @@ void kmc_place_centroids(kmc_fit *fit) {
       const int32_t fixed = (int32_t)(scaled + (128 * KMC_CENTROID_ONE + 0.5)) - 128 * KMC_CENTROID_ONE;
       minus[t] = -fixed;
       square += fixed * fixed;
-      centroids->at[t][j] = (float)fixed * (1.0f / KMC_CENTROID_ONE);
+      centroids->all.at[t][j] = (float)fixed * (1.0f / KMC_CENTROID_ONE);
     }
     const int32_t minus_even = (int32_t)((uint32_t)(minus[0] & 0xffff) | (uint32_t)minus[2] << 16);
     const int32_t minus_odd = minus[1] & 0xffff;
-    centroids->moved[j] |= (centroids->minus_even[j] ^ minus_even) | (centroids->minus_odd[j] ^ minus_odd);
+    centroids->has_moved[j] |= centroids->minus_even[j] != minus_even || centroids->minus_odd[j] != minus_odd;
     centroids->minus_even[j] = minus_even;
     centroids->minus_odd[j] = minus_odd;
     centroids->bias[j] = ((2 * square + 128) & ~255) | (fit->k <= 256 ? j : 0);
-    centroids->square[j] = (float)square * (1.0f / (KMC_CENTROID_ONE * KMC_CENTROID_ONE));
+    centroids->all.square[j] = (float)square * (1.0f / (KMC_CENTROID_ONE * KMC_CENTROID_ONE));
+  }
+}
+
+static void list_moved(kmc_centroids *centroids) {
+  const kmc_list *all = &centroids->all;
+  kmc_list *moved = &centroids->moved;
+  moved->n = 0;
+  for (int32_t j = 0; j < centroids->k; j++) {
+    for (int t = 0; t < KMC_CHANNELS; t++) moved->at[t][moved->n] = all->at[t][j];
+    moved->square[moved->n] = all->square[j];
+    moved->n += centroids->has_moved[j];
   }
 }
 
 static int32_t assign_all(kmc_fit *fit, const kmc_level *level) {
   const int32_t n_tasks = tasks_for(fit, level);
-  const size_t flags = (size_t)fit->k * sizeof *fit->centroids.moved;
-  if (fit->placed_level != level) memset(fit->centroids.moved, 1, flags);
+  if (fit->placed_level != level) memset(fit->centroids.has_moved, 1, (size_t)fit->k);
   fit->placed_level = fit->level = level;
+  list_moved(&fit->centroids);
   run(fit, assign_part, n_tasks);
-  memset(fit->centroids.moved, 0, flags);
+  memset(fit->centroids.has_moved, 0, (size_t)fit->k);
   int32_t moved = 0;
   for (int32_t i = 0; i < n_tasks; i++) {
     if (fit->part_moved[i] == 0) continue;
@@ -294,6 +305,15 @@ static void refine(const kmc_fit *fit, const kmc_level *coarse, const kmc_level 
   for (int32_t b = 0; b < fine->n_blocks; b++) fine->block[b].uniform = -1;
 }
 
+static kmc_list take_list(int32_t k, kmc_arena *arena) {
+  const size_t room = ((size_t)k + KMC_PADDING) * sizeof(float);
+  kmc_list list = {.n = k};
+  for (int t = 0; t < KMC_CHANNELS; t++) list.at[t] = kmc_take(arena, room);
+  list.square = kmc_take(arena, room);
+  list.index = kmc_take(arena, room);
+  return list;
+}
+
 static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena) {
   const size_t k = (size_t)options->k, room = (k + KMC_PADDING) * sizeof(float);
   const int32_t n_tasks = options->n_tasks;
@@ -302,23 +322,19 @@ static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *op
   fit->centroids.channels = options->channels;
   fit->position = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
   fit->mean = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
-  fit->centroids.margin = 0.25f;
-  fit->centroids.moved = kmc_take(arena, room);
+  fit->centroids.has_moved = kmc_take(arena, k);
   fit->total = kmc_take(arena, k * sizeof(kmc_moment));
   fit->part_moment = kmc_take(arena, k * (size_t)n_tasks * sizeof(kmc_moment));
   fit->part_moved = kmc_take(arena, (size_t)n_tasks * sizeof(int32_t));
   fit->scratch = kmc_take(arena, (size_t)n_tasks * sizeof(kmc_list_scratch));
-  for (int t = 0; t < KMC_CHANNELS; t++) fit->centroids.at[t] = kmc_take(arena, room);
-  fit->centroids.square = kmc_take(arena, room);
+  fit->centroids.all = take_list(options->k, arena);
+  fit->centroids.moved = take_list(options->k, arena);
+  for (int32_t j = 0; arena->base && j < options->k; j++) fit->centroids.all.index[j] = j;
   fit->centroids.minus_even = kmc_take(arena, room);
   fit->centroids.minus_odd = kmc_take(arena, room);
   fit->centroids.bias = kmc_take(arena, room);
   for (int32_t i = 0; i < n_tasks; i++) {
-    kmc_list_scratch scratch;
-    for (int t = 0; t < KMC_CHANNELS; t++) scratch.at[t] = kmc_take(arena, room);
-    scratch.square = kmc_take(arena, room);
-    scratch.index = kmc_take(arena, room);
-    scratch.chosen = kmc_take(arena, room);
+    kmc_list_scratch scratch = {take_list(options->k, arena), take_list(options->k, arena), kmc_take(arena, room)};
     if (arena->base) fit->scratch[i] = scratch;
   }
   kmc_take_points(u, list_stride, arena, &fit->points);
@@ -387,7 +403,7 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   kmc_color_kmeans_result result = {0};
   take_fit(&fit, u, options, &arena);
   kmc_make_points(colors, counts, u, options->channels, kernels, &fit.parallel, &arena, &fit.points);
-  memset(fit.centroids.moved, 0, (size_t)fit.k * sizeof *fit.centroids.moved);
+  memset(fit.centroids.has_moved, 0, (size_t)fit.k);
   memset(fit.total, 0, (size_t)fit.k * sizeof *fit.total);
   const kmc_level *cells = &fit.points.level[0];
   for (int32_t p = 0; p < cells->n; p++) fit.square += (double)cells->square[p], fit.pixels += (double)cells->moment[p].count;

@@ -40,10 +40,10 @@ static inline vf vf_tail(vf a, int32_t n) {
 static inline void vf_keep(float *to, unsigned mask, const float *from) {
   for (; mask; mask &= mask - 1) *to++ = from[lowest_bit(mask)];
 }
-/* The same, or where `from` is NULL the numbers first, first + 1, ... Returns how many are kept. */
-static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from, int32_t first) {
+/* The same. Returns how many are kept. */
+static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from) {
   int32_t n = 0;
-  for (; mask; mask &= mask - 1) to[n++] = from ? from[lowest_bit(mask)] : first + lowest_bit(mask);
+  for (; mask; mask &= mask - 1) to[n++] = from[lowest_bit(mask)];
   return n;
 }
 static inline float vf_least(vf a) {

@@ -38,11 +38,9 @@ static inline vf vf_tail(vf a, int32_t n) {
 static inline void vf_keep(float *to, unsigned mask, const float *from) {
   _mm512_storeu_ps(to, _mm512_maskz_compress_ps((__mmask16)mask, _mm512_loadu_ps(from)));
 }
-/* The same, or where `from` is NULL the numbers first, first + 1, ... Returns how many are kept. */
-static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from, int32_t first) {
-  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512i number = from ? _mm512_loadu_si512(from) : _mm512_add_epi32(lane, _mm512_set1_epi32(first));
-  _mm512_storeu_si512(to, _mm512_maskz_compress_epi32((__mmask16)mask, number));
+/* The same. Returns how many are kept. */
+static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from) {
+  _mm512_storeu_si512(to, _mm512_maskz_compress_epi32((__mmask16)mask, _mm512_loadu_si512(from)));
   return _mm_popcnt_u32(mask);
 }
 static inline float vf_least(vf a) { return _mm512_reduce_min_ps(a); }

@@ -3,44 +3,59 @@
  *
  * assign is the hot one: for a candidate and a vector of points two multiply-adds of int16 pairs and a minimum. */
 
-typedef struct {
-  float *const *at; /* KMC_CHANNELS of them */
-  const float *square;
-  const int32_t *index; /* NULL: 0, 1, 2, ... */
-  int32_t n;
-} candidates;
-
-/* From the candidates those that can be nearest to a point of the box, by comparing each with `rival`, any centroid.
+/* A box and the centroid, any of them, that others are compared with.
  *
  * Over the box the least of |x-c|^2 - |x-r|^2 = |c|^2 - |r|^2 - 2 x.(c-r) is reached in each channel at one of the two
- * faces. If it is above the margin c stays out; a margin of 1/4 covers the rounding of scores. A list may hold more than
- * it has to: labels do not depend on that. OUT index, and where kept is not NULL the coordinates of those kept. */
-static KMC_ALWAYS_INLINE int32_t list(candidates from, const kmc_centroids *centroids, int32_t rival, int32_t channels,
-                                      const kmc_box *box, int32_t *index, const kmc_list_scratch *kept, int *moved) {
-  const vf bound = vf_set1(centroids->square[rival] + centroids->margin);
-  vf low[KMC_CHANNELS], high[KMC_CHANNELS], at[KMC_CHANNELS];
+ * faces. If it is above the margin, no point of the box is nearest to c; a margin of 1/4 covers the rounding of scores. */
+typedef struct {
+  vf low[KMC_CHANNELS], high[KMC_CHANNELS], rival[KMC_CHANNELS], bound;
+} reach;
+
+static KMC_ALWAYS_INLINE reach reach_of(const kmc_centroids *centroids, int32_t rival, int32_t channels,
+                                        const kmc_box *box) {
+  reach reach = {.bound = vf_set1(centroids->all.square[rival] + 0.25f)};
   for (int32_t t = 0; t < channels; t++) {
-    low[t] = vf_set1(2 * box->low[t]);
-    high[t] = vf_set1(2 * box->high[t]);
-    at[t] = vf_set1(centroids->at[t][rival]);
+    reach.low[t] = vf_set1(2 * box->low[t]);
+    reach.high[t] = vf_set1(2 * box->high[t]);
+    reach.rival[t] = vf_set1(centroids->all.at[t][rival]);
   }
-  int32_t n_kept = 0;
-  for (int32_t j = 0; j < from.n; j += LANES) {
-    vf sum = vf_sub(vf_load(from.square + j), bound);
-    for (int32_t t = 0; t < channels; t++) {
-      const vf diff = vf_sub(vf_load(from.at[t] + j), at[t]);
-      sum = vf_sub(sum, vf_max(vf_mul(low[t], diff), vf_mul(high[t], diff)));
-    }
-    const unsigned keep = vf_le(sum, vf_set1(0)) & lane_mask(from.n - j);
-    if (kept) {
-      if (!keep) continue;
-      *moved |= (vi_differ(vi_load((const uint32_t *)centroids->moved + j), vi_set1(0)) & keep) != 0;
-      for (int32_t t = 0; t < channels; t++) vf_keep(kept->at[t] + n_kept, keep, from.at[t] + j);
-      vf_keep(kept->square + n_kept, keep, from.square + j);
-    }
-    n_kept += vi_keep(index + n_kept, keep, from.index ? from.index + j : NULL, j);
+  return reach;
+}
+
+/* Which of the centroids from j on can be nearest to a point of the box. */
+static KMC_ALWAYS_INLINE unsigned within(const reach *reach, const kmc_list *from, int32_t j, int32_t channels) {
+  vf sum = vf_sub(vf_load(from->square + j), reach->bound);
+  for (int32_t t = 0; t < channels; t++) {
+    const vf diff = vf_sub(vf_load(from->at[t] + j), reach->rival[t]);
+    sum = vf_sub(sum, vf_max(vf_mul(reach->low[t], diff), vf_mul(reach->high[t], diff)));
   }
-  return n_kept;
+  return vf_le(sum, vf_set1(0)) & lane_mask(from->n - j);
+}
+
+static KMC_ALWAYS_INLINE int any_within(const reach *reach, const kmc_list *from, int32_t channels) {
+  unsigned found = 0;
+  for (int32_t j = 0; j < from->n; j += LANES) found |= within(reach, from, j, channels);
+  return found != 0;
+}
+
+/* The candidates: those that can be nearest, in the order of `from`. A list may hold more than it has to: labels do not
+ * depend on that. */
+static KMC_ALWAYS_INLINE void keep_near(const reach *reach, const kmc_list *from, int32_t channels, kmc_list *kept) {
+  int32_t n = 0;
+  for (int32_t j = 0; j < from->n; j += LANES) {
+    const unsigned near = within(reach, from, j, channels);
+    if (!near) continue;
+    for (int32_t t = 0; t < channels; t++) vf_keep(kept->at[t] + n, near, from->at[t] + j);
+    vf_keep(kept->square + n, near, from->square + j);
+    n += vi_keep(kept->index + n, near, from->index + j);
+  }
+  kept->n = n;
+}
+
+static KMC_ALWAYS_INLINE int32_t index_near(const reach *reach, const kmc_list *from, int32_t channels, int32_t *index) {
+  int32_t n = 0;
+  for (int32_t j = 0; j < from->n; j += LANES) n += vi_keep(index + n, within(reach, from, j, channels), from->index + j);
+  return n;
 }
 
 /* The centroid that others are compared with: the label of a point in the middle of the run, which is one of the nearest
@@ -52,7 +67,7 @@ static inline int32_t rival_of(const kmc_level *level, const kmc_centroids *cent
 
 static inline int any_moved(const kmc_centroids *centroids, const uint16_t *list, int32_t n) {
   for (int32_t i = 0; i < n; i++) {
-    if (centroids->moved[list[i]]) return 1;
+    if (centroids->has_moved[list[i]]) return 1;
   }
   return 0;
 }
@@ -180,43 +195,62 @@ static int32_t assign_block(const kmc_level *level, const kmc_centroids *centroi
   return assign_listed(level, block->begin, block->end, centroids, list, n, moments);
 }
 
-/* Lists the candidates of a group. Returns how many, or 0 if none of them, old or new, moved: labels stay. */
-static KMC_ALWAYS_INLINE int32_t list_group(const kmc_level *level, const kmc_centroids *centroids, int32_t g,
-                                            int32_t channels, const kmc_list_scratch *scratch) {
-  kmc_group *group = &level->group[g];
-  uint16_t *stored = level->candidate + (size_t)g * level->list_stride;
-  const candidates all = {centroids->at, centroids->square, NULL, centroids->k};
-  const int32_t rival = rival_of(level, centroids, level->block[group->begin].begin, level->block[group->end - 1].end);
-  int moved = group->n_candidates == 0 || any_moved(centroids, stored, group->n_candidates);
-  const int32_t n = list(all, centroids, rival, channels, &group->box, scratch->index, scratch, &moved);
-  if (!moved) return 0;
-  group->touched = 1;
-  group->n_candidates = n <= level->list_stride ? n : 0;
-  for (int32_t i = 0; i < group->n_candidates; i++) stored[i] = (uint16_t)scratch->index[i];
-  return n;
+/* Whether labels in the group may change: a centroid moved that is in its list or comes into it. */
+static KMC_ALWAYS_INLINE int is_concerned(const kmc_level *level, const kmc_centroids *centroids, int32_t g,
+                                          const reach *reach, int32_t channels) {
+  const int32_t n = level->group[g].n_candidates;
+  if (n == 0 || 4 * centroids->moved.n > centroids->k) return 1;
+  return any_moved(centroids, level->candidate + (size_t)g * level->list_stride, n) ||
+         any_within(reach, &centroids->moved, channels);
 }
 
+static KMC_ALWAYS_INLINE int32_t assign_group(const kmc_level *level, const kmc_centroids *centroids, int32_t g,
+                                              int32_t channels, const kmc_list *from, kmc_list_scratch *scratch,
+                                              kmc_moment *moments) {
+  kmc_group *group = &level->group[g];
+  const int32_t first = level->block[group->begin].begin, last = level->block[group->end - 1].end;
+  const reach around = reach_of(centroids, rival_of(level, centroids, first, last), channels, &group->box);
+  if (!is_concerned(level, centroids, g, &around, channels)) return 0;
+  keep_near(&around, from, channels, &scratch->group);
+  group->touched = 1;
+  group->n_candidates = scratch->group.n <= level->list_stride ? scratch->group.n : 0;
+  uint16_t *list = level->candidate + (size_t)g * level->list_stride;
+  for (int32_t i = 0; i < group->n_candidates; i++) list[i] = (uint16_t)scratch->group.index[i];
+  int32_t moved = 0;
+  for (int32_t b = group->begin; b < group->end; b++) {
+    kmc_block *block = &level->block[b];
+    const reach near = reach_of(centroids, rival_of(level, centroids, block->begin, block->end), channels, &block->box);
+    const int32_t n = index_near(&near, &scratch->group, channels, scratch->chosen);
+    moved += assign_block(level, centroids, block, scratch->chosen, n, moments);
+  }
+  return moved;
+}
+
+/* With few centroids the lists of regions cost more than they save. */
+enum { REGIONS_FROM = 65 };
+
 static KMC_ALWAYS_INLINE int32_t assign_groups(const kmc_level *level, const kmc_centroids *centroids, int32_t begin,
-                                               int32_t end, int32_t channels, const kmc_list_scratch *scratch,
+                                               int32_t end, int32_t channels, kmc_list_scratch *scratch,
                                                kmc_moment *moments) {
   int32_t moved = 0;
-  for (int32_t g = begin; g < end; g++) {
-    const kmc_group *group = &level->group[g];
-    const int32_t n = list_group(level, centroids, g, channels, scratch);
-    if (n == 0) continue;
-    const candidates common = {scratch->at, scratch->square, scratch->index, n};
-    for (int32_t b = group->begin; b < group->end; b++) {
-      kmc_block *block = &level->block[b];
-      const int32_t rival = rival_of(level, centroids, block->begin, block->end);
-      const int32_t m = list(common, centroids, rival, channels, &block->box, scratch->chosen, NULL, NULL);
-      moved += assign_block(level, centroids, block, scratch->chosen, m, moments);
+  for (int32_t r = 0; r < level->n_regions; r++) {
+    const kmc_region *region = &level->region[r];
+    const int32_t first = region->begin > begin ? region->begin : begin, last = region->end < end ? region->end : end;
+    if (first >= last) continue;
+    const kmc_list *from = &centroids->all;
+    if (centroids->k >= REGIONS_FROM) {
+      const int32_t p = level->block[level->group[first].begin].begin;
+      const reach around = reach_of(centroids, rival_of(level, centroids, p, p), channels, &region->box);
+      keep_near(&around, from, channels, &scratch->region);
+      from = &scratch->region;
     }
+    for (int32_t g = first; g < last; g++) moved += assign_group(level, centroids, g, channels, from, scratch, moments);
   }
   return moved;
 }
 
 static int32_t assign(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
-                      const kmc_list_scratch *scratch, kmc_moment *moments) {
+                      kmc_list_scratch *scratch, kmc_moment *moments) {
   if (centroids->channels == 3) return assign_groups(level, centroids, begin, end, 3, scratch, moments);
   return assign_groups(level, centroids, begin, end, 1, scratch, moments);
 }

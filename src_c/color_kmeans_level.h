@@ -36,7 +36,7 @@ typedef struct {
   kmc_box box;
 } kmc_block;
 
-/* Blocks whose lists are chosen from one common list. */
+/* Blocks whose lists are chosen from one common list: those in 32x32x32 colours. */
 typedef struct {
   int32_t begin, end;   /* blocks */
   int32_t n_candidates; /* of the list that their labels were found with; 0: more than KMC_MAX_CANDIDATES, or none yet */
@@ -44,8 +44,14 @@ typedef struct {
   kmc_box box;
 } kmc_group;
 
+/* Groups in 64x64x64 colours, for the same purpose. */
 typedef struct {
-  int32_t n, n_blocks, n_groups;
+  int32_t begin, end; /* groups */
+  kmc_box box;
+} kmc_region;
+
+typedef struct {
+  int32_t n, n_blocks, n_groups, n_regions;
   int32_t list_stride; /* candidates that a group has room for */
   uint32_t *color;     /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
   uint32_t *count;     /* (n) pixels, or NULL where moments are given */
@@ -56,23 +62,30 @@ typedef struct {
   double scatter;      /* inertia that no labels of these points can save: within the cells */
   kmc_block *block;
   kmc_group *group;
+  kmc_region *region;
   uint16_t *candidate; /* (n_groups, list_stride) */
 } kmc_level;
 
+/* Centroids among which candidates are chosen. */
+typedef struct {
+  int32_t n;
+  float *at[KMC_CHANNELS]; /* (n) where they stand, exactly what the fixed point says */
+  float *square;           /* (n) |c|^2 */
+  int32_t *index;          /* (n) */
+} kmc_list;
+
 typedef struct {
   int32_t k, channels;
-  float margin;                    /* what is added to the reach of lists: see `list` in color_kmeans_kernels.inc.h */
-  float *at[KMC_CHANNELS];         /* (k) where they stand, exactly what the fixed point says */
-  float *square;                   /* (k) |c|^2 */
-  int32_t *moved;                  /* (k) since the last assignment on this level */
+  kmc_list all, moved;             /* moved: since the last assignment on this level */
   int32_t *minus_even, *minus_odd; /* (k) fixed point, negated: channels 0 and 2, channel 1, as pairs of int16 */
   int32_t *bias;                   /* (k) |c|^2 / 2; the low 8 bits are the tag for k <= 256, else free for one */
+  uint8_t *has_moved;              /* (k) */
 } kmc_centroids;
 
-/* Scratch of one thread: the common list of a group, and the list of a block. */
+/* Scratch of one thread: the lists of a region, a group and a block. */
 typedef struct {
-  float *at[KMC_CHANNELS], *square; /* (k) */
-  int32_t *index, *chosen;          /* (k) */
+  kmc_list region, group;
+  int32_t *chosen; /* (k) */
 } kmc_list_scratch;
 
 struct kmc_color_kernels {
@@ -80,7 +93,7 @@ struct kmc_color_kernels {
   /* IN OUT labels of the points in groups [begin, end); groups whose candidates all stand still are skipped; moments
    * (k): what moved is taken from the old label's and added to the new one's. Returns how many points moved. */
   int32_t (*assign)(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
-                    const kmc_list_scratch *scratch, kmc_moment *moments);
+                    kmc_list_scratch *scratch, kmc_moment *moments);
   /* OUT the moment of n points and the sum over their pixels of |x|^2. */
   int64_t (*sum_points)(const uint32_t *color, const uint32_t *count, int32_t n, kmc_moment *moment);
   /* IN mean (KMC_CHANNELS, k), weight (k) > 0 of clusters; SCRATCH row (k); OUT cost (k): the least inertia that

@@ -6,7 +6,7 @@
 
 #include "color_kmeans_level.h"
 
-enum { CELLS = 1 << 15, BOXES = 1 << 18, MOST_GROUPS = 512 };
+enum { CELLS = 1 << 15, BOXES = 1 << 18, MOST_GROUPS = 512, MOST_REGIONS = 64 };
 
 void *kmc_take(kmc_arena *arena, size_t bytes) {
   const size_t begin = arena->used;
@@ -183,15 +183,11 @@ static void find_box(const uint32_t *color, kmc_block *block) {
   }
 }
 
-static kmc_box join_boxes(const kmc_block *block, int32_t n) {
-  kmc_box box = block[0].box;
-  for (int32_t b = 1; b < n; b++) {
-    for (int t = 0; t < KMC_CHANNELS; t++) {
-      box.low[t] = block[b].box.low[t] < box.low[t] ? block[b].box.low[t] : box.low[t];
-      box.high[t] = block[b].box.high[t] > box.high[t] ? block[b].box.high[t] : box.high[t];
-    }
+static void join_box(kmc_box *box, const kmc_box *other) {
+  for (int t = 0; t < KMC_CHANNELS; t++) {
+    box->low[t] = other->low[t] < box->low[t] ? other->low[t] : box->low[t];
+    box->high[t] = other->high[t] > box->high[t] ? other->high[t] : box->high[t];
   }
-  return box;
 }
 
 /* Points that stay together when blocks are cut: in Morton order, unit i has the points [first[i], first[i + 1]). */
@@ -241,7 +237,23 @@ static void make_groups(kmc_level *level) {
     group->n_candidates = 0;
     while (b < level->n_blocks && (level->color[level->block[b].begin] & 0xe0e0e0) == cell) b++;
     group->end = b;
-    group->box = join_boxes(level->block + group->begin, group->end - group->begin);
+    group->box = level->block[group->begin].box;
+    for (int32_t i = group->begin + 1; i < group->end; i++) join_box(&group->box, &level->block[i].box);
+  }
+}
+
+/* Regions of groups: those in one cell of 64x64x64. */
+static void make_regions(kmc_level *level) {
+  level->n_regions = 0;
+  for (int32_t g = 0; g < level->n_groups;) {
+    const uint32_t cell = level->color[level->block[level->group[g].begin].begin] & 0xc0c0c0;
+    kmc_region *region = &level->region[level->n_regions++];
+    region->begin = g;
+    region->box = level->group[g].box;
+    for (; g < level->n_groups && (level->color[level->block[level->group[g].begin].begin] & 0xc0c0c0) == cell; g++) {
+      join_box(&region->box, &level->group[g].box);
+    }
+    region->end = g;
   }
 }
 
@@ -261,7 +273,10 @@ static void make_blocks(const job *job, const kmc_parallel *parallel) {
     for (int32_t b = 0; b < level[l].n_blocks; b++) find_box(level[l].color, &level[l].block[b]);
   }
   parallel->run(parallel->threads, find_boxes, (void *)job, job->n_tasks);
-  for (int l = 0; l < 3; l++) make_groups(&level[l]);
+  for (int l = 0; l < 3; l++) {
+    make_groups(&level[l]);
+    make_regions(&level[l]);
+  }
 }
 
 /* Room for a level of at most n points. Blocks: a node with more than 64 points makes at most one block more than it
@@ -280,6 +295,7 @@ static void take_level(kmc_level *level, int32_t n, int32_t list_stride, int exa
   if (!exact) level->child = kmc_take(arena, (room + 1) * sizeof *level->child);
   level->block = kmc_take(arena, n_blocks * sizeof *level->block);
   level->group = kmc_take(arena, n_groups * sizeof *level->group);
+  level->region = kmc_take(arena, MOST_REGIONS * sizeof *level->region);
   level->candidate = kmc_take(arena, n_groups * (size_t)list_stride * sizeof *level->candidate);
 }
 

@@ -172,7 +172,7 @@ static void restore_state(kmc_fit *fit, const kmc_level *level, const state *sav
     for (int32_t b = group->begin; b < group->end; b++) level->block[b].uniform = -1;
   }
   kmc_place_centroids(fit);
-  memset(fit->centroids.moved, 0, k * sizeof *fit->centroids.moved);
+  memset(fit->centroids.has_moved, 0, k);
 }
 
 typedef struct {
