@@ -179,6 +179,15 @@ static int64_t weight_of(const kmc_level *level, int32_t p) {
   return level->moment ? level->moment[p].count : level->count[p];
 }
 
+/* For a point that was given another label than its block's candidates. */
+static void forget_lists_of(const kmc_level *level, int32_t p) {
+  int32_t g = level->n_groups - 1;
+  while (level->block[level->group[g].begin].begin > p) g--;
+  level->group[g].n_candidates = 0;
+  level->group[g].touched = 1;
+  for (int32_t b = level->group[g].begin; b < level->group[g].end; b++) level->block[b].uniform = -1;
+}
+
 /* An empty cluster gets the colour that contributes most error; its old cluster keeps at least one other. */
 static int32_t fill_empty(kmc_fit *fit, const kmc_level *level) {
   int32_t filled = 0;
@@ -202,9 +211,7 @@ static int32_t fill_empty(kmc_fit *fit, const kmc_level *level) {
     kmc_add_moment(&fit->total[level->label[worst]], &moment, -1);
     kmc_add_moment(&fit->total[j], &moment, 1);
     level->label[worst] = (uint16_t)j;
-    for (int32_t b = 0; b < level->n_blocks; b++) {
-      if (level->block[b].begin <= worst && worst < level->block[b].end) level->block[b].uniform = -1;
-    }
+    forget_lists_of(level, worst);
     for (int t = 0; t < fit->centroids.channels; t++) {
       fit->position[j * KMC_CHANNELS + t] = kmc_channel(level->color[worst], t);
     }
