@@ -131,15 +131,33 @@ void kmc_place_centroids(kmc_fit *fit) {
   }
 }
 
+static int32_t add_to_list(kmc_list *list, int32_t n, const kmc_list *from, int32_t j) {
+  for (int t = 0; t < KMC_CHANNELS; t++) list->at[t][n] = from->at[t][j];
+  list->square[n] = from->square[j];
+  return n + 1;
+}
+
+/* If more than a quarter moved, asking who comes into reach costs more than it saves. */
 static void list_moved(kmc_centroids *centroids) {
-  const kmc_list *all = &centroids->all;
   kmc_list *moved = &centroids->moved;
   moved->n = 0;
   for (int32_t j = 0; j < centroids->k; j++) {
-    for (int t = 0; t < KMC_CHANNELS; t++) moved->at[t][moved->n] = all->at[t][j];
-    moved->square[moved->n] = all->square[j];
-    moved->n += centroids->has_moved[j];
+    if (!centroids->has_moved[j]) continue;
+    if (moved->n >= centroids->k / 2) {
+      moved->n = -1;
+      return;
+    }
+    moved->n = add_to_list(moved, moved->n, &centroids->before, j);
+    moved->n = add_to_list(moved, moved->n, &centroids->all, j);
   }
+}
+
+void kmc_note_assigned(kmc_fit *fit) {
+  kmc_centroids *centroids = &fit->centroids;
+  const size_t size = (size_t)fit->k * sizeof(float);
+  for (int t = 0; t < KMC_CHANNELS; t++) memcpy(centroids->before.at[t], centroids->all.at[t], size);
+  memcpy(centroids->before.square, centroids->all.square, size);
+  memset(centroids->has_moved, 0, (size_t)fit->k);
 }
 
 static int32_t assign_all(kmc_fit *fit, const kmc_level *level) {
@@ -148,7 +166,7 @@ static int32_t assign_all(kmc_fit *fit, const kmc_level *level) {
   fit->placed_level = fit->level = level;
   list_moved(&fit->centroids);
   run(fit, assign_part, n_tasks);
-  memset(fit->centroids.has_moved, 0, (size_t)fit->k);
+  kmc_note_assigned(fit);
   int32_t moved = 0;
   for (int32_t i = 0; i < n_tasks; i++) {
     if (fit->part_moved[i] == 0) continue;
@@ -179,11 +197,10 @@ static int64_t weight_of(const kmc_level *level, int32_t p) {
   return level->moment ? level->moment[p].count : level->count[p];
 }
 
-/* For a point that was given another label than its block's candidates. */
-static void forget_lists_of(const kmc_level *level, int32_t p) {
+/* A point was given another label. */
+static void touch(const kmc_level *level, int32_t p) {
   int32_t g = level->n_groups - 1;
   while (level->block[level->group[g].begin].begin > p) g--;
-  level->group[g].n_candidates = 0;
   level->group[g].touched = 1;
   for (int32_t b = level->group[g].begin; b < level->group[g].end; b++) level->block[b].uniform = -1;
 }
@@ -211,7 +228,7 @@ static int32_t fill_empty(kmc_fit *fit, const kmc_level *level) {
     kmc_add_moment(&fit->total[level->label[worst]], &moment, -1);
     kmc_add_moment(&fit->total[j], &moment, 1);
     level->label[worst] = (uint16_t)j;
-    forget_lists_of(level, worst);
+    touch(level, worst);
     for (int t = 0; t < fit->centroids.channels; t++) {
       fit->position[j * KMC_CHANNELS + t] = kmc_channel(level->color[worst], t);
     }
@@ -324,7 +341,6 @@ static kmc_list take_list(int32_t k, kmc_arena *arena) {
 static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena) {
   const size_t k = (size_t)options->k, room = (k + KMC_PADDING) * sizeof(float);
   const int32_t n_tasks = options->n_tasks;
-  const int32_t list_stride = options->k < KMC_MAX_CANDIDATES ? options->k : KMC_MAX_CANDIDATES;
   fit->k = fit->centroids.k = options->k;
   fit->centroids.channels = options->channels;
   fit->position = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
@@ -335,16 +351,21 @@ static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *op
   fit->part_moved = kmc_take(arena, (size_t)n_tasks * sizeof(int32_t));
   fit->scratch = kmc_take(arena, (size_t)n_tasks * sizeof(kmc_list_scratch));
   fit->centroids.all = take_list(options->k, arena);
+  fit->centroids.before = take_list(options->k, arena);
   fit->centroids.moved = take_list(options->k, arena);
   for (int32_t j = 0; arena->base && j < options->k; j++) fit->centroids.all.index[j] = j;
   fit->centroids.minus_even = kmc_take(arena, room);
   fit->centroids.minus_odd = kmc_take(arena, room);
   fit->centroids.bias = kmc_take(arena, room);
   for (int32_t i = 0; i < n_tasks; i++) {
-    kmc_list_scratch scratch = {take_list(options->k, arena), take_list(options->k, arena), kmc_take(arena, room)};
+    kmc_list_scratch scratch;
+    scratch.region = take_list(options->k, arena);
+    scratch.group = take_list(options->k, arena);
+    scratch.moved = take_list(options->k, arena);
+    scratch.chosen = kmc_take(arena, KMC_BATCH * room);
     if (arena->base) fit->scratch[i] = scratch;
   }
-  kmc_take_points(u, list_stride, arena, &fit->points);
+  kmc_take_points(u, arena, &fit->points);
 }
 
 size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *options) {

@@ -32,9 +32,11 @@ static KMC_ALWAYS_INLINE unsigned within(const reach *reach, const kmc_list *fro
   return vf_le(sum, vf_set1(0)) & lane_mask(from->n - j);
 }
 
-static KMC_ALWAYS_INLINE int any_within(const reach *reach, const kmc_list *from, int32_t channels) {
-  unsigned found = 0;
-  for (int32_t j = 0; j < from->n; j += LANES) found |= within(reach, from, j, channels);
+/* Whether a centroid that moved can have been, or can be, nearest to a point of the box. */
+static KMC_ALWAYS_INLINE int is_concerned(const kmc_centroids *centroids, int32_t rival, const reach *reach,
+                                          const kmc_list *moved, int32_t channels) {
+  unsigned found = centroids->has_moved[rival];
+  for (int32_t j = 0; j < moved->n; j += LANES) found |= within(reach, moved, j, channels);
   return found != 0;
 }
 
@@ -63,13 +65,6 @@ static KMC_ALWAYS_INLINE int32_t index_near(const reach *reach, const kmc_list *
 static inline int32_t rival_of(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end) {
   const int32_t p = begin + (end - begin) / 2;
   return level->label[p] != KMC_NO_LABEL ? level->label[p] : kmc_nearest(centroids, level->color[p]);
-}
-
-static inline int any_moved(const kmc_centroids *centroids, const uint16_t *list, int32_t n) {
-  for (int32_t i = 0; i < n; i++) {
-    if (centroids->has_moved[list[i]]) return 1;
-  }
-  return 0;
 }
 
 /* Takes the point from its cluster's moment and adds it to another's. */
@@ -195,33 +190,40 @@ static int32_t assign_block(const kmc_level *level, const kmc_centroids *centroi
   return assign_listed(level, block->begin, block->end, centroids, list, n, moments);
 }
 
-/* Whether labels in the group may change: a centroid moved that is in its list or comes into it. */
-static KMC_ALWAYS_INLINE int is_concerned(const kmc_level *level, const kmc_centroids *centroids, int32_t g,
-                                          const reach *reach, int32_t channels) {
-  const int32_t n = level->group[g].n_candidates;
-  if (n == 0 || 4 * centroids->moved.n > centroids->k) return 1;
-  return any_moved(centroids, level->candidate + (size_t)g * level->list_stride, n) ||
-         any_within(reach, &centroids->moved, channels);
+/* Lists the candidates of a block. Returns how many, or 0 if none of them, now or before, moved: the labels stay. */
+static KMC_ALWAYS_INLINE int32_t list_block(const kmc_level *level, const kmc_centroids *centroids,
+                                            const kmc_block *block, int32_t channels, const kmc_list_scratch *scratch,
+                                            int32_t *chosen) {
+  const int32_t rival = rival_of(level, centroids, block->begin, block->end);
+  const reach around = reach_of(centroids, rival, channels, &block->box);
+  if (centroids->moved.n >= 0 && !is_concerned(centroids, rival, &around, &scratch->moved, channels)) return 0;
+  return index_near(&around, &scratch->group, channels, chosen);
 }
 
-static KMC_ALWAYS_INLINE int32_t assign_group(const kmc_level *level, const kmc_centroids *centroids, int32_t g,
+static KMC_ALWAYS_INLINE int32_t assign_group(const kmc_level *level, const kmc_centroids *centroids, kmc_group *group,
                                               int32_t channels, const kmc_list *from, kmc_list_scratch *scratch,
                                               kmc_moment *moments) {
-  kmc_group *group = &level->group[g];
   const int32_t first = level->block[group->begin].begin, last = level->block[group->end - 1].end;
-  const reach around = reach_of(centroids, rival_of(level, centroids, first, last), channels, &group->box);
-  if (!is_concerned(level, centroids, g, &around, channels)) return 0;
+  const int32_t rival = rival_of(level, centroids, first, last);
+  const reach around = reach_of(centroids, rival, channels, &group->box);
+  if (centroids->moved.n >= 0) {
+    keep_near(&around, &centroids->moved, channels, &scratch->moved);
+    if (scratch->moved.n == 0 && !centroids->has_moved[rival]) return 0;
+  }
   keep_near(&around, from, channels, &scratch->group);
   group->touched = 1;
-  group->n_candidates = scratch->group.n <= level->list_stride ? scratch->group.n : 0;
-  uint16_t *list = level->candidate + (size_t)g * level->list_stride;
-  for (int32_t i = 0; i < group->n_candidates; i++) list[i] = (uint16_t)scratch->group.index[i];
   int32_t moved = 0;
-  for (int32_t b = group->begin; b < group->end; b++) {
-    kmc_block *block = &level->block[b];
-    const reach near = reach_of(centroids, rival_of(level, centroids, block->begin, block->end), channels, &block->box);
-    const int32_t n = index_near(&near, &scratch->group, channels, scratch->chosen);
-    moved += assign_block(level, centroids, block, scratch->chosen, n, moments);
+  for (int32_t b = group->begin; b < group->end; b += KMC_BATCH) {
+    const int32_t n = group->end - b < KMC_BATCH ? group->end - b : KMC_BATCH;
+    const size_t room = (size_t)centroids->k + KMC_PADDING;
+    int32_t n_chosen[KMC_BATCH];
+    for (int32_t i = 0; i < n; i++) {
+      n_chosen[i] = list_block(level, centroids, &level->block[b + i], channels, scratch, scratch->chosen + i * room);
+    }
+    for (int32_t i = 0; i < n; i++) {
+      if (n_chosen[i] == 0) continue;
+      moved += assign_block(level, centroids, &level->block[b + i], scratch->chosen + i * room, n_chosen[i], moments);
+    }
   }
   return moved;
 }
@@ -244,7 +246,9 @@ static KMC_ALWAYS_INLINE int32_t assign_groups(const kmc_level *level, const kmc
       keep_near(&around, from, channels, &scratch->region);
       from = &scratch->region;
     }
-    for (int32_t g = first; g < last; g++) moved += assign_group(level, centroids, g, channels, from, scratch, moments);
+    for (int32_t g = first; g < last; g++) {
+      moved += assign_group(level, centroids, &level->group[g], channels, from, scratch, moments);
+    }
   }
   return moved;
 }

@@ -19,6 +19,7 @@ extern double knob[32]; /* TEMP */
 #define KMC_PADDING 64      /* readable elements that follow every array of points and of centroids */
 #define KMC_MAX_CANDIDATES 256
 #define KMC_NO_LABEL 0xffff
+#define KMC_BATCH 8 /* blocks that are listed before any of them is assigned, so that one does not wait for the other */
 
 /* Sums over pixels: 2^38 pixels times 128 is far below 2^63. One vector of four, whose last is the count. */
 typedef struct {
@@ -38,9 +39,8 @@ typedef struct {
 
 /* Blocks whose lists are chosen from one common list: those in 32x32x32 colours. */
 typedef struct {
-  int32_t begin, end;   /* blocks */
-  int32_t n_candidates; /* of the list that their labels were found with; 0: more than KMC_MAX_CANDIDATES, or none yet */
-  int32_t touched;      /* its labels were looked at since this was cleared */
+  int32_t begin, end; /* blocks */
+  int32_t touched;    /* its labels were looked at since this was cleared */
   kmc_box box;
 } kmc_group;
 
@@ -52,7 +52,6 @@ typedef struct {
 
 typedef struct {
   int32_t n, n_blocks, n_groups, n_regions;
-  int32_t list_stride; /* candidates that a group has room for */
   uint32_t *color;     /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
   uint32_t *count;     /* (n) pixels, or NULL where moments are given */
   kmc_moment *moment;  /* (n) or NULL */
@@ -63,7 +62,6 @@ typedef struct {
   kmc_block *block;
   kmc_group *group;
   kmc_region *region;
-  uint16_t *candidate; /* (n_groups, list_stride) */
 } kmc_level;
 
 /* Centroids among which candidates are chosen. */
@@ -76,21 +74,22 @@ typedef struct {
 
 typedef struct {
   int32_t k, channels;
-  kmc_list all, moved;             /* moved: since the last assignment on this level */
+  kmc_list all, before;            /* before: at the last assignment */
+  kmc_list moved;                  /* both places of those that moved since then; n is -1 if many did */
   int32_t *minus_even, *minus_odd; /* (k) fixed point, negated: channels 0 and 2, channel 1, as pairs of int16 */
   int32_t *bias;                   /* (k) |c|^2 / 2; the low 8 bits are the tag for k <= 256, else free for one */
-  uint8_t *has_moved;              /* (k) */
+  uint8_t *has_moved;              /* (k) since the last assignment */
 } kmc_centroids;
 
-/* Scratch of one thread: the lists of a region, a group and a block. */
+/* Scratch of one thread: the lists of a region, of a group, and of KMC_BATCH blocks; who moved in reach of the group. */
 typedef struct {
-  kmc_list region, group;
-  int32_t *chosen; /* (k) */
+  kmc_list region, group, moved;
+  int32_t *chosen; /* (KMC_BATCH, k + KMC_PADDING) */
 } kmc_list_scratch;
 
 struct kmc_color_kernels {
   const char *name;
-  /* IN OUT labels of the points in groups [begin, end); groups whose candidates all stand still are skipped; moments
+  /* IN OUT labels of the points in groups [begin, end); blocks whose candidates all stand still are skipped; moments
    * (k): what moved is taken from the old label's and added to the new one's. Returns how many points moved. */
   int32_t (*assign)(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
                     kmc_list_scratch *scratch, kmc_moment *moments);
@@ -123,7 +122,7 @@ typedef struct {
 } kmc_parallel;
 
 /* Takes the arrays of the levels. */
-void kmc_take_points(int32_t u, int32_t list_stride, kmc_arena *arena, kmc_points *points);
+void kmc_take_points(int32_t u, kmc_arena *arena, kmc_points *points);
 
 /* Fills them. */
 void kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
@@ -165,6 +164,8 @@ double kmc_fit_inertia(const kmc_fit *fit);
 
 int32_t kmc_assign_moved_centroids(kmc_fit *fit, const kmc_level *level);
 void kmc_place_centroids(kmc_fit *fit);
+/* The labels are those of where the centroids are placed. */
+void kmc_note_assigned(kmc_fit *fit);
 
 /* color_kmeans_search.c */
 void kmc_seed_by_cuts(kmc_fit *fit, const kmc_level *level, kmc_arena arena);

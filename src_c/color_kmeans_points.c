@@ -234,7 +234,7 @@ static void make_groups(kmc_level *level) {
     const uint32_t cell = level->color[level->block[b].begin] & 0xe0e0e0;
     kmc_group *group = &level->group[level->n_groups++];
     group->begin = b;
-    group->n_candidates = 0;
+    group->touched = 0;
     while (b < level->n_blocks && (level->color[level->block[b].begin] & 0xe0e0e0) == cell) b++;
     group->end = b;
     group->box = level->block[group->begin].box;
@@ -281,12 +281,11 @@ static void make_blocks(const job *job, const kmc_parallel *parallel) {
 
 /* Room for a level of at most n points. Blocks: a node with more than 64 points makes at most one block more than it
  * has children with more than 64; there are n / 65 such nodes on each of 8 depths, and what fills blocks by itself. */
-static void take_level(kmc_level *level, int32_t n, int32_t list_stride, int exact, kmc_arena *arena) {
+static void take_level(kmc_level *level, int32_t n, int exact, kmc_arena *arena) {
   const size_t room = (size_t)n + KMC_PADDING, n_blocks = (size_t)n / 3 + 16;
   const size_t n_groups = n_blocks < MOST_GROUPS ? n_blocks : MOST_GROUPS;
   memset(level, 0, sizeof *level);
   level->n = n;
-  level->list_stride = list_stride;
   level->color = kmc_take(arena, room * sizeof *level->color);
   level->label = kmc_take(arena, room * sizeof *level->label);
   if (exact) level->count = kmc_take(arena, room * sizeof *level->count);
@@ -296,13 +295,12 @@ static void take_level(kmc_level *level, int32_t n, int32_t list_stride, int exa
   level->block = kmc_take(arena, n_blocks * sizeof *level->block);
   level->group = kmc_take(arena, n_groups * sizeof *level->group);
   level->region = kmc_take(arena, MOST_REGIONS * sizeof *level->region);
-  level->candidate = kmc_take(arena, n_groups * (size_t)list_stride * sizeof *level->candidate);
 }
 
-void kmc_take_points(int32_t u, int32_t list_stride, kmc_arena *arena, kmc_points *points) {
-  take_level(&points->level[0], u < CELLS ? u : CELLS, list_stride, 0, arena);
-  take_level(&points->level[1], u < BOXES ? u : BOXES, list_stride, 0, arena);
-  take_level(&points->level[2], u, list_stride, 1, arena);
+void kmc_take_points(int32_t u, kmc_arena *arena, kmc_points *points) {
+  take_level(&points->level[0], u < CELLS ? u : CELLS, 0, arena);
+  take_level(&points->level[1], u < BOXES ? u : BOXES, 0, arena);
+  take_level(&points->level[2], u, 1, arena);
 }
 
 void kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,

@@ -158,21 +158,19 @@ static void save_state(const kmc_fit *fit, const kmc_level *level, const state *
   for (int32_t g = 0; g < level->n_groups; g++) level->group[g].touched = 0;
 }
 
-/* Lists are not saved: those of groups that were touched are forgotten, so that their labels are looked at next time. */
 static void restore_state(kmc_fit *fit, const kmc_level *level, const state *saved) {
   const size_t k = (size_t)fit->k;
   memcpy(fit->position, saved->position, k * KMC_CHANNELS * sizeof(double));
   memcpy(fit->total, saved->total, k * sizeof(kmc_moment));
   for (int32_t g = 0; g < level->n_groups; g++) {
-    kmc_group *group = &level->group[g];
+    const kmc_group *group = &level->group[g];
     if (!group->touched) continue;
-    group->n_candidates = 0;
     const int32_t begin = level->block[group->begin].begin, end = level->block[group->end - 1].end;
     memcpy(level->label + begin, saved->label + begin, (size_t)(end - begin) * sizeof *level->label);
     for (int32_t b = group->begin; b < group->end; b++) level->block[b].uniform = -1;
   }
   kmc_place_centroids(fit);
-  memset(fit->centroids.has_moved, 0, k);
+  kmc_note_assigned(fit);
 }
 
 typedef struct {
