@@ -49,6 +49,17 @@ static inline void vi_store(int32_t *p, vi a) { _mm512_storeu_si512(p, a); }
 static inline vi vi_load_u16(const uint16_t *p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)); }
 static inline vi vi_set1(int32_t a) { return _mm512_set1_epi32(a); }
 static inline vi vi_and(vi a, vi b) { return _mm512_and_si512(a, b); }
+static inline vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
+static inline vi vi_xor(vi a, vi b) { return _mm512_xor_si512(a, b); }
+/* Colours of three bytes, each in four, the last of them 0; reads four bytes more. */
+static inline vi vi_load_rgb(const uint8_t *p) {
+  const __m512i four = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1));
+  __m512i bytes = _mm512_castsi128_si512(_mm_loadu_si128((const void *)p));
+  bytes = _mm512_inserti32x4(bytes, _mm_loadu_si128((const void *)(p + 12)), 1);
+  bytes = _mm512_inserti32x4(bytes, _mm_loadu_si128((const void *)(p + 24)), 2);
+  bytes = _mm512_inserti32x4(bytes, _mm_loadu_si128((const void *)(p + 36)), 3);
+  return _mm512_shuffle_epi8(bytes, four);
+}
 static inline vi vi_shift_left_8(vi a) { return _mm512_slli_epi32(a, 8); }
 static inline vi vi_min(vi a, vi b) { return _mm512_min_epi32(a, b); }
 static inline vi vi_add_products(vi sum, vi a, vi b) { return _mm512_dpwssd_epi32(sum, a, b); }
@@ -60,6 +71,7 @@ static inline vm vm_load(const kmc_moment *p) { return _mm256_loadu_si256((const
 static inline void vm_store(kmc_moment *p, vm a) { _mm256_storeu_si256((void *)p, a); }
 static inline vm vm_add(vm a, vm b) { return _mm256_add_epi64(a, b); }
 static inline vm vm_sub(vm a, vm b) { return _mm256_sub_epi64(a, b); }
+static inline vm vm_and(vm a, int64_t mask) { return _mm256_and_si256(a, _mm256_set1_epi64x(mask)); }
 static inline vm vm_set1(uint32_t a) { return _mm256_set1_epi32((int32_t)a); }
 static inline vm vm_bytes(uint32_t a) { return _mm256_cvtepi8_epi64(_mm_cvtsi32_si128((int32_t)a)); }
 static inline vm vm_times(vm a, vm b) { return _mm256_mul_epi32(a, b); } /* of the low halves */

@@ -38,6 +38,9 @@ static inline void vi_store(int32_t *p, vi a) { *p = a; }
 static inline vi vi_load_u16(const uint16_t *p) { return *p; }
 static inline vi vi_set1(int32_t a) { return a; }
 static inline vi vi_and(vi a, vi b) { return a & b; }
+static inline vi vi_or(vi a, vi b) { return a | b; }
+static inline vi vi_xor(vi a, vi b) { return a ^ b; }
+static inline vi vi_load_rgb(const uint8_t *p) { return p[0] | p[1] << 8 | p[2] << 16; }
 static inline vi vi_shift_left_8(vi a) { return (int32_t)((uint32_t)a << 8); }
 static inline vi vi_min(vi a, vi b) { return b < a ? b : a; }
 static inline vi vi_add_products(vi sum, vi a, vi b) {
@@ -55,6 +58,11 @@ static inline vm vm_add(vm a, vm b) {
 }
 static inline vm vm_sub(vm a, vm b) {
   kmc_add_moment(&a, &b, -1);
+  return a;
+}
+static inline vm vm_and(vm a, int64_t mask) {
+  for (int t = 0; t < KMC_CHANNELS; t++) a.sum[t] &= mask;
+  a.count &= mask;
   return a;
 }
 static inline vm vm_set1(uint32_t a) { return (vm){{a, a, a}, a}; }

@@ -67,28 +67,64 @@ static inline int32_t rival_of(const kmc_level *level, const kmc_centroids *cent
   return level->label[p] != KMC_NO_LABEL ? level->label[p] : kmc_nearest(centroids, level->color[p]);
 }
 
+static inline vm moment_of(const kmc_level *level, int32_t p) {
+  if (level->moment) return vm_load(&level->moment[p]);
+  return vm_times(vm_bytes(level->color[p]), vm_set1(level->count[p]));
+}
+
 /* Takes the point from its cluster's moment and adds it to another's. */
 static inline void move_point(const kmc_level *level, int32_t p, int32_t label, kmc_moment *moments) {
   const int32_t old = level->label[p];
-  const vm moment = level->moment ? vm_load(&level->moment[p])
-                                  : vm_times(vm_bytes(level->color[p]), vm_set1(level->count[p]));
+  const vm moment = moment_of(level, p);
   level->label[p] = (uint16_t)label;
   vm_store(&moments[label], vm_add(vm_load(&moments[label]), moment));
   if (old == KMC_NO_LABEL) return;
   vm_store(&moments[old], vm_sub(vm_load(&moments[old]), moment));
 }
 
-static int64_t sum_points(const uint32_t *color, const uint32_t *count, int32_t n, kmc_moment *moment) {
-  vm sum = vm_zero(), square = vm_zero();
-  for (int32_t p = 0; p < n; p++) {
-    const vm x = vm_bytes(color[p]), weighted = vm_times(x, vm_set1(count[p]));
-    sum = vm_add(sum, weighted);
-    square = vm_add(square, vm_times(x, weighted));
+static void pack_colors(const uint8_t *rgb, int32_t n, uint32_t *colors) {
+  for (int32_t p = 0; p < n; p += LANES) {
+    vi_store((int32_t *)colors + p, vi_or(vi_xor(vi_load_rgb(rgb + 3 * p), vi_set1(0x808080)), vi_set1(1 << 24)));
   }
-  vm_store(moment, sum);
-  kmc_moment squares;
-  vm_store(&squares, square);
-  return squares.sum[0] + squares.sum[1] + squares.sum[2];
+}
+
+/* Colours of moments, the same on every machine, and their scatters. */
+static inline int64_t finish_cells(const kmc_level *level, int32_t begin, int32_t end) {
+  int64_t scatter = 0;
+  for (int32_t cell = begin; cell < end; cell++) {
+    const kmc_moment *moment = &level->moment[cell];
+    double sum2 = 0;
+    const double scale = 1 / (double)moment->count;
+    uint32_t color = 1 << 24;
+    for (int t = 0; t < KMC_CHANNELS; t++) {
+      const double sum = (double)moment->sum[t];
+      color |= (((uint32_t)(int32_t)(sum * scale + 128.5)) ^ 128) << 8 * t;
+      sum2 += sum * sum;
+    }
+    level->color[cell] = color;
+    scatter += level->square[cell] - (int64_t)(sum2 * scale);
+  }
+  return scatter;
+}
+
+/* Without branches on where cells begin: the sums so far are written for each point. */
+static int64_t join_points(const kmc_level *fine, int32_t begin, int32_t end, uint32_t bits, const kmc_level *coarse,
+                           int32_t cell) {
+  vm sum = vm_zero();
+  int64_t square = 0;
+  int32_t last = cell, first = begin;
+  for (int32_t p = begin; p < end; p++) {
+    const uint32_t color = fine->color[p];
+    const int same = p > begin && ((color ^ fine->color[p - 1]) & bits) == 0;
+    last += !same && p > begin;
+    first = same ? first : p;
+    sum = vm_add(moment_of(fine, p), vm_and(sum, -(int64_t)same));
+    square = kmc_square_of(fine, p) + (square & -(int64_t)same);
+    vm_store(&coarse->moment[last], sum);
+    coarse->square[last] = square;
+    coarse->child[last] = first;
+  }
+  return begin < end ? finish_cells(coarse, cell, last + 1) : 0;
 }
 
 static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t label, kmc_moment *moments) {
@@ -282,4 +318,4 @@ static void merge_costs(float *const *mean, const float *weight, int32_t k, floa
   }
 }
 
-const kmc_color_kernels KERNELS = {KERNELS_NAME, assign, sum_points, merge_costs};
+const kmc_color_kernels KERNELS = {KERNELS_NAME, assign, pack_colors, join_points, merge_costs};

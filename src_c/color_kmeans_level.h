@@ -93,8 +93,12 @@ struct kmc_color_kernels {
    * (k): what moved is taken from the old label's and added to the new one's. Returns how many points moved. */
   int32_t (*assign)(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
                     kmc_list_scratch *scratch, kmc_moment *moments);
-  /* OUT the moment of n points and the sum over their pixels of |x|^2. */
-  int64_t (*sum_points)(const uint32_t *color, const uint32_t *count, int32_t n, kmc_moment *moment);
+  /* IN rgb (n, 3), nothing is written or read beyond LANES; OUT colors (n) centred. */
+  void (*pack_colors)(const uint8_t *rgb, int32_t n, uint32_t *colors);
+  /* IN points [begin, end) of `fine`, the first of which begins a cell. Neighbours whose colours have the same `bits`
+   * are one cell. OUT from number `cell` on: color, moment, square, child. Returns the scatter within these cells. */
+  int64_t (*join_points)(const kmc_level *fine, int32_t begin, int32_t end, uint32_t bits, const kmc_level *coarse,
+                         int32_t cell);
   /* IN mean (KMC_CHANNELS, k), weight (k) > 0 of clusters; SCRATCH row (k); OUT cost (k): the least inertia that
    * joining each to another adds (Ward), partner (k): to which, -1 for k = 1; ties go to the lowest. In a fixed order.
    */

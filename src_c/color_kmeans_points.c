@@ -46,18 +46,12 @@ static inline int begins(const uint32_t *color, int32_t p, uint32_t bits) {
   return p == 0 || ((color[p] ^ color[p - 1]) & bits) != 0;
 }
 
+/* The kernel reads and writes beyond what it packs, so it leaves the end of a range to plain C. */
 static void pack_colors(const job *job, int32_t begin, int32_t end, uint32_t *packed) {
-  int32_t p = begin;
-  if (job->channels == 3) { /* four bytes at once, the last of which belongs to the next colour */
-    for (; p < end && p < job->u - 1; p++) {
-      const uint8_t *color = job->colors + (size_t)p * 3;
-      packed[p] =
-          (((color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16 | (uint32_t)color[3] << 24) & 0xffffff) ^
-           0x808080u) |
-          ONE;
-    }
-  }
-  for (; p < end; p++) packed[p] = centred(job, p);
+  enum { BEYOND = 24 };
+  const int32_t n = job->channels == 3 && end - begin > BEYOND ? (end - begin - BEYOND) / 16 * 16 : 0;
+  job->kernels->pack_colors(job->colors + (size_t)begin * 3, n, packed + begin);
+  for (int32_t p = begin + n; p < end; p++) packed[p] = centred(job, p);
 }
 
 /* Packs a range of the colours and counts the boxes and cells that begin in it. */
@@ -94,62 +88,30 @@ static void number_parts(const job *job) {
   level[1].child[level[1].n] = job->u;
 }
 
-static uint32_t mean_color(const kmc_moment *moment) {
-  uint32_t color = ONE;
-  const double scale = 1 / (double)moment->count;
-  for (int t = 0; t < KMC_CHANNELS; t++) {
-    const int32_t mean = (int32_t)((double)moment->sum[t] * scale + 128.5) - 128; /* the same on every machine */
-    color |= (uint32_t)(mean & 0xff) << 8 * t;
-  }
-  return color;
-}
-
-static int64_t scatter_of(const kmc_moment *moment, int64_t square) {
-  double sum2 = 0;
-  for (int t = 0; t < KMC_CHANNELS; t++) sum2 += (double)moment->sum[t] * (double)moment->sum[t];
-  return square - (int64_t)(sum2 / (double)moment->count);
+/* The first point from p on that begins a cell. */
+static int32_t next_begin(const kmc_level *level, int32_t p, uint32_t bits) {
+  while (p < level->n && !begins(level->color, p, bits)) p++;
+  return p;
 }
 
 /* The moments of the boxes that begin in a range. */
 static void fill_boxes(void *context, int32_t i) {
   const job *job = context;
-  const kmc_level *level = &job->points->level[1], *fine = &job->points->level[2];
+  const kmc_level *boxes = &job->points->level[1], *fine = &job->points->level[2];
+  const int32_t begin = next_begin(fine, part_of(job->u, i, job->n_tasks), BOX_BITS);
+  const int32_t end = next_begin(fine, part_of(job->u, i + 1, job->n_tasks), BOX_BITS);
   part *part = &job->part[i];
-  const int32_t end = part_of(job->u, i + 1, job->n_tasks);
-  int32_t p = part_of(job->u, i, job->n_tasks);
-  while (p < end && !begins(fine->color, p, BOX_BITS)) p++;
-  for (int32_t box = part->first_box; p < end; box++) {
-    const int32_t first = p++;
-    while (p < job->u && !begins(fine->color, p, BOX_BITS)) p++;
-    kmc_moment *moment = &level->moment[box];
-    level->child[box] = first;
-    level->square[box] = job->kernels->sum_points(fine->color + first, fine->count + first, p - first, moment);
-    level->color[box] = mean_color(moment);
-    part->box_scatter += scatter_of(moment, level->square[box]);
-  }
+  part->box_scatter = job->kernels->join_points(fine, begin, end, BOX_BITS, boxes, part->first_box);
 }
 
 /* The moments of the cells that begin in a range. */
 static void fill_cells(void *context, int32_t i) {
   const job *job = context;
-  const kmc_level *level = &job->points->level[0], *boxes = &job->points->level[1];
+  const kmc_level *cells = &job->points->level[0], *boxes = &job->points->level[1];
   part *part = &job->part[i];
-  const int32_t last = part->first_box + part->n_boxes;
-  int32_t box = part->first_box;
-  while (box < last && !begins(boxes->color, box, CELL_BITS)) box++;
-  for (int32_t cell = part->first_cell; box < last; cell++) {
-    kmc_moment moment = {0};
-    int64_t square = 0;
-    level->child[cell] = box;
-    do {
-      kmc_add_moment(&moment, &boxes->moment[box], 1);
-      square += boxes->square[box++];
-    } while (box < boxes->n && !begins(boxes->color, box, CELL_BITS));
-    level->moment[cell] = moment;
-    level->square[cell] = square;
-    level->color[cell] = mean_color(&moment);
-    part->cell_scatter += scatter_of(&moment, square);
-  }
+  const int32_t begin = next_begin(boxes, part->first_box, CELL_BITS);
+  const int32_t end = next_begin(boxes, part->first_box + part->n_boxes, CELL_BITS);
+  part->cell_scatter = job->kernels->join_points(boxes, begin, end, CELL_BITS, cells, part->first_cell);
 }
 
 static void add_scatter(const job *job) {
