@@ -108,23 +108,36 @@ static inline int64_t finish_cells(const kmc_level *level, int32_t begin, int32_
 }
 
 /* Without branches on where cells begin: the sums so far are written for each point. */
+static KMC_ALWAYS_INLINE int64_t join_as(const kmc_level *fine, int exact, int32_t begin, int32_t end, uint32_t bits,
+                                         const kmc_level *coarse, int32_t cell) {
+  const uint32_t *color = fine->color, *count = fine->count;
+  const kmc_moment *from = fine->moment;
+  const int64_t *from_square = fine->square;
+  kmc_moment *to = coarse->moment;
+  int64_t *to_square = coarse->square, square = 0;
+  int32_t *child = coarse->child, last = cell - 1, first = begin;
+  uint32_t before = ~color[begin];
+  vm sum = vm_zero();
+  for (int32_t p = begin; p < end; p++) {
+    const int64_t same = ((int64_t)((color[p] ^ before) & bits) - 1) >> 63; /* all bits or none */
+    before = color[p];
+    last += 1 + (int32_t)same;
+    first = (first & (int32_t)same) | (p & ~(int32_t)same);
+    const vm moment = exact ? vm_times(vm_bytes(before), vm_set1(count[p])) : vm_load(&from[p]);
+    sum = vm_add(moment, vm_and(sum, same));
+    square = (exact ? kmc_color_square(before) * count[p] : from_square[p]) + (square & same);
+    vm_store(&to[last], sum);
+    to_square[last] = square;
+    child[last] = first;
+  }
+  return finish_cells(coarse, cell, last + 1);
+}
+
 static int64_t join_points(const kmc_level *fine, int32_t begin, int32_t end, uint32_t bits, const kmc_level *coarse,
                            int32_t cell) {
-  vm sum = vm_zero();
-  int64_t square = 0;
-  int32_t last = cell, first = begin;
-  for (int32_t p = begin; p < end; p++) {
-    const uint32_t color = fine->color[p];
-    const int same = p > begin && ((color ^ fine->color[p - 1]) & bits) == 0;
-    last += !same && p > begin;
-    first = same ? first : p;
-    sum = vm_add(moment_of(fine, p), vm_and(sum, -(int64_t)same));
-    square = kmc_square_of(fine, p) + (square & -(int64_t)same);
-    vm_store(&coarse->moment[last], sum);
-    coarse->square[last] = square;
-    coarse->child[last] = first;
-  }
-  return begin < end ? finish_cells(coarse, cell, last + 1) : 0;
+  if (begin >= end) return 0;
+  if (fine->moment) return join_as(fine, 0, begin, end, bits, coarse, cell);
+  return join_as(fine, 1, begin, end, bits, coarse, cell);
 }
 
 static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t label, kmc_moment *moments) {

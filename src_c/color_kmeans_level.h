@@ -203,12 +203,14 @@ static inline kmc_moment kmc_moment_of(const kmc_level *level, int32_t p) {
   return moment;
 }
 
+static inline int64_t kmc_color_square(uint32_t color) {
+  const int x = kmc_channel(color, 0), y = kmc_channel(color, 1), z = kmc_channel(color, 2);
+  return x * x + y * y + z * z;
+}
+
 /* Sum over the point's pixels of |x|^2. */
 static inline int64_t kmc_square_of(const kmc_level *level, int32_t p) {
-  if (level->square) return level->square[p];
-  int64_t square = 0;
-  for (int t = 0; t < KMC_CHANNELS; t++) square += kmc_channel(level->color[p], t) * kmc_channel(level->color[p], t);
-  return square * level->count[p];
+  return level->square ? level->square[p] : kmc_color_square(level->color[p]) * level->count[p];
 }
 
 static inline void kmc_add_moment(kmc_moment *sum, const kmc_moment *moment, int64_t sign) {
