@@ -239,7 +239,7 @@ static int32_t fill_empty(kmc_fit *fit, const kmc_level *level) {
 
 /* The inertia of the present labels with every centroid at its cluster's mean. */
 double kmc_fit_inertia(const kmc_fit *fit) {
-  double inertia = fit->square;
+  double inertia = (double)fit->points.square;
   for (int32_t j = 0; j < fit->k; j++) {
     const kmc_moment *total = &fit->total[j];
     double sum2 = 0;
@@ -273,7 +273,7 @@ int32_t kmc_color_lloyd(kmc_fit *fit, const kmc_level *level, double tol, int32_
   for (int32_t round = 0; round < max_rounds; round++) {
     const int l = (int)(level - fit->points.level);
     if (round == 0 && tol > 0 && knob[l] > 0) tol = knob[l];
-    const double least_step = knob[3 + l] * sqrt(inertia / fit->pixels);
+    const double least_step = knob[3 + l] * sqrt(inertia / (double)fit->points.pixels);
     const int32_t moved = kmc_color_round(fit, level, relaxation, least_step);
     const double now = kmc_fit_inertia(fit), gain = inertia - now;
     inertia = now;
@@ -379,7 +379,7 @@ size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *optio
   kmc_arena arena = {0};
   take_fit(&fit, u, options, &arena);
   const size_t parts = (size_t)options->n_tasks * 64;
-  const size_t search = (size_t)options->k * 512 + (size_t)u * 4;
+  const size_t search = (size_t)options->k * 768 + (size_t)u * 8;
   return arena.used + parts + search + 4096;
 }
 
@@ -439,8 +439,6 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   kmc_make_points(colors, counts, u, options->channels, kernels, &fit.parallel, &arena, &fit.points);
   memset(fit.centroids.has_moved, 0, (size_t)fit.k);
   memset(fit.total, 0, (size_t)fit.k * sizeof *fit.total);
-  const kmc_level *cells = &fit.points.level[0];
-  for (int32_t p = 0; p < cells->n; p++) fit.square += (double)cells->square[p], fit.pixels += (double)cells->moment[p].count;
   if (options->seeding == KMC_SEEDS_GIVEN)
     start_given(&fit, centroids);
   else

@@ -60,7 +60,7 @@ static inline vm vm_sub(vm a, vm b) {
   kmc_add_moment(&a, &b, -1);
   return a;
 }
-static inline vm vm_and(vm a, int64_t mask) {
+static inline vm vm_and(vm a, int32_t mask) {
   for (int t = 0; t < KMC_CHANNELS; t++) a.sum[t] &= mask;
   a.count &= mask;
   return a;

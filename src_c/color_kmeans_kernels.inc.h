@@ -88,9 +88,9 @@ static void pack_colors(const uint8_t *rgb, int32_t n, uint32_t *colors) {
   }
 }
 
-/* Colours of moments, the same on every machine, and their scatters. */
+/* Colours of moments, the same on every machine. */
 static inline int64_t finish_cells(const kmc_level *level, int32_t begin, int32_t end) {
-  int64_t scatter = 0;
+  int64_t saved = 0;
   for (int32_t cell = begin; cell < end; cell++) {
     const kmc_moment *moment = &level->moment[cell];
     double sum2 = 0;
@@ -102,9 +102,9 @@ static inline int64_t finish_cells(const kmc_level *level, int32_t begin, int32_
       sum2 += sum * sum;
     }
     level->color[cell] = color;
-    scatter += level->square[cell] - (int64_t)(sum2 * scale);
+    saved += (int64_t)(sum2 * scale);
   }
-  return scatter;
+  return saved;
 }
 
 /* Without branches on where cells begin: the sums so far are written for each point. */
@@ -112,25 +112,32 @@ static KMC_ALWAYS_INLINE int64_t join_as(const kmc_level *fine, int exact, int32
                                          const kmc_level *coarse, int32_t cell) {
   const uint32_t *color = fine->color, *count = fine->count;
   const kmc_moment *from = fine->moment;
-  const int64_t *from_square = fine->square;
-  kmc_moment *to = coarse->moment;
-  int64_t *to_square = coarse->square, square = 0;
-  int32_t *child = coarse->child, last = cell - 1, first = begin;
+  kmc_moment *to = coarse->moment - 1 + cell;
+  int32_t *child = coarse->child - 1 + cell, last = 0, first = begin;
   uint32_t before = ~color[begin];
   vm sum = vm_zero();
   for (int32_t p = begin; p < end; p++) {
-    const int64_t same = ((int64_t)((color[p] ^ before) & bits) - 1) >> 63; /* all bits or none */
+    const int32_t same = ((int32_t)((color[p] ^ before) & bits) - 1) >> 31; /* all bits or none */
     before = color[p];
-    last += 1 + (int32_t)same;
-    first = (first & (int32_t)same) | (p & ~(int32_t)same);
+    last += 1 + same;
+    first = (first & same) | (p & ~same);
     const vm moment = exact ? vm_times(vm_bytes(before), vm_set1(count[p])) : vm_load(&from[p]);
     sum = vm_add(moment, vm_and(sum, same));
-    square = (exact ? kmc_color_square(before) * count[p] : from_square[p]) + (square & same);
     vm_store(&to[last], sum);
-    to_square[last] = square;
     child[last] = first;
   }
-  return finish_cells(coarse, cell, last + 1);
+  return finish_cells(coarse, cell, cell + last);
+}
+
+static int64_t sum_squares(const uint32_t *color, const uint32_t *count, int32_t n) {
+  vm sum = vm_zero();
+  for (int32_t p = 0; p < n; p++) {
+    const vm x = vm_bytes(color[p]);
+    sum = vm_add(sum, vm_times(vm_times(x, x), vm_set1(count[p])));
+  }
+  kmc_moment square;
+  vm_store(&square, sum);
+  return square.sum[0] + square.sum[1] + square.sum[2];
 }
 
 static int64_t join_points(const kmc_level *fine, int32_t begin, int32_t end, uint32_t bits, const kmc_level *coarse,
@@ -331,4 +338,4 @@ static void merge_costs(float *const *mean, const float *weight, int32_t k, floa
   }
 }
 
-const kmc_color_kernels KERNELS = {KERNELS_NAME, assign, pack_colors, join_points, merge_costs};
+const kmc_color_kernels KERNELS = {KERNELS_NAME, assign, pack_colors, join_points, sum_squares, merge_costs};

@@ -55,7 +55,6 @@ typedef struct {
   uint32_t *color;     /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
   uint32_t *count;     /* (n) pixels, or NULL where moments are given */
   kmc_moment *moment;  /* (n) or NULL */
-  int64_t *square;     /* (n) sum over pixels of |x|^2, where moments are given */
   int32_t *child;      /* (n + 1) first point of the next finer level, or NULL */
   uint16_t *label;     /* (n) */
   double scatter;      /* inertia that no labels of these points can save: within the cells */
@@ -96,9 +95,12 @@ struct kmc_color_kernels {
   /* IN rgb (n, 3), nothing is written or read beyond LANES; OUT colors (n) centred. */
   void (*pack_colors)(const uint8_t *rgb, int32_t n, uint32_t *colors);
   /* IN points [begin, end) of `fine`, the first of which begins a cell. Neighbours whose colours have the same `bits`
-   * are one cell. OUT from number `cell` on: color, moment, square, child. Returns the scatter within these cells. */
+   * are one cell. OUT from number `cell` on: color, moment, child. Returns the inertia that is saved by centroids at
+   * the origin going to the cells' means: the sum of |sum|^2 / count, each rounded down. */
   int64_t (*join_points)(const kmc_level *fine, int32_t begin, int32_t end, uint32_t bits, const kmc_level *coarse,
                          int32_t cell);
+  /* The sum of count * |x|^2. */
+  int64_t (*sum_squares)(const uint32_t *color, const uint32_t *count, int32_t n);
   /* IN mean (KMC_CHANNELS, k), weight (k) > 0 of clusters; SCRATCH row (k); OUT cost (k): the least inertia that
    * joining each to another adds (Ward), partner (k): to which, -1 for k = 1; ties go to the lowest. In a fixed order.
    */
@@ -108,6 +110,7 @@ struct kmc_color_kernels {
 /* color_kmeans_points.c: makes the levels: [0] cells of 8x8x8 colours, [1] boxes of 4x4x4, [2] the colours. */
 typedef struct {
   kmc_level level[3];
+  int64_t pixels, square; /* the sum of |x|^2 over all of them */
 } kmc_points;
 
 /* Scratch that is handed out from the front; with no base only its size is counted. */
@@ -143,8 +146,6 @@ typedef struct {
   int32_t k;
   double *position;
   const kmc_level *placed_level; /* that labels are of */
-  double square;             /* sum of count * |x|^2 over all points */
-  double pixels;
   double *mean;              /* (k, KMC_CHANNELS) 8-bit coordinates, for labels in double */
   kmc_moment *total;         /* (k) */
   kmc_moment *part_moment;   /* (n_tasks, k) */
@@ -201,16 +202,6 @@ static inline kmc_moment kmc_moment_of(const kmc_level *level, int32_t p) {
   kmc_moment moment = {.count = level->count[p]};
   for (int t = 0; t < KMC_CHANNELS; t++) moment.sum[t] = moment.count * kmc_channel(level->color[p], t);
   return moment;
-}
-
-static inline int64_t kmc_color_square(uint32_t color) {
-  const int x = kmc_channel(color, 0), y = kmc_channel(color, 1), z = kmc_channel(color, 2);
-  return x * x + y * y + z * z;
-}
-
-/* Sum over the point's pixels of |x|^2. */
-static inline int64_t kmc_square_of(const kmc_level *level, int32_t p) {
-  return level->square ? level->square[p] : kmc_color_square(level->color[p]) * level->count[p];
 }
 
 static inline void kmc_add_moment(kmc_moment *sum, const kmc_moment *moment, int64_t sign) {

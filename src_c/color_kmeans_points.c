@@ -29,7 +29,7 @@ typedef struct {
 typedef struct part {
   int32_t n_cells, n_boxes;          /* that begin in it */
   int32_t first_cell, first_box;     /* their numbers */
-  int64_t cell_scatter, box_scatter; /* integers, so that parts do not matter */
+  int64_t square, box_saves, cell_saves; /* see join_points; integers, so that parts do not matter */
 } part;
 
 static int32_t part_of(int32_t n, int32_t i, int32_t n_tasks) { return (int32_t)((int64_t)n * i / n_tasks); }
@@ -101,7 +101,8 @@ static void fill_boxes(void *context, int32_t i) {
   const int32_t begin = next_begin(fine, part_of(job->u, i, job->n_tasks), BOX_BITS);
   const int32_t end = next_begin(fine, part_of(job->u, i + 1, job->n_tasks), BOX_BITS);
   part *part = &job->part[i];
-  part->box_scatter = job->kernels->join_points(fine, begin, end, BOX_BITS, boxes, part->first_box);
+  part->square = job->kernels->sum_squares(fine->color + begin, fine->count + begin, end - begin);
+  part->box_saves = job->kernels->join_points(fine, begin, end, BOX_BITS, boxes, part->first_box);
 }
 
 /* The moments of the cells that begin in a range. */
@@ -111,14 +112,20 @@ static void fill_cells(void *context, int32_t i) {
   part *part = &job->part[i];
   const int32_t begin = next_begin(boxes, part->first_box, CELL_BITS);
   const int32_t end = next_begin(boxes, part->first_box + part->n_boxes, CELL_BITS);
-  part->cell_scatter = job->kernels->join_points(boxes, begin, end, CELL_BITS, cells, part->first_cell);
+  part->cell_saves = job->kernels->join_points(boxes, begin, end, CELL_BITS, cells, part->first_cell);
 }
 
 static void add_scatter(const job *job) {
+  kmc_points *points = job->points;
+  int64_t saves[2] = {0};
+  points->square = points->pixels = 0;
   for (int32_t i = 0; i < job->n_tasks; i++) {
-    job->points->level[0].scatter += (double)job->part[i].cell_scatter;
-    job->points->level[1].scatter += (double)job->part[i].box_scatter;
+    points->square += job->part[i].square;
+    saves[0] += job->part[i].cell_saves;
+    saves[1] += job->part[i].box_saves;
   }
+  for (int l = 0; l < 2; l++) points->level[l].scatter = (double)(points->square - saves[l]);
+  for (int32_t p = 0; p < points->level[0].n; p++) points->pixels += points->level[0].moment[p].count;
 }
 
 /* The tight box of a block's points: four points at a time in 16 byte columns, which the compiler makes vectors. */
@@ -252,7 +259,6 @@ static void take_level(kmc_level *level, int32_t n, int exact, kmc_arena *arena)
   level->label = kmc_take(arena, room * sizeof *level->label);
   if (exact) level->count = kmc_take(arena, room * sizeof *level->count);
   if (!exact) level->moment = kmc_take(arena, room * sizeof *level->moment);
-  if (!exact) level->square = kmc_take(arena, room * sizeof *level->square);
   if (!exact) level->child = kmc_take(arena, (room + 1) * sizeof *level->child);
   level->block = kmc_take(arena, n_blocks * sizeof *level->block);
   level->group = kmc_take(arena, n_groups * sizeof *level->group);
