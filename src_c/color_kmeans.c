@@ -176,20 +176,26 @@ static int32_t assign_all(kmc_fit *fit, const kmc_level *level) {
   return moved;
 }
 
-/* Moves every centroid to its cluster's mean, or beyond it for a relaxation above 1. */
+/* Moves every centroid to its cluster's mean, or for a relaxation above 1 beyond it and on in the direction of its last
+ * step. */
 static void move_centroids(kmc_fit *fit, double relaxation, double least_step) {
   for (int32_t j = 0; j < fit->k; j++) {
     const kmc_moment *total = &fit->total[j];
-    double *position = fit->position + j * KMC_CHANNELS, to[KMC_CHANNELS] = {0}, step2 = 0;
+    double *position = fit->position + j * KMC_CHANNELS, *velocity = fit->velocity + j * KMC_CHANNELS;
+    double to[KMC_CHANNELS] = {0}, step2 = 0;
     if (total->count == 0) continue;
+    const double scale = 1 / (double)total->count;
     for (int t = 0; t < fit->centroids.channels; t++) {
-      const double mean = (double)total->sum[t] / (double)total->count;
-      to[t] = relaxation == 1 ? mean : position[t] + relaxation * (mean - position[t]);
+      const double pull = (double)total->sum[t] * scale - position[t];
+      to[t] = position[t] + (relaxation == 1 ? pull : relaxation * pull + MOMENTUM * velocity[t]);
       to[t] = to[t] < -128 ? -128 : to[t] > 127 ? 127 : to[t];
       step2 += (to[t] - position[t]) * (to[t] - position[t]);
     }
-    if (step2 < least_step * least_step) continue;
-    memcpy(position, to, sizeof to);
+    const int moves = step2 >= least_step * least_step;
+    for (int t = 0; t < KMC_CHANNELS; t++) {
+      velocity[t] = relaxation == 1 || !moves ? 0 : to[t] - position[t];
+      position[t] = moves ? to[t] : position[t];
+    }
   }
 }
 
@@ -266,15 +272,12 @@ int32_t kmc_assign_moved_centroids(kmc_fit *fit, const kmc_level *level) {
 
 /* Rounds until a plain one lowers the inertia by at most tol times itself, or moves nothing. Returns whether it did.
  *
- * Over-relaxation: centroids go beyond the means by a factor that grows while the inertia falls; a round that raises
- * it, or gains too little, is followed by a plain one, so the fixed points are those of plain rounds. */
+ * Over-relaxation and momentum: centroids go beyond the means while the inertia falls; a round that raises it, or gains
+ * too little, is followed by a plain one, so the fixed points are those of plain rounds. */
 int32_t kmc_color_lloyd(kmc_fit *fit, const kmc_level *level, double tol, int32_t max_rounds, int32_t *rounds) {
   double relaxation = 1, inertia = kmc_fit_inertia(fit);
   for (int32_t round = 0; round < max_rounds; round++) {
-    const int l = (int)(level - fit->points.level);
-    if (round == 0 && tol > 0 && knob[l] > 0) tol = knob[l];
-    const double least_step = knob[3 + l] * sqrt(inertia / (double)fit->points.pixels);
-    const int32_t moved = kmc_color_round(fit, level, relaxation, least_step);
+    const int32_t moved = kmc_color_round(fit, level, relaxation, 0);
     const double now = kmc_fit_inertia(fit), gain = inertia - now;
     inertia = now;
     ++*rounds;
@@ -350,6 +353,7 @@ static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *op
   fit->k = fit->centroids.k = options->k;
   fit->centroids.channels = options->channels;
   fit->position = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
+  fit->velocity = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
   fit->mean = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
   fit->centroids.has_moved = kmc_take(arena, k);
   fit->total = kmc_take(arena, k * sizeof(kmc_moment));
@@ -438,6 +442,7 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   take_fit(&fit, u, options, &arena);
   kmc_make_points(colors, counts, u, options->channels, kernels, &fit.parallel, &arena, &fit.points);
   memset(fit.centroids.has_moved, 0, (size_t)fit.k);
+  memset(fit.velocity, 0, (size_t)fit.k * KMC_CHANNELS * sizeof *fit.velocity);
   memset(fit.total, 0, (size_t)fit.k * sizeof *fit.total);
   if (options->seeding == KMC_SEEDS_GIVEN)
     start_given(&fit, centroids);

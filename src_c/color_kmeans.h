@@ -32,11 +32,11 @@ typedef struct {
   int32_t k;             /* 1 .. 65535, at most u */
   int32_t channels;      /* 1 or 3 */
   int32_t max_rounds;    /* rounds on the colours */
-  int32_t search_trials; /* most trials of the search; 0 with KMC_SEEDS_CUT. Measured: 8 below a megapixel, 32 from
+  int32_t search_trials; /* most trials of the search; 0 with KMC_SEEDS_CUT. Measured: 8 below a megapixel, 16 from
                             there on */
   double tol;            /* stop when a plain round lowers the inertia by at most tol times itself; 0: a fixed point
-                          * (labels by double distances). Measured default: 3e-4 */
-  double coarse_tol;     /* the same for rounds on cells, above 0; default 3e-4 */
+                          * (labels by double distances). Measured default: 7e-4 */
+  double coarse_tol;     /* the same for rounds on cells, above 0; default 1e-3 */
   kmc_seeding seeding;
   int32_t n_tasks; /* parts that a parallel step is cut into, at least 1; does not change the result */
 } kmc_color_kmeans_options;

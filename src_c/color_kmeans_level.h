@@ -12,7 +12,6 @@
 #include "color_kmeans.h"
 #include "compiler.h"
 
-extern double knob[32]; /* TEMP */
 #define KMC_CHANNELS 3
 #define KMC_CENTROID_ONE 64 /* fixed-point one of a centroid's coordinate */
 #define KMC_BLOCK_POINTS 64 /* most points in a block: four AVX-512 vectors */
@@ -110,7 +109,7 @@ struct kmc_color_kernels {
 /* color_kmeans_points.c: makes the levels: [0] cells of 8x8x8 colours, [1] boxes of 4x4x4, [2] the colours. */
 typedef struct {
   kmc_level level[3];
-  int64_t pixels, square; /* the sum of |x|^2 over all of them */
+  int64_t square; /* the sum of |x|^2 over all pixels */
 } kmc_points;
 
 /* Scratch that is handed out from the front; with no base only its size is counted. */
@@ -146,6 +145,7 @@ typedef struct {
   int32_t k;
   double *position;
   const kmc_level *placed_level; /* that labels are of */
+  double *velocity;              /* (k, KMC_CHANNELS) the last step, 0 after a plain round */
   double *mean;              /* (k, KMC_CHANNELS) 8-bit coordinates, for labels in double */
   kmc_moment *total;         /* (k) */
   kmc_moment *part_moment;   /* (n_tasks, k) */
@@ -157,6 +157,9 @@ typedef struct {
 } kmc_fit;
 
 /* Shares decide on which level the search runs, see start_coarse; measured by the MSE. */
+/* 0 to 0.9 in tenths, k=256, Kodak: mean MSE .993 to .982 times that of k-means++ with no more rounds up to 0.8. */
+static const double MOMENTUM = 0.8;
+
 static const float SEARCH_SHARE = 0.25f, POLISH_SHARE = 0.05f, SEARCH_HOPE = 2, SEARCH_STEP = 0.25f;
 enum { POLISH_TRIALS = 12, SEARCH_ROUNDS = 4, SEARCH_SWAPS = 8 };
 

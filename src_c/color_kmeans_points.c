@@ -118,14 +118,13 @@ static void fill_cells(void *context, int32_t i) {
 static void add_scatter(const job *job) {
   kmc_points *points = job->points;
   int64_t saves[2] = {0};
-  points->square = points->pixels = 0;
+  points->square = 0;
   for (int32_t i = 0; i < job->n_tasks; i++) {
     points->square += job->part[i].square;
     saves[0] += job->part[i].cell_saves;
     saves[1] += job->part[i].box_saves;
   }
   for (int l = 0; l < 2; l++) points->level[l].scatter = (double)(points->square - saves[l]);
-  for (int32_t p = 0; p < points->level[0].n; p++) points->pixels += points->level[0].moment[p].count;
 }
 
 /* The tight box of a block's points: four points at a time in 16 byte columns, which the compiler makes vectors. */
