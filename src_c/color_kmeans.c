@@ -67,8 +67,8 @@ static int32_t list_for_double(const kmc_fit *fit, const kmc_box *box, int32_t r
   for (int32_t j = 0; j < fit->k; j++) {
     float sum = all->square[j] - all->square[rival] - DOUBLE_MARGIN;
     for (int32_t t = 0; t < fit->centroids.channels; t++) {
-      const float diff = 2 * (all->at[t][j] - all->at[t][rival]);
-      sum -= diff > 0 ? box->high[t] * diff : box->low[t] * diff;
+      const float diff = all->at[t][j] - all->at[t][rival];
+      sum -= diff > 0 ? box->high2[t] * diff : box->low2[t] * diff;
     }
     if (sum <= 0) list[n++] = j;
   }

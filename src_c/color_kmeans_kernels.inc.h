@@ -15,8 +15,8 @@ static KMC_ALWAYS_INLINE reach reach_of(const kmc_centroids *centroids, int32_t 
                                         const kmc_box *box) {
   reach reach = {.bound = vf_set1(centroids->all.square[rival] + 0.25f)};
   for (int32_t t = 0; t < channels; t++) {
-    reach.low[t] = vf_set1(2 * box->low[t]);
-    reach.high[t] = vf_set1(2 * box->high[t]);
+    reach.low[t] = vf_set1(box->low2[t]);
+    reach.high[t] = vf_set1(box->high2[t]);
     reach.rival[t] = vf_set1(centroids->all.at[t][rival]);
   }
   return reach;
@@ -179,48 +179,51 @@ static KMC_ALWAYS_INLINE void nearest_tags(const uint32_t *color, int vectors, c
   }
 }
 
-/* Moves the points whose winner is not their label. */
-static inline int32_t move_changed(const kmc_level *level, int32_t begin, int32_t end, const int32_t *list,
-                                   int tag_is_slot, const vi *best, int vectors, kmc_moment *moments) {
-  int32_t moved = 0;
+/* Moves the points whose winner is not their label: one loop over all of them, as its end is hard to predict. */
+static KMC_ALWAYS_INLINE int32_t move_changed(const kmc_level *level, int32_t begin, int32_t end, const int32_t *list,
+                                              int tag_is_slot, const vi *best, int vectors, kmc_moment *moments) {
+  int32_t tag[MOST_VECTORS * LANES], moved = 0;
+  uint64_t changed = 0;
   for (int v = 0; v < vectors; v++) {
-    const int32_t first = begin + v * LANES;
     const vi tags = vi_and(best[v], vi_set1(255));
-    unsigned changed = lane_mask(end - first);
-    if (!tag_is_slot) changed &= vi_differ(tags, vi_load_u16(level->label + first));
-    if (!changed) continue;
-    int32_t tag[LANES];
-    vi_store(tag, tags);
-    for (; changed; changed &= changed - 1) {
-      const int lane = lowest_bit(changed);
-      const int32_t label = tag_is_slot ? list[tag[lane]] : tag[lane];
-      if (label == level->label[first + lane]) continue;
-      move_point(level, first + lane, label, moments);
-      moved++;
-    }
+    uint64_t differ = lane_mask(end - begin - v * LANES);
+    if (!tag_is_slot) differ &= vi_differ(tags, vi_load_u16(level->label + begin + v * LANES));
+    vi_store(tag + v * LANES, tags);
+    changed |= differ << v * LANES;
+  }
+  for (; changed; changed &= changed - 1) {
+    const int i = kmc_lowest_bit(changed);
+    const int32_t label = tag_is_slot ? list[tag[i]] : tag[i];
+    if (label == level->label[begin + i]) continue;
+    move_point(level, begin + i, label, moments);
+    moved++;
   }
   return moved;
 }
 
-static int32_t assign_listed(const kmc_level *level, int32_t begin, int32_t end, const kmc_centroids *centroids,
-                             const int32_t *list, int32_t n, kmc_moment *moments) {
+/* Up to MOST_VECTORS vectors of points from p on. */
+static KMC_ALWAYS_INLINE int32_t assign_some(const kmc_level *level, int32_t p, int32_t end, int vectors,
+                                             const kmc_centroids *centroids, const int32_t *list, int32_t n,
+                                             kmc_moment *moments) {
   vi best[MOST_VECTORS];
   const int tag_is_slot = centroids->k > 256;
+  nearest_tags(level->color + p, vectors, centroids, list, n, tag_is_slot, best);
+  return move_changed(level, p, end, list, tag_is_slot, best, vectors, moments);
+}
+
+static int32_t assign_listed(const kmc_level *level, int32_t begin, int32_t end, const kmc_centroids *centroids,
+                             const int32_t *list, int32_t n, kmc_moment *moments) {
   int32_t moved = 0;
   for (int32_t p = begin; p < end; p += MOST_VECTORS * LANES) {
     const int vectors = (end - p + LANES - 1) / LANES;
-#define RUN(count) nearest_tags(level->color + p, count, centroids, list, n, tag_is_slot, best)
     if (vectors == 1)
-      RUN(1);
+      moved += assign_some(level, p, end, 1, centroids, list, n, moments);
     else if (vectors == 2)
-      RUN(2);
+      moved += assign_some(level, p, end, 2, centroids, list, n, moments);
     else if (vectors == 3)
-      RUN(3);
+      moved += assign_some(level, p, end, 3, centroids, list, n, moments);
     else
-      RUN(4);
-#undef RUN
-    moved +=
-        move_changed(level, p, end, list, tag_is_slot, best, vectors < MOST_VECTORS ? vectors : MOST_VECTORS, moments);
+      moved += assign_some(level, p, end, 4, centroids, list, n, moments);
   }
   return moved;
 }

@@ -146,15 +146,15 @@ static void find_box(const uint32_t *color, kmc_block *block) {
       low[t] = low[c] < low[t] ? low[c] : low[t];
       high[t] = high[c] > high[t] ? high[c] : high[t];
     }
-    block->box.low[t] = (float)low[t] - 128;
-    block->box.high[t] = (float)high[t] - 128;
+    block->box.low2[t] = (float)(2 * low[t] - 256);
+    block->box.high2[t] = (float)(2 * high[t] - 256);
   }
 }
 
 static void join_box(kmc_box *box, const kmc_box *other) {
   for (int t = 0; t < KMC_CHANNELS; t++) {
-    box->low[t] = other->low[t] < box->low[t] ? other->low[t] : box->low[t];
-    box->high[t] = other->high[t] > box->high[t] ? other->high[t] : box->high[t];
+    box->low2[t] = other->low2[t] < box->low2[t] ? other->low2[t] : box->low2[t];
+    box->high2[t] = other->high2[t] > box->high2[t] ? other->high2[t] : box->high2[t];
   }
 }
 
