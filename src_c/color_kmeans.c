@@ -103,9 +103,9 @@ static void assign_part(void *context, int32_t i) {
   kmc_moment *moments = fit->part_moment + (size_t)i * fit->k;
   memset(moments, 0, (size_t)fit->k * sizeof *moments);
   const int32_t begin = first_group(fit, i), end = first_group(fit, i + 1);
-  fit->part_moved[i] =
-      fit->in_double ? assign_in_double(fit, fit->level, begin, end, fit->scratch[i].chosen, moments)
-                     : fit->kernels->assign(fit->level, &fit->centroids, begin, end, &fit->scratch[i], moments);
+  fit->part_moved[i] = fit->in_double
+                           ? assign_in_double(fit, fit->level, begin, end, fit->scratch[i].chosen, moments)
+                           : fit->kernels->assign(fit->level, &fit->centroids, begin, end, &fit->scratch[i], moments);
 }
 
 /* Puts the centroids where `position` says, in fixed point, and notes those that this moves. */

@@ -35,7 +35,7 @@ typedef struct {
   int32_t search_trials; /* most trials of the search; 0 with KMC_SEEDS_CUT. Measured: 8 below a megapixel, 16 from
                             there on */
   double tol;            /* stop when a plain round lowers the inertia by at most tol times itself; 0: a fixed point
-                          * (labels by double distances). Measured default: 7e-4 */
+                          * (labels by double distances). Measured default: 5e-4 */
   double coarse_tol;     /* the same for rounds on cells, above 0; default 1e-3 */
   kmc_seeding seeding;
   int32_t n_tasks; /* parts that a parallel step is cut into, at least 1; does not change the result */

@@ -6,7 +6,8 @@
 /* A box and the centroid, any of them, that others are compared with.
  *
  * Over the box the least of |x-c|^2 - |x-r|^2 = |c|^2 - |r|^2 - 2 x.(c-r) is reached in each channel at one of the two
- * faces. If it is above the margin, no point of the box is nearest to c; a margin of 1/4 covers the rounding of scores. */
+ * faces. If it is above the margin, no point of the box is nearest to c; a margin of 1/4 covers the rounding of scores.
+ */
 typedef struct {
   vf low[KMC_CHANNELS], high[KMC_CHANNELS], rival[KMC_CHANNELS], bound;
 } reach;
@@ -54,14 +55,16 @@ static KMC_ALWAYS_INLINE void keep_near(const reach *reach, const kmc_list *from
   kept->n = n;
 }
 
-static KMC_ALWAYS_INLINE int32_t index_near(const reach *reach, const kmc_list *from, int32_t channels, int32_t *index) {
+static KMC_ALWAYS_INLINE int32_t index_near(const reach *reach, const kmc_list *from, int32_t channels,
+                                            int32_t *index) {
   int32_t n = 0;
-  for (int32_t j = 0; j < from->n; j += LANES) n += vi_keep(index + n, within(reach, from, j, channels), from->index + j);
+  for (int32_t j = 0; j < from->n; j += LANES)
+    n += vi_keep(index + n, within(reach, from, j, channels), from->index + j);
   return n;
 }
 
-/* The centroid that others are compared with: the label of a point in the middle of the run, which is one of the nearest
- * to all of them, or without labels the nearest to that point. */
+/* The centroid that others are compared with: the label of a point in the middle of the run, which is one of the
+ * nearest to all of them, or without labels the nearest to that point. */
 static inline int32_t rival_of(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end) {
   const int32_t p = begin + (end - begin) / 2;
   return level->label[p] != KMC_NO_LABEL ? level->label[p] : kmc_nearest(centroids, level->color[p]);

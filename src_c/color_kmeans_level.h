@@ -13,12 +13,13 @@
 #include "compiler.h"
 
 #define KMC_CHANNELS 3
-#define KMC_CENTROID_ONE 64 /* fixed-point one of a centroid's coordinate */
-#define KMC_BLOCK_POINTS 128 /* most points in a block; 64 took 6 % more time at k=256, 12 % at k=16 and 64 */
-#define KMC_PADDING 64      /* readable elements that follow every array of points and of centroids */
+#define KMC_CENTROID_ONE 64  /* fixed-point one of a centroid's coordinate */
+#define KMC_BLOCK_POINTS 256 /* most points in a block; 64 and 128 took 15 to 25 and 8 to 20 % more time */
+#define KMC_PADDING 64       /* readable elements that follow every array of points and of centroids */
 #define KMC_MAX_CANDIDATES 256
 #define KMC_NO_LABEL 0xffff
-#define KMC_BATCH 8 /* blocks that are listed before any of them is assigned, so that one does not wait for the other */
+#define KMC_BATCH 8 /* blocks that are listed before any of them is assigned, so that one does not wait for the other \
+                     */
 
 /* Sums over pixels: 2^38 pixels times 128 is far below 2^63. One vector of four, whose last is the count. */
 typedef struct {
@@ -51,12 +52,12 @@ typedef struct {
 
 typedef struct {
   int32_t n, n_blocks, n_groups, n_regions;
-  uint32_t *color;     /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
-  uint32_t *count;     /* (n) pixels, or NULL where moments are given */
-  kmc_moment *moment;  /* (n) or NULL */
-  int32_t *child;      /* (n + 1) first point of the next finer level, or NULL */
-  uint16_t *label;     /* (n) */
-  double scatter;      /* inertia that no labels of these points can save: within the cells */
+  uint32_t *color;    /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
+  uint32_t *count;    /* (n) pixels, or NULL where moments are given */
+  kmc_moment *moment; /* (n) or NULL */
+  int32_t *child;     /* (n + 1) first point of the next finer level, or NULL */
+  uint16_t *label;    /* (n) */
+  double scatter;     /* inertia that no labels of these points can save: within the cells */
   kmc_block *block;
   kmc_group *group;
   kmc_region *region;
@@ -79,7 +80,8 @@ typedef struct {
   uint8_t *has_moved;              /* (k) since the last assignment */
 } kmc_centroids;
 
-/* Scratch of one thread: the lists of a region, of a group, and of KMC_BATCH blocks; who moved in reach of the group. */
+/* Scratch of one thread: the lists of a region, of a group, and of KMC_BATCH blocks; who moved in reach of the group.
+ */
 typedef struct {
   kmc_list region, group, moved;
   int32_t *chosen; /* (KMC_BATCH, k + KMC_PADDING) */
@@ -146,14 +148,14 @@ typedef struct {
   double *position;
   const kmc_level *placed_level; /* that labels are of */
   double *velocity;              /* (k, KMC_CHANNELS) the last step, 0 after a plain round */
-  double *mean;              /* (k, KMC_CHANNELS) 8-bit coordinates, for labels in double */
-  kmc_moment *total;         /* (k) */
-  kmc_moment *part_moment;   /* (n_tasks, k) */
-  int32_t *part_moved;       /* (n_tasks) */
-  kmc_list_scratch *scratch; /* (n_tasks) */
-  const kmc_level *level;    /* of the step that runs in parallel */
-  int32_t searching;         /* steps are small: one thread */
-  int32_t in_double;         /* labels are decided in double, see assign_in_double */
+  double *mean;                  /* (k, KMC_CHANNELS) 8-bit coordinates, for labels in double */
+  kmc_moment *total;             /* (k) */
+  kmc_moment *part_moment;       /* (n_tasks, k) */
+  int32_t *part_moved;           /* (n_tasks) */
+  kmc_list_scratch *scratch;     /* (n_tasks) */
+  const kmc_level *level;        /* of the step that runs in parallel */
+  int32_t searching;             /* steps are small: one thread */
+  int32_t in_double;             /* labels are decided in double, see assign_in_double */
 } kmc_fit;
 
 /* Shares decide on which level the search runs, see start_coarse; measured by the MSE. */

@@ -27,8 +27,8 @@ typedef struct {
 
 /* A range of colours: the cells that begin in it. */
 typedef struct part {
-  int32_t n_cells, n_boxes;          /* that begin in it */
-  int32_t first_cell, first_box;     /* their numbers */
+  int32_t n_cells, n_boxes;              /* that begin in it */
+  int32_t first_cell, first_box;         /* their numbers */
   int64_t square, box_saves, cell_saves; /* see join_points; integers, so that parts do not matter */
 } part;
 
