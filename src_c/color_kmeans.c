@@ -58,7 +58,7 @@ static int32_t nearest_in_double(const kmc_fit *fit, uint32_t color, const int32
   return nearest;
 }
 
-/* What `list` of the kernels does, for means in double: DOUBLE_MARGIN covers that those are rounded to 1/64, which
+/* What `within` of the kernels decides, for means in double: DOUBLE_MARGIN covers that those are rounded to 1/64, which
  * changes a squared distance by at most 2 * 443 * sqrt(3) / 128 each. */
 static const float DOUBLE_MARGIN = 25;
 static int32_t list_for_double(const kmc_fit *fit, const kmc_box *box, int32_t rival, int32_t *list) {

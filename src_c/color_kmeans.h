@@ -6,8 +6,9 @@
  *
  * Lloyd's algorithm, coarse to fine: first on the moments of 8x8x8 and 4x4x4 cells of the colour space, where a round
  * costs microseconds and a search for better minima is cheap (color_kmeans_search.c), then on the colours themselves.
- * On each level points are kept in blocks of neighbours; a block knows the few centroids that can be nearest to a point
- * in its box (its candidates), and its list holds while no centroid has left its place by more than the list's slack.
+ * On each level points are kept in blocks of neighbours; in each round a block is compared only with the few centroids
+ * that can be nearest to a point in its box (its candidates), and not at all if none of them moved. Rounds go beyond
+ * the means, with momentum: that finds better minima than plain ones do.
  *
  * The same answer everywhere: labels are decided in integers (see color_kmeans_level.h), sums are 64-bit integers, and
  * the rest is double arithmetic in one thread, without contraction. Threads, chunks and instruction sets do not matter.

@@ -18,8 +18,8 @@
 #define KMC_PADDING 64       /* readable elements that follow every array of points and of centroids */
 #define KMC_MAX_CANDIDATES 256
 #define KMC_NO_LABEL 0xffff
-#define KMC_BATCH 8 /* blocks that are listed before any of them is assigned, so that one does not wait for the other \
-                     */
+/* Blocks that are listed before any of them is assigned, so that one does not wait for the other. */
+#define KMC_BATCH 8
 
 /* Sums over pixels: 2^38 pixels times 128 is far below 2^63. One vector of four, whose last is the count. */
 typedef struct {
