@@ -27,8 +27,8 @@ __all__ = ["Clustering", "cluster_colors"]
 # Rounds when none are asked for: convergence takes 10 to 200, and what never settles is stopped here.
 MOST_ROUNDS = 1000
 # Stop when a round lowers the inertia by at most this share of it, on colours. On 20 pictures of CQ100 at k=256 the
-# mean MSE is .9945, .9965 and .9986 times that of converged k-means++ with 3e-4, 7e-4 and 1e-3; on 10 megapixels the worst
-# is 1.0053 with 7e-4, 1.0039 with 5e-4.
+# mean MSE is .9945, .9965 and .9986 times that of converged k-means++ with 3e-4, 7e-4 and 1e-3; on 10 megapixels
+# the worst is 1.0053 with 7e-4, 1.0039 with 5e-4.
 TOL = 5e-4
 # The same on cells. 2e-3 is as good in the mean and 5 % faster, but worse on single pictures at k=16.
 COARSE_TOL = 1e-3
