@@ -30,7 +30,7 @@ MOST_ROUNDS = 1000
 # mean MSE is .9945, .9965 and .9986 times that of converged k-means++ with 3e-4, 7e-4 and 1e-3; on 10 megapixels
 # the worst is 1.0053 with 7e-4, 1.0039 with 5e-4.
 TOL = 5e-4
-# The same on cells. 2e-3 is as good in the mean and 5 % faster, but worse on single pictures at k=16.
+# The same on cells. 2e-3 is as good in the mean, but worse on single pictures at k=16.
 COARSE_TOL = 1e-3
 # With few colours one that changes sides is a large share, so a round of little gain says nothing about the next one:
 # there the rounds go on until no label moves, which costs microseconds.
