@@ -38,49 +38,58 @@ static int32_t first_group(const kmc_fit *fit, int32_t i) {
   return low;
 }
 
-static void list_part(void *context, int32_t i) {
-  const kmc_fit *fit = context;
-  fit->kernels->list_candidates(fit->level, &fit->centroids, first_group(fit, i), first_group(fit, i + 1),
-                                &fit->scratch[i]);
-}
-
-/* The nearest of the listed centroids, or of all for n = 0, by the double sum over the channels of (x - c)^2 in 8-bit
- * coordinates; ties go to the lowest. `mean` is (k, KMC_CHANNELS). */
-static int32_t nearest_in_double(const kmc_fit *fit, uint32_t color, const uint16_t *list, int32_t n) {
-  const int32_t channels = fit->centroids.channels, n_all = n ? n : fit->k;
+/* The nearest of the listed centroids by the double sum over the channels of (x - c)^2 in 8-bit coordinates; ties go to
+ * the lowest. `mean` is (k, KMC_CHANNELS). */
+static int32_t nearest_in_double(const kmc_fit *fit, uint32_t color, const int32_t *list, int32_t n) {
+  const int32_t channels = fit->centroids.channels;
   int32_t nearest = 0;
   double least = INFINITY;
-  for (int32_t i = 0; i < n_all; i++) {
-    const int32_t j = n ? list[i] : i;
+  for (int32_t i = 0; i < n; i++) {
     double dist2 = 0;
     for (int32_t t = 0; t < channels; t++) {
-      const double diff = kmc_channel(color, t) + 128 - fit->mean[j * KMC_CHANNELS + t];
+      const double diff = kmc_channel(color, t) + 128 - fit->mean[list[i] * KMC_CHANNELS + t];
       dist2 += diff * diff;
     }
     if (dist2 < least) {
       least = dist2;
-      nearest = j;
+      nearest = list[i];
     }
   }
   return nearest;
 }
 
+/* What `within` of the kernels decides, for means in double: DOUBLE_MARGIN covers that those are rounded to 1/64, which
+ * changes a squared distance by at most 2 * 443 * sqrt(3) / 128 each. */
+static const float DOUBLE_MARGIN = 25;
+static int32_t list_for_double(const kmc_fit *fit, const kmc_box *box, int32_t rival, int32_t *list) {
+  const kmc_list *all = &fit->centroids.all;
+  int32_t n = 0;
+  for (int32_t j = 0; j < fit->k; j++) {
+    float sum = all->square[j] - all->square[rival] - DOUBLE_MARGIN;
+    for (int32_t t = 0; t < fit->centroids.channels; t++) {
+      const float diff = all->at[t][j] - all->at[t][rival];
+      sum -= diff > 0 ? box->high2[t] * diff : box->low2[t] * diff;
+    }
+    if (sum <= 0) list[n++] = j;
+  }
+  return n;
+}
+
 /* What the kernel assign does for groups [begin, end), decided in double: for a fixed point that holds without the
  * rounding to 1/64. */
-static int32_t assign_in_double(const kmc_fit *fit, const kmc_level *level, int32_t begin, int32_t end,
+static int32_t assign_in_double(const kmc_fit *fit, const kmc_level *level, int32_t begin, int32_t end, int32_t *list,
                                 kmc_moment *moments) {
   int32_t moved = 0;
   const int32_t last = end < level->n_groups ? level->group[end].begin : level->n_blocks;
   for (int32_t b = begin < level->n_groups ? level->group[begin].begin : last; b < last; b++) {
     kmc_block *block = &level->block[b];
-    const uint16_t *list = level->candidate + (size_t)b * level->list_stride;
+    const int32_t n = list_for_double(fit, &block->box, level->label[block->begin], list);
     block->uniform = -1;
-    block->lost = 0;
     for (int32_t p = block->begin; p < block->end; p++) {
-      const int32_t label = nearest_in_double(fit, level->color[p], list, block->n_candidates);
+      const int32_t label = nearest_in_double(fit, level->color[p], list, n);
       if (label == level->label[p]) continue;
       const kmc_moment moment = kmc_moment_of(level, p);
-      if (level->label[p] != KMC_NO_LABEL) kmc_add_moment(&moments[level->label[p]], &moment, -1);
+      kmc_add_moment(&moments[level->label[p]], &moment, -1);
       kmc_add_moment(&moments[label], &moment, 1);
       level->label[p] = (uint16_t)label;
       moved++;
@@ -94,109 +103,70 @@ static void assign_part(void *context, int32_t i) {
   kmc_moment *moments = fit->part_moment + (size_t)i * fit->k;
   memset(moments, 0, (size_t)fit->k * sizeof *moments);
   const int32_t begin = first_group(fit, i), end = first_group(fit, i + 1);
-  fit->part_moved[i] = fit->in_double ? assign_in_double(fit, fit->level, begin, end, moments)
-                                      : fit->kernels->assign(fit->level, &fit->centroids, begin, end, moments);
+  fit->part_moved[i] = fit->in_double
+                           ? assign_in_double(fit, fit->level, begin, end, fit->scratch[i].chosen, moments)
+                           : fit->kernels->assign(fit->level, &fit->centroids, begin, end, &fit->scratch[i], moments);
 }
 
 /* Puts the centroids where `position` says, in fixed point, and notes those that this moves. */
 void kmc_place_centroids(kmc_fit *fit) {
   kmc_centroids *centroids = &fit->centroids;
   for (int32_t j = 0; j < fit->k; j++) {
-    int64_t square = 0;
-    int32_t minus[KMC_CHANNELS];
+    int32_t square = 0, minus[KMC_CHANNELS];
     for (int t = 0; t < KMC_CHANNELS; t++) {
       /* To the nearest: the cast rounds down, as the sum is not negative. */
       const double scaled = fit->position[j * KMC_CHANNELS + t] * KMC_CENTROID_ONE;
       const int32_t fixed = (int32_t)(scaled + (128 * KMC_CENTROID_ONE + 0.5)) - 128 * KMC_CENTROID_ONE;
       minus[t] = -fixed;
-      square += (int64_t)fixed * fixed;
+      square += fixed * fixed;
+      centroids->all.at[t][j] = (float)fixed * (1.0f / KMC_CENTROID_ONE);
     }
     const int32_t minus_even = (int32_t)((uint32_t)(minus[0] & 0xffff) | (uint32_t)minus[2] << 16);
-    const int32_t minus_odd = (int32_t)((uint32_t)(minus[1] & 0xffff) | (uint32_t)minus[3] << 16);
-    centroids->moved[j] |= centroids->minus_even[j] != minus_even || centroids->minus_odd[j] != minus_odd;
+    const int32_t minus_odd = minus[1] & 0xffff;
+    centroids->has_moved[j] |= centroids->minus_even[j] != minus_even || centroids->minus_odd[j] != minus_odd;
     centroids->minus_even[j] = minus_even;
     centroids->minus_odd[j] = minus_odd;
-    centroids->bias[j] = (int32_t)((2 * square + 128) & ~(int64_t)255);
+    centroids->bias[j] = ((2 * square + 128) & ~255) | (fit->k <= 256 ? j : 0);
+    centroids->all.square[j] = (float)square * (1.0f / (KMC_CENTROID_ONE * KMC_CENTROID_ONE));
   }
 }
 
-/* Marks in `left` the centroids that stand farther than their slack from where the lists were made. */
-static int32_t find_left(kmc_fit *fit) {
-  const kmc_centroids *centroids = &fit->centroids;
-  int32_t n = 0;
-  for (int32_t j = 0; j < fit->k; j++) {
-    float dist2 = 0;
-    for (int t = 0; t < centroids->channels; t++) {
-      const float diff = (float)fit->position[j * KMC_CHANNELS + t] - centroids->listed[t][j];
-      dist2 += diff * diff;
+static int32_t add_to_list(kmc_list *list, int32_t n, const kmc_list *from, int32_t j) {
+  for (int t = 0; t < KMC_CHANNELS; t++) list->at[t][n] = from->at[t][j];
+  list->square[n] = from->square[j];
+  return n + 1;
+}
+
+/* If more than a quarter moved, asking who comes into reach costs more than it saves. */
+static void list_moved(kmc_centroids *centroids) {
+  kmc_list *moved = &centroids->moved;
+  moved->n = 0;
+  for (int32_t j = 0; j < centroids->k; j++) {
+    if (!centroids->has_moved[j]) continue;
+    if (moved->n >= centroids->k / 2) {
+      moved->n = -1;
+      return;
     }
-    fit->left[j] = dist2 > centroids->slack[j] * centroids->slack[j];
-    if (fit->left[j]) fit->left_index[n++] = j;
+    moved->n = add_to_list(moved, moved->n, &centroids->before, j);
+    moved->n = add_to_list(moved, moved->n, &centroids->all, j);
   }
-  return n;
 }
 
-/* Lists a centroid anew where it stands, with a slack of some steps so that the lists hold for some rounds. */
-static void list_centroid(kmc_fit *fit, int32_t j) {
-  const float slack = LIST_STEPS * fit->step[j];
-  fit->centroids.slack[j] = slack < LIST_LEAST ? LIST_LEAST : slack > 4 ? 4 : slack;
-  for (int t = 0; t < KMC_CHANNELS; t++) fit->centroids.listed[t][j] = (float)fit->position[j * KMC_CHANNELS + t];
-}
-
-/* Whether centroid j can be nearest to a point in the group's box, as the kernels decide it. */
-static int reaches(const kmc_centroids *centroids, const kmc_group *group, int32_t j) {
-  const int32_t i = group->nearest;
-  float dist2_j = 0, dist2_i = 0, radius2 = 0, spread = 0;
-  for (int t = 0; t < centroids->channels; t++) {
-    const float x_j = centroids->listed[t][j], x_i = centroids->listed[t][i], middle = group->middle[t];
-    dist2_j += (x_j - middle) * (x_j - middle);
-    dist2_i += (x_i - middle) * (x_i - middle);
-    radius2 += group->half[t] * group->half[t];
-    spread += 2 * group->half[t] * fabsf(x_j - x_i);
-  }
-  const float margin = dist2_j - dist2_i - spread;
-  const float slacks = centroids->slack[i] + centroids->slack[j];
-  if (margin <= 0) return 1;
-  return margin <= (sqrtf(dist2_j) + sqrtf(dist2_i) + 2 * sqrtf(radius2)) * slacks + 0.25f;
-}
-
-/* A group's lists hold as long as no centroid of its list left its place and none comes into reach. */
-static int group_holds(const kmc_fit *fit, const kmc_level *level, int32_t g, int32_t n_left) {
-  const kmc_group *group = &level->group[g];
-  const uint16_t *list = level->group_candidate + (size_t)g * level->list_stride;
-  if (group->n_candidates == 0) return 0;
-  for (int32_t i = 0; i < group->n_candidates; i++) {
-    if (fit->left[list[i]]) return 0;
-  }
-  for (int32_t i = 0; i < n_left; i++) {
-    if (reaches(&fit->centroids, group, fit->left_index[i])) return 0;
-  }
-  return 1;
-}
-
-/* Makes new lists where the old ones do not hold. */
-static void keep_lists(kmc_fit *fit, const kmc_level *level) {
-  int32_t n_left = find_left(fit);
-  const int all = fit->listed_level != level || n_left > 3 + fit->k / 64;
-  if (!all && n_left == 0) return;
-  if (all) {
-    for (int32_t j = 0; j < fit->k; j++) list_centroid(fit, j);
-  } else {
-    for (int32_t i = 0; i < n_left; i++) list_centroid(fit, fit->left_index[i]);
-  }
-  for (int32_t g = 0; g < level->n_groups; g++) level->group[g].stale = all || !group_holds(fit, level, g, n_left);
-  fit->listed_level = level;
-  fit->level = level;
-  fit->lists_made++;
-  run(fit, list_part, tasks_for(fit, level));
+void kmc_note_assigned(kmc_fit *fit) {
+  kmc_centroids *centroids = &fit->centroids;
+  const size_t size = (size_t)fit->k * sizeof(float);
+  for (int t = 0; t < KMC_CHANNELS; t++) memcpy(centroids->before.at[t], centroids->all.at[t], size);
+  memcpy(centroids->before.square, centroids->all.square, size);
+  memset(centroids->has_moved, 0, (size_t)fit->k);
 }
 
 static int32_t assign_all(kmc_fit *fit, const kmc_level *level) {
   const int32_t n_tasks = tasks_for(fit, level);
-  if (fit->placed_level != level) memset(fit->centroids.moved, 1, (size_t)fit->k);
+  if (fit->placed_level != level) memset(fit->centroids.has_moved, 1, (size_t)fit->k);
   fit->placed_level = fit->level = level;
+  list_moved(&fit->centroids);
   run(fit, assign_part, n_tasks);
-  memset(fit->centroids.moved, 0, (size_t)fit->k);
+  kmc_note_assigned(fit);
   int32_t moved = 0;
   for (int32_t i = 0; i < n_tasks; i++) {
     if (fit->part_moved[i] == 0) continue;
@@ -206,27 +176,39 @@ static int32_t assign_all(kmc_fit *fit, const kmc_level *level) {
   return moved;
 }
 
-/* Moves every centroid to its cluster's mean, or beyond it for a relaxation above 1. */
+/* Moves every centroid to its cluster's mean, or for a relaxation above 1 beyond it and on in the direction of its last
+ * step. */
 static void move_centroids(kmc_fit *fit, double relaxation, double least_step) {
   for (int32_t j = 0; j < fit->k; j++) {
     const kmc_moment *total = &fit->total[j];
-    double *position = fit->position + j * KMC_CHANNELS, to[KMC_CHANNELS] = {0}, step2 = 0;
-    fit->step[j] = 0;
+    double *position = fit->position + j * KMC_CHANNELS, *velocity = fit->velocity + j * KMC_CHANNELS;
+    double to[KMC_CHANNELS] = {0}, step2 = 0;
     if (total->count == 0) continue;
+    const double scale = 1 / (double)total->count;
     for (int t = 0; t < fit->centroids.channels; t++) {
-      const double mean = (double)total->sum[t] / (double)total->count;
-      to[t] = relaxation == 1 ? mean : position[t] + relaxation * (mean - position[t]);
+      const double pull = (double)total->sum[t] * scale - position[t];
+      to[t] = position[t] + (relaxation == 1 ? pull : relaxation * pull + MOMENTUM * velocity[t]);
       to[t] = to[t] < -128 ? -128 : to[t] > 127 ? 127 : to[t];
       step2 += (to[t] - position[t]) * (to[t] - position[t]);
     }
-    if (step2 < least_step * least_step) continue;
-    fit->step[j] = (float)sqrt(step2);
-    memcpy(position, to, sizeof to);
+    const int moves = step2 >= least_step * least_step;
+    for (int t = 0; t < KMC_CHANNELS; t++) {
+      velocity[t] = relaxation == 1 || !moves ? 0 : to[t] - position[t];
+      position[t] = moves ? to[t] : position[t];
+    }
   }
 }
 
 static int64_t weight_of(const kmc_level *level, int32_t p) {
   return level->moment ? level->moment[p].count : level->count[p];
+}
+
+/* A point was given another label. */
+static void touch(const kmc_level *level, int32_t p) {
+  int32_t g = level->n_groups - 1;
+  while (level->block[level->group[g].begin].begin > p) g--;
+  level->group[g].touched = 1;
+  for (int32_t b = level->group[g].begin; b < level->group[g].end; b++) level->block[b].uniform = -1;
 }
 
 /* An empty cluster gets the colour that contributes most error; its old cluster keeps at least one other. */
@@ -252,9 +234,7 @@ static int32_t fill_empty(kmc_fit *fit, const kmc_level *level) {
     kmc_add_moment(&fit->total[level->label[worst]], &moment, -1);
     kmc_add_moment(&fit->total[j], &moment, 1);
     level->label[worst] = (uint16_t)j;
-    for (int32_t b = 0; b < level->n_blocks; b++) {
-      if (level->block[b].begin <= worst && worst < level->block[b].end) level->block[b].uniform = -1;
-    }
+    touch(level, worst);
     for (int t = 0; t < fit->centroids.channels; t++) {
       fit->position[j * KMC_CHANNELS + t] = kmc_channel(level->color[worst], t);
     }
@@ -265,7 +245,7 @@ static int32_t fill_empty(kmc_fit *fit, const kmc_level *level) {
 
 /* The inertia of the present labels with every centroid at its cluster's mean. */
 double kmc_fit_inertia(const kmc_fit *fit) {
-  double inertia = fit->square;
+  double inertia = (double)fit->points.square;
   for (int32_t j = 0; j < fit->k; j++) {
     const kmc_moment *total = &fit->total[j];
     double sum2 = 0;
@@ -279,7 +259,6 @@ double kmc_fit_inertia(const kmc_fit *fit) {
 int32_t kmc_color_round(kmc_fit *fit, const kmc_level *level, double relaxation, double least_step) {
   move_centroids(fit, relaxation, least_step);
   kmc_place_centroids(fit);
-  keep_lists(fit, level);
   const int32_t moved = assign_all(fit, level);
   return moved + fill_empty(fit, level);
 }
@@ -287,15 +266,14 @@ int32_t kmc_color_round(kmc_fit *fit, const kmc_level *level, double relaxation,
 /* Labels by where the centroids stand, without moving them first. */
 int32_t kmc_assign_moved_centroids(kmc_fit *fit, const kmc_level *level) {
   kmc_place_centroids(fit);
-  keep_lists(fit, level);
   const int32_t moved = assign_all(fit, level);
   return moved + fill_empty(fit, level);
 }
 
 /* Rounds until a plain one lowers the inertia by at most tol times itself, or moves nothing. Returns whether it did.
  *
- * Over-relaxation: centroids go beyond the means by a factor that grows while the inertia falls; a round that raises
- * it, or gains too little, is followed by a plain one, so the fixed points are those of plain rounds. */
+ * Over-relaxation and momentum: centroids go beyond the means while the inertia falls; a round that raises it, or gains
+ * too little, is followed by a plain one, so the fixed points are those of plain rounds. */
 int32_t kmc_color_lloyd(kmc_fit *fit, const kmc_level *level, double tol, int32_t max_rounds, int32_t *rounds) {
   double relaxation = 1, inertia = kmc_fit_inertia(fit);
   for (int32_t round = 0; round < max_rounds; round++) {
@@ -334,13 +312,19 @@ typedef struct {
 } refinement;
 
 static void refine_part(void *context, int32_t i) {
+  enum { AT_ONCE = 8 }; /* most cells have fewer points: they are written without a loop, the next cell's last */
   const refinement *job = context;
   const kmc_level *coarse = job->coarse;
+  const int32_t end = part(coarse->n, i + 1, job->n_tasks), last = coarse->child[end];
   uint16_t *label = job->fine->label;
-  const int32_t end = part(coarse->n, i + 1, job->n_tasks);
   for (int32_t p = part(coarse->n, i, job->n_tasks); p < end; p++) {
     const uint16_t parent = coarse->label[p];
-    for (int32_t q = coarse->child[p]; q < coarse->child[p + 1]; q++) label[q] = parent;
+    int32_t q = coarse->child[p];
+    if (q + AT_ONCE <= last) {
+      for (int c = 0; c < AT_ONCE; c++) label[q + c] = parent;
+      q += AT_ONCE;
+    }
+    for (; q < coarse->child[p + 1]; q++) label[q] = parent;
   }
 }
 
@@ -354,37 +338,44 @@ static void refine(const kmc_fit *fit, const kmc_level *coarse, const kmc_level 
   for (int32_t b = 0; b < fine->n_blocks; b++) fine->block[b].uniform = -1;
 }
 
+static kmc_list take_list(int32_t k, kmc_arena *arena) {
+  const size_t room = ((size_t)k + KMC_PADDING) * sizeof(float);
+  kmc_list list = {.n = k};
+  for (int t = 0; t < KMC_CHANNELS; t++) list.at[t] = kmc_take(arena, room);
+  list.square = kmc_take(arena, room);
+  list.index = kmc_take(arena, room);
+  return list;
+}
+
 static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena) {
   const size_t k = (size_t)options->k, room = (k + KMC_PADDING) * sizeof(float);
   const int32_t n_tasks = options->n_tasks;
-  const int32_t list_stride = options->k < KMC_MAX_CANDIDATES ? options->k : KMC_MAX_CANDIDATES;
   fit->k = fit->centroids.k = options->k;
   fit->centroids.channels = options->channels;
   fit->position = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
+  fit->velocity = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
   fit->mean = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
-  fit->left = kmc_take(arena, k);
-  fit->left_index = kmc_take(arena, k * sizeof(int32_t));
-  fit->centroids.moved = kmc_take(arena, k);
-  fit->step = kmc_take(arena, k * sizeof(float));
+  fit->centroids.has_moved = kmc_take(arena, k);
   fit->total = kmc_take(arena, k * sizeof(kmc_moment));
   fit->part_moment = kmc_take(arena, k * (size_t)n_tasks * sizeof(kmc_moment));
   fit->part_moved = kmc_take(arena, (size_t)n_tasks * sizeof(int32_t));
   fit->scratch = kmc_take(arena, (size_t)n_tasks * sizeof(kmc_list_scratch));
-  for (int t = 0; t < KMC_CHANNELS; t++) fit->centroids.listed[t] = kmc_take(arena, room);
-  fit->centroids.slack = kmc_take(arena, room);
+  fit->centroids.all = take_list(options->k, arena);
+  fit->centroids.before = take_list(options->k, arena);
+  fit->centroids.moved = take_list(options->k, arena);
+  for (int32_t j = 0; arena->base && j < options->k; j++) fit->centroids.all.index[j] = j;
   fit->centroids.minus_even = kmc_take(arena, room);
   fit->centroids.minus_odd = kmc_take(arena, room);
   fit->centroids.bias = kmc_take(arena, room);
   for (int32_t i = 0; i < n_tasks; i++) {
     kmc_list_scratch scratch;
-    for (int t = 0; t < KMC_CHANNELS; t++) scratch.coordinate[t] = kmc_take(arena, room);
-    scratch.slack = kmc_take(arena, room);
-    scratch.dist2 = kmc_take(arena, room);
-    scratch.index = kmc_take(arena, room);
-    scratch.chosen = kmc_take(arena, room);
+    scratch.region = take_list(options->k, arena);
+    scratch.group = take_list(options->k, arena);
+    scratch.moved = take_list(options->k, arena);
+    scratch.chosen = kmc_take(arena, KMC_BATCH * room);
     if (arena->base) fit->scratch[i] = scratch;
   }
-  kmc_take_points(u, list_stride, arena, &fit->points);
+  kmc_take_points(u, arena, &fit->points);
 }
 
 size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *options) {
@@ -392,7 +383,7 @@ size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *optio
   kmc_arena arena = {0};
   take_fit(&fit, u, options, &arena);
   const size_t parts = (size_t)options->n_tasks * 64;
-  const size_t search = (size_t)options->k * 512 + (size_t)u * 4;
+  const size_t search = (size_t)options->k * 768 + (size_t)u * 8;
   return arena.used + parts + search + 4096;
 }
 
@@ -405,8 +396,6 @@ static void start_given(kmc_fit *fit, const double *centroids) {
   }
   memset(colors->label, 0xff, (size_t)colors->n * sizeof *colors->label);
   kmc_place_centroids(fit);
-  for (int32_t j = 0; j < fit->k; j++) fit->step[j] = 1;
-  keep_lists(fit, colors);
   assign_all(fit, colors);
   fill_empty(fit, colors);
 }
@@ -452,11 +441,9 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   kmc_color_kmeans_result result = {0};
   take_fit(&fit, u, options, &arena);
   kmc_make_points(colors, counts, u, options->channels, kernels, &fit.parallel, &arena, &fit.points);
-  memset(fit.centroids.moved, 0, (size_t)fit.k);
-  memset(fit.step, 0, (size_t)fit.k * sizeof *fit.step);
+  memset(fit.centroids.has_moved, 0, (size_t)fit.k);
+  memset(fit.velocity, 0, (size_t)fit.k * KMC_CHANNELS * sizeof *fit.velocity);
   memset(fit.total, 0, (size_t)fit.k * sizeof *fit.total);
-  const kmc_level *cells = &fit.points.level[0];
-  for (int32_t p = 0; p < cells->n; p++) fit.square += (double)cells->square[p];
   if (options->seeding == KMC_SEEDS_GIVEN)
     start_given(&fit, centroids);
   else

@@ -6,8 +6,9 @@
  *
  * Lloyd's algorithm, coarse to fine: first on the moments of 8x8x8 and 4x4x4 cells of the colour space, where a round
  * costs microseconds and a search for better minima is cheap (color_kmeans_search.c), then on the colours themselves.
- * On each level points are kept in blocks of neighbours; a block knows the few centroids that can be nearest to a point
- * in its box (its candidates), and its list holds while no centroid has left its place by more than the list's slack.
+ * On each level points are kept in blocks of neighbours; in each round a block is compared only with the few centroids
+ * that can be nearest to a point in its box (its candidates), and not at all if none of them moved. Rounds go beyond
+ * the means, with momentum: that finds better minima than plain ones do.
  *
  * The same answer everywhere: labels are decided in integers (see color_kmeans_level.h), sums are 64-bit integers, and
  * the rest is double arithmetic in one thread, without contraction. Threads, chunks and instruction sets do not matter.
@@ -32,11 +33,11 @@ typedef struct {
   int32_t k;             /* 1 .. 65535, at most u */
   int32_t channels;      /* 1 or 3 */
   int32_t max_rounds;    /* rounds on the colours */
-  int32_t search_trials; /* most trials of the search; 0 with KMC_SEEDS_CUT. Measured: 8 below a megapixel, 32 from
+  int32_t search_trials; /* most trials of the search; 0 with KMC_SEEDS_CUT. Measured: 8 below a megapixel, 16 from
                             there on */
   double tol;            /* stop when a plain round lowers the inertia by at most tol times itself; 0: a fixed point
-                          * (labels by double distances). Measured default: 3e-4 */
-  double coarse_tol;     /* the same for rounds on cells, above 0; default 3e-4 */
+                          * (labels by double distances). Measured default: 5e-4 */
+  double coarse_tol;     /* the same for rounds on cells, above 0; default 1e-3 */
   kmc_seeding seeding;
   int32_t n_tasks; /* parts that a parallel step is cut into, at least 1; does not change the result */
 } kmc_color_kmeans_options;

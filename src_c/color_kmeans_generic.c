@@ -19,17 +19,17 @@ static inline vf vf_sub(vf a, vf b) { return a - b; }
 static inline vf vf_mul(vf a, vf b) { return a * b; }
 static inline vf vf_div(vf a, vf b) { return a / b; }
 static inline vf vf_min(vf a, vf b) { return b < a ? b : a; }
-static inline vf vf_abs(vf a) { return fabsf(a); }
+static inline vf vf_max(vf a, vf b) { return b > a ? b : a; }
 static inline unsigned vf_le(vf a, vf b) { return a <= b; }
 static inline vf vf_tail(vf a, int32_t n) { return n >= 1 ? a : INFINITY; }
 /* The lanes of the mask, one after another. */
 static inline void vf_keep(float *to, unsigned mask, const float *from) {
   for (; mask; mask &= mask - 1) *to++ = from[lowest_bit(mask)];
 }
-/* The same, or where `from` is NULL the numbers first, first + 1, ... Returns how many are kept. */
-static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from, int32_t first) {
+/* The same. Returns how many are kept. */
+static inline int32_t vi_keep(int32_t *to, unsigned mask, const int32_t *from) {
   int32_t n = 0;
-  for (; mask; mask &= mask - 1) to[n++] = from ? from[lowest_bit(mask)] : first + lowest_bit(mask);
+  for (; mask; mask &= mask - 1) to[n++] = from[lowest_bit(mask)];
   return n;
 }
 static inline float vf_least(vf a) { return a; }
@@ -38,6 +38,9 @@ static inline void vi_store(int32_t *p, vi a) { *p = a; }
 static inline vi vi_load_u16(const uint16_t *p) { return *p; }
 static inline vi vi_set1(int32_t a) { return a; }
 static inline vi vi_and(vi a, vi b) { return a & b; }
+static inline vi vi_or(vi a, vi b) { return a | b; }
+static inline vi vi_xor(vi a, vi b) { return a ^ b; }
+static inline vi vi_load_rgb(const uint8_t *p) { return p[0] | p[1] << 8 | p[2] << 16; }
 static inline vi vi_shift_left_8(vi a) { return (int32_t)((uint32_t)a << 8); }
 static inline vi vi_min(vi a, vi b) { return b < a ? b : a; }
 static inline vi vi_add_products(vi sum, vi a, vi b) {
@@ -45,28 +48,30 @@ static inline vi vi_add_products(vi sum, vi a, vi b) {
 }
 static inline unsigned vi_differ(vi a, vi b) { return a != b; }
 
-typedef struct {
-  int64_t lane[KMC_CHANNELS];
-} vm;
-static inline vm vm_zero(void) { return (vm){{0}}; }
-static inline vm vm_load(const int64_t *p) { return (vm){{p[0], p[1], p[2], p[3]}}; }
-static inline void vm_store(int64_t *p, vm a) {
-  for (int t = 0; t < KMC_CHANNELS; t++) p[t] = a.lane[t];
-}
+typedef kmc_moment vm;
+static inline vm vm_zero(void) { return (vm){{0}, 0}; }
+static inline vm vm_load(const kmc_moment *p) { return *p; }
+static inline void vm_store(kmc_moment *p, vm a) { *p = a; }
 static inline vm vm_add(vm a, vm b) {
-  for (int t = 0; t < KMC_CHANNELS; t++) a.lane[t] += b.lane[t];
+  kmc_add_moment(&a, &b, 1);
   return a;
 }
 static inline vm vm_sub(vm a, vm b) {
-  for (int t = 0; t < KMC_CHANNELS; t++) a.lane[t] -= b.lane[t];
+  kmc_add_moment(&a, &b, -1);
   return a;
 }
-static inline vm vm_set1(uint32_t a) { return (vm){{a, a, a, a}}; }
+static inline vm vm_and(vm a, int32_t mask) {
+  for (int t = 0; t < KMC_CHANNELS; t++) a.sum[t] &= mask;
+  a.count &= mask;
+  return a;
+}
+static inline vm vm_set1(uint32_t a) { return (vm){{a, a, a}, a}; }
 static inline vm vm_bytes(uint32_t a) {
-  return (vm){{kmc_channel(a, 0), kmc_channel(a, 1), kmc_channel(a, 2), kmc_channel(a, 3)}};
+  return (vm){{kmc_channel(a, 0), kmc_channel(a, 1), kmc_channel(a, 2)}, kmc_channel(a, 3)};
 }
 static inline vm vm_times(vm a, vm b) {
-  for (int t = 0; t < KMC_CHANNELS; t++) a.lane[t] *= b.lane[t];
+  for (int t = 0; t < KMC_CHANNELS; t++) a.sum[t] *= b.sum[t];
+  a.count *= b.count;
   return a;
 }
 

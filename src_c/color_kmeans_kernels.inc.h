@@ -3,138 +3,151 @@
  *
  * assign is the hot one: for a candidate and a vector of points two multiply-adds of int16 pairs and a minimum. */
 
-static inline float box_radius(const float *half) {
-  float sum = 0;
-  for (int t = 0; t < KMC_CHANNELS; t++) sum += half[t] * half[t];
-  return sqrtf(sum);
-}
-
-/* From n centroids those that can be nearest to a point of the box while none moves by more than its slack.
+/* A box and the centroid, any of them, that others are compared with.
  *
- * With `best` the nearest to the middle, the least of |x-c|^2 - |x-best|^2 over the box is its value at the middle less
- * 2 sum_t half_t |c_t - best_t|. Divided by a bound on |x-c| + |x-best| it bounds how much farther c is; if that is
- * more than both slacks together, c stays out. The quarter covers the rounding of scores. OUT index, and where kept is
- * not NULL the coordinates and slacks of those kept. */
-static KMC_ALWAYS_INLINE int32_t choose(const kmc_list_scratch *all, const int32_t *from, int32_t n, int32_t channels,
-                                        const float *middle, const float *half, float *dist2, int32_t *index,
-                                        int32_t *nearest, const kmc_list_scratch *kept) {
-  vf least = vf_set1(INFINITY);
-  for (int32_t j = 0; j < n; j += LANES) {
-    vf sum = vf_set1(0);
-    for (int32_t t = 0; t < channels; t++) {
-      const vf diff = vf_sub(vf_load(all->coordinate[t] + j), vf_set1(middle[t]));
-      sum = vf_add(sum, vf_mul(diff, diff));
-    }
-    sum = vf_tail(sum, n - j);
-    vf_store(dist2 + j, sum);
-    least = vf_min(least, sum);
+ * Over the box the least of |x-c|^2 - |x-r|^2 = |c|^2 - |r|^2 - 2 x.(c-r) is reached in each channel at one of the two
+ * faces. If it is above the margin, no point of the box is nearest to c; a margin of 1/4 covers the rounding of scores.
+ */
+typedef struct {
+  vf low[KMC_CHANNELS], high[KMC_CHANNELS], rival[KMC_CHANNELS], bound;
+} reach;
+
+static KMC_ALWAYS_INLINE reach reach_of(const kmc_centroids *centroids, int32_t rival, int32_t channels,
+                                        const kmc_box *box) {
+  reach reach = {.bound = vf_set1(centroids->all.square[rival] + 0.25f)};
+  for (int32_t t = 0; t < channels; t++) {
+    reach.low[t] = vf_set1(box->low2[t]);
+    reach.high[t] = vf_set1(box->high2[t]);
+    reach.rival[t] = vf_set1(centroids->all.at[t][rival]);
   }
-  const float nearest2 = vf_least(least);
-  int32_t best = 0;
-  for (int32_t j = 0; j < n; j += LANES) {
-    const unsigned found = vf_le(vf_load(dist2 + j), vf_set1(nearest2));
-    if (!found) continue;
-    best = j + lowest_bit(found);
-    break;
-  }
-  *nearest = from ? from[best] : best;
-  /* No centroid farther than reach is nearest to any point; sqrt(d) <= (d / reach + reach) / 2, which is tight there.
-   */
-  const float reach = sqrtf(nearest2) + 2 * box_radius(half) + 0.001f;
-  int32_t n_kept = 0;
-  for (int32_t j = 0; j < n; j += LANES) {
-    const vf d = vf_load(dist2 + j);
-    vf margin = vf_sub(d, vf_set1(nearest2));
-    for (int32_t t = 0; t < channels; t++) {
-      const vf diff = vf_abs(vf_sub(vf_load(all->coordinate[t] + j), vf_set1(all->coordinate[t][best])));
-      margin = vf_sub(margin, vf_mul(diff, vf_set1(2 * half[t])));
-    }
-    const vf slacks = vf_add(vf_load(all->slack + j), vf_set1(all->slack[best]));
-    const vf both = vf_add(vf_mul(d, vf_set1(0.5f / reach)), vf_set1(1.5f * reach));
-    unsigned keep = vf_le(margin, vf_add(vf_mul(both, slacks), vf_set1(0.25f))) & lane_mask(n - j);
-    if (!keep) continue;
-    if (kept) {
-      for (int32_t t = 0; t < channels; t++) vf_keep(kept->coordinate[t] + n_kept, keep, all->coordinate[t] + j);
-      vf_keep(kept->slack + n_kept, keep, all->slack + j);
-    }
-    n_kept += vi_keep(index + n_kept, keep, from ? from + j : NULL, j);
-  }
-  return n_kept;
+  return reach;
 }
 
-static inline int any_moved(const kmc_centroids *centroids, const uint16_t *list, int32_t n) {
-  for (int32_t i = 0; i < n; i++) {
-    if (centroids->moved[list[i]]) return 1;
+/* Which of the centroids from j on can be nearest to a point of the box. */
+static KMC_ALWAYS_INLINE unsigned within(const reach *reach, const kmc_list *from, int32_t j, int32_t channels) {
+  vf sum = vf_sub(vf_load(from->square + j), reach->bound);
+  for (int32_t t = 0; t < channels; t++) {
+    const vf diff = vf_sub(vf_load(from->at[t] + j), reach->rival[t]);
+    sum = vf_sub(sum, vf_max(vf_mul(reach->low[t], diff), vf_mul(reach->high[t], diff)));
   }
-  return 0;
+  return vf_le(sum, vf_set1(0)) & lane_mask(from->n - j);
 }
 
-static inline void keep_list(const int32_t *index, int32_t n, int32_t room, uint16_t *list, int32_t *n_kept) {
-  *n_kept = n <= room ? n : 0;
-  for (int32_t j = 0; j < *n_kept; j++) list[j] = (uint16_t)index[j];
+/* Whether a centroid that moved can have been, or can be, nearest to a point of the box. */
+static KMC_ALWAYS_INLINE int is_concerned(const kmc_centroids *centroids, int32_t rival, const reach *reach,
+                                          const kmc_list *moved, int32_t channels) {
+  unsigned found = centroids->has_moved[rival];
+  for (int32_t j = 0; j < moved->n; j += LANES) found |= within(reach, moved, j, channels);
+  return found != 0;
 }
 
-static inline void list_groups(const kmc_level *level, const kmc_centroids *centroids, const kmc_list_scratch *all,
-                               int32_t channels, int32_t begin, int32_t end, const kmc_list_scratch *scratch) {
-  int32_t ignored;
-  for (int32_t g = begin; g < end; g++) {
-    kmc_group *group = &level->group[g];
-    if (!group->stale) continue;
-    group->stale = 0;
-    group->lost = 1;
-    const int32_t n = choose(all, NULL, centroids->k, channels, group->middle, group->half, scratch->dist2,
-                             scratch->index, &group->nearest, scratch);
-    keep_list(scratch->index, n, level->list_stride, level->group_candidate + (size_t)g * level->list_stride,
-              &group->n_candidates);
-    for (int32_t b = group->begin; b < group->end; b++) {
-      kmc_block *block = &level->block[b];
-      const int32_t m = choose(scratch, scratch->index, n, channels, block->middle, block->half, scratch->dist2,
-                               scratch->chosen, &ignored, NULL);
-      uint16_t *list = level->candidate + (size_t)b * level->list_stride;
-      /* A centroid may move out of the list: its points have to be looked at. */
-      block->lost |= block->n_candidates == 0 || any_moved(centroids, list, block->n_candidates);
-      keep_list(scratch->chosen, m, level->list_stride, list, &block->n_candidates);
-    }
+/* The candidates: those that can be nearest, in the order of `from`. A list may hold more than it has to: labels do not
+ * depend on that. */
+static KMC_ALWAYS_INLINE void keep_near(const reach *reach, const kmc_list *from, int32_t channels, kmc_list *kept) {
+  int32_t n = 0;
+  for (int32_t j = 0; j < from->n; j += LANES) {
+    const unsigned near = within(reach, from, j, channels);
+    if (!near) continue;
+    for (int32_t t = 0; t < channels; t++) vf_keep(kept->at[t] + n, near, from->at[t] + j);
+    vf_keep(kept->square + n, near, from->square + j);
+    n += vi_keep(kept->index + n, near, from->index + j);
   }
+  kept->n = n;
 }
 
-static void list_candidates(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
-                            const kmc_list_scratch *scratch) {
-  kmc_list_scratch all = {.slack = centroids->slack};
-  for (int t = 0; t < KMC_CHANNELS; t++) all.coordinate[t] = centroids->listed[t];
-  if (centroids->channels == 3)
-    list_groups(level, centroids, &all, 3, begin, end, scratch);
-  else
-    list_groups(level, centroids, &all, centroids->channels, begin, end, scratch);
+static KMC_ALWAYS_INLINE int32_t index_near(const reach *reach, const kmc_list *from, int32_t channels,
+                                            int32_t *index) {
+  int32_t n = 0;
+  for (int32_t j = 0; j < from->n; j += LANES)
+    n += vi_keep(index + n, within(reach, from, j, channels), from->index + j);
+  return n;
+}
+
+/* The centroid that others are compared with: the label of a point in the middle of the run, which is one of the
+ * nearest to all of them, or without labels the nearest to that point. */
+static inline int32_t rival_of(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end) {
+  const int32_t p = begin + (end - begin) / 2;
+  return level->label[p] != KMC_NO_LABEL ? level->label[p] : kmc_nearest(centroids, level->color[p]);
+}
+
+static inline vm moment_of(const kmc_level *level, int32_t p) {
+  if (level->moment) return vm_load(&level->moment[p]);
+  return vm_times(vm_bytes(level->color[p]), vm_set1(level->count[p]));
 }
 
 /* Takes the point from its cluster's moment and adds it to another's. */
 static inline void move_point(const kmc_level *level, int32_t p, int32_t label, kmc_moment *moments) {
   const int32_t old = level->label[p];
-  const kmc_moment *moment = level->moment ? &level->moment[p] : NULL;
-  const int64_t count = moment ? moment->count : level->count[p];
-  const vm sum = moment ? vm_load(moment->sum) : vm_times(vm_bytes(level->color[p]), vm_set1(level->count[p]));
+  const vm moment = moment_of(level, p);
   level->label[p] = (uint16_t)label;
-  moments[label].count += count;
-  vm_store(moments[label].sum, vm_add(vm_load(moments[label].sum), sum));
+  vm_store(&moments[label], vm_add(vm_load(&moments[label]), moment));
   if (old == KMC_NO_LABEL) return;
-  moments[old].count -= count;
-  vm_store(moments[old].sum, vm_sub(vm_load(moments[old].sum), sum));
+  vm_store(&moments[old], vm_sub(vm_load(&moments[old]), moment));
 }
 
-static int64_t sum_points(const uint32_t *color, const uint32_t *count, int32_t n, kmc_moment *moment) {
-  vm sum = vm_zero(), square = vm_zero();
-  moment->count = 0;
-  for (int32_t p = 0; p < n; p++) {
-    const vm x = vm_bytes(color[p]), weight = vm_set1(count[p]);
-    sum = vm_add(sum, vm_times(x, weight));
-    square = vm_add(square, vm_times(vm_times(x, x), weight));
-    moment->count += count[p];
+static void pack_colors(const uint8_t *rgb, int32_t n, uint32_t *colors) {
+  for (int32_t p = 0; p < n; p += LANES) {
+    vi_store((int32_t *)colors + p, vi_or(vi_xor(vi_load_rgb(rgb + 3 * p), vi_set1(0x808080)), vi_set1(1 << 24)));
   }
-  vm_store(moment->sum, sum);
-  int64_t squares[KMC_CHANNELS];
-  vm_store(squares, square);
-  return squares[0] + squares[1] + squares[2] + squares[3];
+}
+
+/* Colours of moments, the same on every machine. */
+static inline int64_t finish_cells(const kmc_level *level, int32_t begin, int32_t end) {
+  int64_t saved = 0;
+  for (int32_t cell = begin; cell < end; cell++) {
+    const kmc_moment *moment = &level->moment[cell];
+    double sum2 = 0;
+    const double scale = 1 / (double)moment->count;
+    uint32_t color = 1 << 24;
+    for (int t = 0; t < KMC_CHANNELS; t++) {
+      const double sum = (double)moment->sum[t];
+      color |= (((uint32_t)(int32_t)(sum * scale + 128.5)) ^ 128) << 8 * t;
+      sum2 += sum * sum;
+    }
+    level->color[cell] = color;
+    saved += (int64_t)(sum2 * scale);
+  }
+  return saved;
+}
+
+/* Without branches on where cells begin: the sums so far are written for each point. */
+static KMC_ALWAYS_INLINE int64_t join_as(const kmc_level *fine, int exact, int32_t begin, int32_t end, uint32_t bits,
+                                         const kmc_level *coarse, int32_t cell) {
+  const uint32_t *color = fine->color, *count = fine->count;
+  const kmc_moment *from = fine->moment;
+  kmc_moment *to = coarse->moment - 1 + cell;
+  int32_t *child = coarse->child - 1 + cell, last = 0, first = begin;
+  uint32_t before = ~color[begin];
+  vm sum = vm_zero();
+  for (int32_t p = begin; p < end; p++) {
+    const int32_t same = ((int32_t)((color[p] ^ before) & bits) - 1) >> 31; /* all bits or none */
+    before = color[p];
+    last += 1 + same;
+    first = (first & same) | (p & ~same);
+    const vm moment = exact ? vm_times(vm_bytes(before), vm_set1(count[p])) : vm_load(&from[p]);
+    sum = vm_add(moment, vm_and(sum, same));
+    vm_store(&to[last], sum);
+    child[last] = first;
+  }
+  return finish_cells(coarse, cell, cell + last);
+}
+
+static int64_t sum_squares(const uint32_t *color, const uint32_t *count, int32_t n) {
+  vm sum = vm_zero();
+  for (int32_t p = 0; p < n; p++) {
+    const vm x = vm_bytes(color[p]);
+    sum = vm_add(sum, vm_times(vm_times(x, x), vm_set1(count[p])));
+  }
+  kmc_moment square;
+  vm_store(&square, sum);
+  return square.sum[0] + square.sum[1] + square.sum[2];
+}
+
+static int64_t join_points(const kmc_level *fine, int32_t begin, int32_t end, uint32_t bits, const kmc_level *coarse,
+                           int32_t cell) {
+  if (begin >= end) return 0;
+  if (fine->moment) return join_as(fine, 0, begin, end, bits, coarse, cell);
+  return join_as(fine, 1, begin, end, bits, coarse, cell);
 }
 
 static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t label, kmc_moment *moments) {
@@ -151,7 +164,7 @@ static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t la
 
 /* Up to `vectors` vectors of points against a list of at most 256; OUT the tags of the winners. */
 static KMC_ALWAYS_INLINE void nearest_tags(const uint32_t *color, int vectors, const kmc_centroids *centroids,
-                                           const uint16_t *list, int32_t n, int tag_is_slot, vi *best) {
+                                           const int32_t *list, int32_t n, int tag_is_slot, vi *best) {
   vi even[MOST_VECTORS], odd[MOST_VECTORS];
   for (int v = 0; v < vectors; v++) {
     const vi packed = vi_load(color + v * LANES);
@@ -162,55 +175,58 @@ static KMC_ALWAYS_INLINE void nearest_tags(const uint32_t *color, int vectors, c
   for (int32_t i = 0; i < n; i++) {
     const int32_t j = list[i];
     const vi c_even = vi_set1(centroids->minus_even[j]), c_odd = vi_set1(centroids->minus_odd[j]);
-    const vi bias = vi_set1(centroids->bias[j] | (tag_is_slot ? i : j));
+    const vi bias = vi_set1(tag_is_slot ? centroids->bias[j] | i : centroids->bias[j]);
     for (int v = 0; v < vectors; v++) {
       best[v] = vi_min(best[v], vi_add_products(vi_add_products(bias, even[v], c_even), odd[v], c_odd));
     }
   }
 }
 
-/* Moves the points whose winner is not their label. */
-static inline int32_t move_changed(const kmc_level *level, int32_t begin, int32_t end, const uint16_t *list,
-                                   int tag_is_slot, const vi *best, int vectors, kmc_moment *moments) {
-  int32_t moved = 0;
+/* Moves the points whose winner is not their label: one loop over all of them, as its end is hard to predict. */
+static KMC_ALWAYS_INLINE int32_t move_changed(const kmc_level *level, int32_t begin, int32_t end, const int32_t *list,
+                                              int tag_is_slot, const vi *best, int vectors, kmc_moment *moments) {
+  int32_t tag[MOST_VECTORS * LANES], moved = 0;
+  uint64_t changed = 0;
   for (int v = 0; v < vectors; v++) {
-    const int32_t first = begin + v * LANES;
     const vi tags = vi_and(best[v], vi_set1(255));
-    unsigned changed = lane_mask(end - first);
-    if (!tag_is_slot) changed &= vi_differ(tags, vi_load_u16(level->label + first));
-    if (!changed) continue;
-    int32_t tag[LANES];
-    vi_store(tag, tags);
-    for (; changed; changed &= changed - 1) {
-      const int lane = lowest_bit(changed);
-      const int32_t label = tag_is_slot ? list[tag[lane]] : tag[lane];
-      if (label == level->label[first + lane]) continue;
-      move_point(level, first + lane, label, moments);
-      moved++;
-    }
+    uint64_t differ = lane_mask(end - begin - v * LANES);
+    if (!tag_is_slot) differ &= vi_differ(tags, vi_load_u16(level->label + begin + v * LANES));
+    vi_store(tag + v * LANES, tags);
+    changed |= differ << v * LANES;
+  }
+  for (; changed; changed &= changed - 1) {
+    const int i = kmc_lowest_bit(changed);
+    const int32_t label = tag_is_slot ? list[tag[i]] : tag[i];
+    if (label == level->label[begin + i]) continue;
+    move_point(level, begin + i, label, moments);
+    moved++;
   }
   return moved;
 }
 
-static int32_t assign_listed(const kmc_level *level, int32_t begin, int32_t end, const kmc_centroids *centroids,
-                             const uint16_t *list, int32_t n, kmc_moment *moments) {
+/* Up to MOST_VECTORS vectors of points from p on. */
+static KMC_ALWAYS_INLINE int32_t assign_some(const kmc_level *level, int32_t p, int32_t end, int vectors,
+                                             const kmc_centroids *centroids, const int32_t *list, int32_t n,
+                                             kmc_moment *moments) {
   vi best[MOST_VECTORS];
   const int tag_is_slot = centroids->k > 256;
+  nearest_tags(level->color + p, vectors, centroids, list, n, tag_is_slot, best);
+  return move_changed(level, p, end, list, tag_is_slot, best, vectors, moments);
+}
+
+static int32_t assign_listed(const kmc_level *level, int32_t begin, int32_t end, const kmc_centroids *centroids,
+                             const int32_t *list, int32_t n, kmc_moment *moments) {
   int32_t moved = 0;
   for (int32_t p = begin; p < end; p += MOST_VECTORS * LANES) {
     const int vectors = (end - p + LANES - 1) / LANES;
-#define RUN(count) nearest_tags(level->color + p, count, centroids, list, n, tag_is_slot, best)
     if (vectors == 1)
-      RUN(1);
+      moved += assign_some(level, p, end, 1, centroids, list, n, moments);
     else if (vectors == 2)
-      RUN(2);
+      moved += assign_some(level, p, end, 2, centroids, list, n, moments);
     else if (vectors == 3)
-      RUN(3);
+      moved += assign_some(level, p, end, 3, centroids, list, n, moments);
     else
-      RUN(4);
-#undef RUN
-    moved +=
-        move_changed(level, p, end, list, tag_is_slot, best, vectors < MOST_VECTORS ? vectors : MOST_VECTORS, moments);
+      moved += assign_some(level, p, end, 4, centroids, list, n, moments);
   }
   return moved;
 }
@@ -228,30 +244,81 @@ static int32_t assign_unlisted(const kmc_level *level, const kmc_block *block, c
   return moved;
 }
 
-static int32_t assign_block(const kmc_level *level, const kmc_centroids *centroids, int32_t b, kmc_moment *moments) {
-  kmc_block *block = &level->block[b];
-  const uint16_t *list = level->candidate + (size_t)b * level->list_stride;
-  const int32_t n = block->n_candidates;
-  if (n && !block->lost && !any_moved(centroids, list, n)) return 0;
-  block->lost = 0;
+static int32_t assign_block(const kmc_level *level, const kmc_centroids *centroids, kmc_block *block,
+                            const int32_t *list, int32_t n, kmc_moment *moments) {
   if (n == 1) return assign_whole(level, block, list[0], moments);
   block->uniform = -1;
-  if (n == 0) return assign_unlisted(level, block, centroids, moments);
+  if (n > KMC_MAX_CANDIDATES) return assign_unlisted(level, block, centroids, moments);
   return assign_listed(level, block->begin, block->end, centroids, list, n, moments);
 }
 
-static int32_t assign(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
-                      kmc_moment *moments) {
+/* Lists the candidates of a block. Returns how many, or 0 if none of them, now or before, moved: the labels stay. */
+static KMC_ALWAYS_INLINE int32_t list_block(const kmc_level *level, const kmc_centroids *centroids,
+                                            const kmc_block *block, int32_t channels, const kmc_list_scratch *scratch,
+                                            int32_t *chosen) {
+  const int32_t rival = rival_of(level, centroids, block->begin, block->end);
+  const reach around = reach_of(centroids, rival, channels, &block->box);
+  if (centroids->moved.n >= 0 && !is_concerned(centroids, rival, &around, &scratch->moved, channels)) return 0;
+  return index_near(&around, &scratch->group, channels, chosen);
+}
+
+static KMC_ALWAYS_INLINE int32_t assign_group(const kmc_level *level, const kmc_centroids *centroids, kmc_group *group,
+                                              int32_t channels, const kmc_list *from, kmc_list_scratch *scratch,
+                                              kmc_moment *moments) {
+  const int32_t first = level->block[group->begin].begin, last = level->block[group->end - 1].end;
+  const int32_t rival = rival_of(level, centroids, first, last);
+  const reach around = reach_of(centroids, rival, channels, &group->box);
+  if (centroids->moved.n >= 0) {
+    keep_near(&around, &centroids->moved, channels, &scratch->moved);
+    if (scratch->moved.n == 0 && !centroids->has_moved[rival]) return 0;
+  }
+  keep_near(&around, from, channels, &scratch->group);
+  group->touched = 1;
   int32_t moved = 0;
-  for (int32_t g = begin; g < end; g++) {
-    kmc_group *group = &level->group[g];
-    const uint16_t *list = level->group_candidate + (size_t)g * level->list_stride;
-    const int32_t n = group->n_candidates;
-    if (n && !group->lost && !any_moved(centroids, list, n)) continue;
-    group->lost = 0;
-    for (int32_t b = group->begin; b < group->end; b++) moved += assign_block(level, centroids, b, moments);
+  for (int32_t b = group->begin; b < group->end; b += KMC_BATCH) {
+    const int32_t n = group->end - b < KMC_BATCH ? group->end - b : KMC_BATCH;
+    const size_t room = (size_t)centroids->k + KMC_PADDING;
+    int32_t n_chosen[KMC_BATCH];
+    for (int32_t i = 0; i < n; i++) {
+      n_chosen[i] = list_block(level, centroids, &level->block[b + i], channels, scratch, scratch->chosen + i * room);
+    }
+    for (int32_t i = 0; i < n; i++) {
+      if (n_chosen[i] == 0) continue;
+      moved += assign_block(level, centroids, &level->block[b + i], scratch->chosen + i * room, n_chosen[i], moments);
+    }
   }
   return moved;
+}
+
+/* With few centroids the lists of regions cost more than they save. */
+enum { REGIONS_FROM = 65 };
+
+static KMC_ALWAYS_INLINE int32_t assign_groups(const kmc_level *level, const kmc_centroids *centroids, int32_t begin,
+                                               int32_t end, int32_t channels, kmc_list_scratch *scratch,
+                                               kmc_moment *moments) {
+  int32_t moved = 0;
+  for (int32_t r = 0; r < level->n_regions; r++) {
+    const kmc_region *region = &level->region[r];
+    const int32_t first = region->begin > begin ? region->begin : begin, last = region->end < end ? region->end : end;
+    if (first >= last) continue;
+    const kmc_list *from = &centroids->all;
+    if (centroids->k >= REGIONS_FROM) {
+      const int32_t p = level->block[level->group[first].begin].begin;
+      const reach around = reach_of(centroids, rival_of(level, centroids, p, p), channels, &region->box);
+      keep_near(&around, from, channels, &scratch->region);
+      from = &scratch->region;
+    }
+    for (int32_t g = first; g < last; g++) {
+      moved += assign_group(level, centroids, &level->group[g], channels, from, scratch, moments);
+    }
+  }
+  return moved;
+}
+
+static int32_t assign(const kmc_level *level, const kmc_centroids *centroids, int32_t begin, int32_t end,
+                      kmc_list_scratch *scratch, kmc_moment *moments) {
+  if (centroids->channels == 3) return assign_groups(level, centroids, begin, end, 3, scratch, moments);
+  return assign_groups(level, centroids, begin, end, 1, scratch, moments);
 }
 
 static void merge_costs(float *const *mean, const float *weight, int32_t k, float *row, float *cost, int32_t *partner) {
@@ -277,4 +344,4 @@ static void merge_costs(float *const *mean, const float *weight, int32_t k, floa
   }
 }
 
-const kmc_color_kernels KERNELS = {KERNELS_NAME, list_candidates, assign, sum_points, merge_costs};
+const kmc_color_kernels KERNELS = {KERNELS_NAME, assign, pack_colors, join_points, sum_squares, merge_costs};

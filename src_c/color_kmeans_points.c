@@ -6,7 +6,7 @@
 
 #include "color_kmeans_level.h"
 
-enum { CELLS = 1 << 15, BOXES = 1 << 18, MOST_GROUPS = 512 };
+enum { CELLS = 1 << 15, BOXES = 1 << 18, MOST_GROUPS = 512, MOST_REGIONS = 64 };
 
 void *kmc_take(kmc_arena *arena, size_t bytes) {
   const size_t begin = arena->used;
@@ -27,34 +27,31 @@ typedef struct {
 
 /* A range of colours: the cells that begin in it. */
 typedef struct part {
-  int32_t n_cells, n_boxes;          /* that begin in it */
-  int32_t first_cell, first_box;     /* their numbers */
-  int64_t cell_scatter, box_scatter; /* integers, so that parts do not matter */
+  int32_t n_cells, n_boxes;              /* that begin in it */
+  int32_t first_cell, first_box;         /* their numbers */
+  int64_t square, box_saves, cell_saves; /* see join_points; integers, so that parts do not matter */
 } part;
 
 static int32_t part_of(int32_t n, int32_t i, int32_t n_tasks) { return (int32_t)((int64_t)n * i / n_tasks); }
 
+enum { ONE = 1 << 24 }; /* the fourth byte of a colour, which makes the count in moments */
+
 static inline uint32_t centred(const job *job, int32_t p) {
   const uint8_t *color = job->colors + (size_t)p * (size_t)job->channels;
-  if (job->channels == 1) return color[0] ^ 0x80u;
-  return (color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16) ^ 0x808080u;
+  if (job->channels == 1) return (color[0] ^ 0x80u) | ONE;
+  return ((color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16) ^ 0x808080u) | ONE;
 }
 
 static inline int begins(const uint32_t *color, int32_t p, uint32_t bits) {
   return p == 0 || ((color[p] ^ color[p - 1]) & bits) != 0;
 }
 
+/* The kernel reads and writes beyond what it packs, so it leaves the end of a range to plain C. */
 static void pack_colors(const job *job, int32_t begin, int32_t end, uint32_t *packed) {
-  int32_t p = begin;
-  if (job->channels == 3) { /* four bytes at once, the last of which belongs to the next colour */
-    for (; p < end && p < job->u - 1; p++) {
-      const uint8_t *color = job->colors + (size_t)p * 3;
-      packed[p] =
-          ((color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16 | (uint32_t)color[3] << 24) & 0xffffff) ^
-          0x808080u;
-    }
-  }
-  for (; p < end; p++) packed[p] = centred(job, p);
+  enum { BEYOND = 24 };
+  const int32_t n = job->channels == 3 && end - begin > BEYOND ? (end - begin - BEYOND) / 16 * 16 : 0;
+  job->kernels->pack_colors(job->colors + (size_t)begin * 3, n, packed + begin);
+  for (int32_t p = begin + n; p < end; p++) packed[p] = centred(job, p);
 }
 
 /* Packs a range of the colours and counts the boxes and cells that begin in it. */
@@ -91,105 +88,73 @@ static void number_parts(const job *job) {
   level[1].child[level[1].n] = job->u;
 }
 
-static uint32_t mean_color(const kmc_moment *moment) {
-  uint32_t color = 0;
-  const double scale = 1 / (double)moment->count;
-  for (int t = 0; t < KMC_CHANNELS; t++) {
-    const int32_t mean = (int32_t)((double)moment->sum[t] * scale + 128.5) - 128; /* the same on every machine */
-    color |= (uint32_t)(mean & 0xff) << 8 * t;
-  }
-  return color;
-}
-
-static int64_t scatter_of(const kmc_moment *moment, int64_t square) {
-  double sum2 = 0;
-  for (int t = 0; t < KMC_CHANNELS; t++) sum2 += (double)moment->sum[t] * (double)moment->sum[t];
-  return square - (int64_t)(sum2 / (double)moment->count);
+/* The first point from p on that begins a cell. */
+static int32_t next_begin(const kmc_level *level, int32_t p, uint32_t bits) {
+  while (p < level->n && !begins(level->color, p, bits)) p++;
+  return p;
 }
 
 /* The moments of the boxes that begin in a range. */
 static void fill_boxes(void *context, int32_t i) {
   const job *job = context;
-  const kmc_level *level = &job->points->level[1], *fine = &job->points->level[2];
+  const kmc_level *boxes = &job->points->level[1], *fine = &job->points->level[2];
+  const int32_t begin = next_begin(fine, part_of(job->u, i, job->n_tasks), BOX_BITS);
+  const int32_t end = next_begin(fine, part_of(job->u, i + 1, job->n_tasks), BOX_BITS);
   part *part = &job->part[i];
-  const int32_t end = part_of(job->u, i + 1, job->n_tasks);
-  int32_t p = part_of(job->u, i, job->n_tasks);
-  while (p < end && !begins(fine->color, p, BOX_BITS)) p++;
-  for (int32_t box = part->first_box; p < end; box++) {
-    const int32_t first = p++;
-    while (p < job->u && !begins(fine->color, p, BOX_BITS)) p++;
-    kmc_moment *moment = &level->moment[box];
-    level->child[box] = first;
-    level->square[box] = job->kernels->sum_points(fine->color + first, fine->count + first, p - first, moment);
-    level->color[box] = mean_color(moment);
-    part->box_scatter += scatter_of(moment, level->square[box]);
-  }
+  part->square = job->kernels->sum_squares(fine->color + begin, fine->count + begin, end - begin);
+  part->box_saves = job->kernels->join_points(fine, begin, end, BOX_BITS, boxes, part->first_box);
 }
 
 /* The moments of the cells that begin in a range. */
 static void fill_cells(void *context, int32_t i) {
   const job *job = context;
-  const kmc_level *level = &job->points->level[0], *boxes = &job->points->level[1];
+  const kmc_level *cells = &job->points->level[0], *boxes = &job->points->level[1];
   part *part = &job->part[i];
-  const int32_t last = part->first_box + part->n_boxes;
-  int32_t box = part->first_box;
-  while (box < last && !begins(boxes->color, box, CELL_BITS)) box++;
-  for (int32_t cell = part->first_cell; box < last; cell++) {
-    kmc_moment moment = {0};
-    int64_t square = 0;
-    level->child[cell] = box;
-    do {
-      kmc_add_moment(&moment, &boxes->moment[box], 1);
-      square += boxes->square[box++];
-    } while (box < boxes->n && !begins(boxes->color, box, CELL_BITS));
-    level->moment[cell] = moment;
-    level->square[cell] = square;
-    level->color[cell] = mean_color(&moment);
-    part->cell_scatter += scatter_of(&moment, square);
-  }
+  const int32_t begin = next_begin(boxes, part->first_box, CELL_BITS);
+  const int32_t end = next_begin(boxes, part->first_box + part->n_boxes, CELL_BITS);
+  part->cell_saves = job->kernels->join_points(boxes, begin, end, CELL_BITS, cells, part->first_cell);
 }
 
 static void add_scatter(const job *job) {
+  kmc_points *points = job->points;
+  int64_t saves[2] = {0};
+  points->square = 0;
   for (int32_t i = 0; i < job->n_tasks; i++) {
-    job->points->level[0].scatter += (double)job->part[i].cell_scatter;
-    job->points->level[1].scatter += (double)job->part[i].box_scatter;
+    points->square += job->part[i].square;
+    saves[0] += job->part[i].cell_saves;
+    saves[1] += job->part[i].box_saves;
   }
+  for (int l = 0; l < 2; l++) points->level[l].scatter = (double)(points->square - saves[l]);
 }
 
 /* The tight box of a block's points: four points at a time in 16 byte columns, which the compiler makes vectors. */
 static void find_box(const uint32_t *color, kmc_block *block) {
-  enum { POINTS = 4, LANES = POINTS * KMC_CHANNELS };
+  enum { POINTS = 4, BYTES = sizeof *color, LANES = POINTS * BYTES };
   uint8_t low[LANES], high[LANES];
   memset(low, 255, sizeof low);
   memset(high, 0, sizeof high);
   for (int32_t p = block->begin; p < block->end; p += POINTS) {
     uint8_t bytes[LANES];
     memcpy(bytes, color + p, sizeof bytes);
-    for (int32_t c = block->end - p; c < POINTS; c++) memcpy(bytes + c * KMC_CHANNELS, color + p, sizeof *color);
+    for (int32_t c = block->end - p; c < POINTS; c++) memcpy(bytes + c * BYTES, color + p, BYTES);
     for (int c = 0; c < LANES; c++) bytes[c] ^= 0x80;
     for (int c = 0; c < LANES; c++) low[c] = bytes[c] < low[c] ? bytes[c] : low[c];
     for (int c = 0; c < LANES; c++) high[c] = bytes[c] > high[c] ? bytes[c] : high[c];
   }
   for (int t = 0; t < KMC_CHANNELS; t++) {
-    for (int c = t; c < LANES; c += KMC_CHANNELS) {
+    for (int c = t; c < LANES; c += BYTES) {
       low[t] = low[c] < low[t] ? low[c] : low[t];
       high[t] = high[c] > high[t] ? high[c] : high[t];
     }
-    block->middle[t] = 0.5f * (float)(low[t] + high[t]) - 128;
-    block->half[t] = 0.5f * (float)(high[t] - low[t]);
+    block->box.low2[t] = (float)(2 * low[t] - 256);
+    block->box.high2[t] = (float)(2 * high[t] - 256);
   }
 }
 
-static void join_boxes(const kmc_block *block, int32_t n, float *middle, float *half) {
+static void join_box(kmc_box *box, const kmc_box *other) {
   for (int t = 0; t < KMC_CHANNELS; t++) {
-    float low = 128, high = -128;
-    for (int32_t b = 0; b < n; b++) {
-      const float block_low = block[b].middle[t] - block[b].half[t], block_high = block[b].middle[t] + block[b].half[t];
-      low = block_low < low ? block_low : low;
-      high = block_high > high ? block_high : high;
-    }
-    middle[t] = 0.5f * (low + high);
-    half[t] = 0.5f * (high - low);
+    box->low2[t] = other->low2[t] < box->low2[t] ? other->low2[t] : box->low2[t];
+    box->high2[t] = other->high2[t] > box->high2[t] ? other->high2[t] : box->high2[t];
   }
 }
 
@@ -206,7 +171,6 @@ static void add_block(kmc_level *level, const units *units, int32_t begin, int32
   block->begin = first_point(units, begin);
   block->end = first_point(units, end);
   block->uniform = -1;
-  block->n_candidates = block->lost = 0;
 }
 
 /* Cuts units [begin, end), one Morton node, into blocks: the whole node if it fits, else runs of children that fit. A
@@ -238,10 +202,26 @@ static void make_groups(kmc_level *level) {
     const uint32_t cell = level->color[level->block[b].begin] & 0xe0e0e0;
     kmc_group *group = &level->group[level->n_groups++];
     group->begin = b;
-    group->lost = 1;
+    group->touched = 0;
     while (b < level->n_blocks && (level->color[level->block[b].begin] & 0xe0e0e0) == cell) b++;
     group->end = b;
-    join_boxes(level->block + group->begin, group->end - group->begin, group->middle, group->half);
+    group->box = level->block[group->begin].box;
+    for (int32_t i = group->begin + 1; i < group->end; i++) join_box(&group->box, &level->block[i].box);
+  }
+}
+
+/* Regions of groups: those in one cell of 64x64x64. */
+static void make_regions(kmc_level *level) {
+  level->n_regions = 0;
+  for (int32_t g = 0; g < level->n_groups;) {
+    const uint32_t cell = level->color[level->block[level->group[g].begin].begin] & 0xc0c0c0;
+    kmc_region *region = &level->region[level->n_regions++];
+    region->begin = g;
+    region->box = level->group[g].box;
+    for (; g < level->n_groups && (level->color[level->block[level->group[g].begin].begin] & 0xc0c0c0) == cell; g++) {
+      join_box(&region->box, &level->group[g].box);
+    }
+    region->end = g;
   }
 }
 
@@ -261,33 +241,33 @@ static void make_blocks(const job *job, const kmc_parallel *parallel) {
     for (int32_t b = 0; b < level[l].n_blocks; b++) find_box(level[l].color, &level[l].block[b]);
   }
   parallel->run(parallel->threads, find_boxes, (void *)job, job->n_tasks);
-  for (int l = 0; l < 3; l++) make_groups(&level[l]);
+  for (int l = 0; l < 3; l++) {
+    make_groups(&level[l]);
+    make_regions(&level[l]);
+  }
 }
 
 /* Room for a level of at most n points. Blocks: a node with more than 64 points makes at most one block more than it
  * has children with more than 64; there are n / 65 such nodes on each of 8 depths, and what fills blocks by itself. */
-static void take_level(kmc_level *level, int32_t n, int32_t list_stride, int exact, kmc_arena *arena) {
+static void take_level(kmc_level *level, int32_t n, int exact, kmc_arena *arena) {
   const size_t room = (size_t)n + KMC_PADDING, n_blocks = (size_t)n / 3 + 16;
   const size_t n_groups = n_blocks < MOST_GROUPS ? n_blocks : MOST_GROUPS;
   memset(level, 0, sizeof *level);
   level->n = n;
-  level->list_stride = list_stride;
   level->color = kmc_take(arena, room * sizeof *level->color);
   level->label = kmc_take(arena, room * sizeof *level->label);
   if (exact) level->count = kmc_take(arena, room * sizeof *level->count);
   if (!exact) level->moment = kmc_take(arena, room * sizeof *level->moment);
-  if (!exact) level->square = kmc_take(arena, room * sizeof *level->square);
   if (!exact) level->child = kmc_take(arena, (room + 1) * sizeof *level->child);
   level->block = kmc_take(arena, n_blocks * sizeof *level->block);
   level->group = kmc_take(arena, n_groups * sizeof *level->group);
-  level->group_candidate = kmc_take(arena, n_groups * (size_t)list_stride * sizeof *level->candidate);
-  level->candidate = kmc_take(arena, n_blocks * (size_t)list_stride * sizeof *level->candidate);
+  level->region = kmc_take(arena, MOST_REGIONS * sizeof *level->region);
 }
 
-void kmc_take_points(int32_t u, int32_t list_stride, kmc_arena *arena, kmc_points *points) {
-  take_level(&points->level[0], u < CELLS ? u : CELLS, list_stride, 0, arena);
-  take_level(&points->level[1], u < BOXES ? u : BOXES, list_stride, 0, arena);
-  take_level(&points->level[2], u, list_stride, 1, arena);
+void kmc_take_points(int32_t u, kmc_arena *arena, kmc_points *points) {
+  take_level(&points->level[0], u < CELLS ? u : CELLS, 0, arena);
+  take_level(&points->level[1], u < BOXES ? u : BOXES, 0, arena);
+  take_level(&points->level[2], u, 1, arena);
 }
 
 void kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,

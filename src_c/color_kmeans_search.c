@@ -13,34 +13,44 @@ typedef struct {
   double spread; /* weight times variance along the axis */
 } shape;
 
+/* Integers, so that they can be taken apart: 2^38 pixels times 2^14 is far below 2^63. */
 typedef struct {
-  double weight, sum[KMC_CHANNELS], product[KMC_CHANNELS][KMC_CHANNELS];
+  int64_t weight, sum[KMC_CHANNELS], product[KMC_CHANNELS][KMC_CHANNELS]; /* the lower triangle */
 } second_moments;
 
 static int64_t weight_of(const kmc_level *level, int32_t p) {
   return level->moment ? level->moment[p].count : level->count[p];
 }
 
-static inline void add_to(second_moments *sums, uint32_t color, double weight, int channels) {
-  double x[KMC_CHANNELS];
+static inline void add_to(second_moments *sums, uint32_t color, int64_t weight) {
   sums->weight += weight;
-  for (int t = 0; t < channels; t++) {
-    x[t] = kmc_channel(color, t);
-    sums->sum[t] += weight * x[t];
-    for (int s = 0; s <= t; s++) sums->product[t][s] += weight * x[t] * x[s];
+  for (int t = 0; t < KMC_CHANNELS; t++) {
+    const int64_t weighted = weight * kmc_channel(color, t);
+    sums->sum[t] += weighted;
+    for (int s = 0; s <= t; s++) sums->product[t][s] += weighted * kmc_channel(color, s);
   }
+}
+
+static second_moments difference(const second_moments *a, const second_moments *b) {
+  second_moments rest = {.weight = a->weight - b->weight};
+  for (int t = 0; t < KMC_CHANNELS; t++) {
+    rest.sum[t] = a->sum[t] - b->sum[t];
+    for (int s = 0; s <= t; s++) rest.product[t][s] = a->product[t][s] - b->product[t][s];
+  }
+  return rest;
 }
 
 /* The principal axis by power iteration from the channel of greatest variance. */
 static shape shape_of(const second_moments *sums, int channels) {
   enum { STEPS = 8 };
-  shape shape = {.weight = sums->weight};
+  const double weight = (double)sums->weight;
+  shape shape = {.weight = weight};
   double covariance[KMC_CHANNELS][KMC_CHANNELS], most = -1;
   int widest = 0;
-  for (int t = 0; t < channels; t++) shape.mean[t] = sums->sum[t] / sums->weight;
+  for (int t = 0; t < channels; t++) shape.mean[t] = (double)sums->sum[t] / weight;
   for (int t = 0; t < channels; t++) {
     for (int s = 0; s <= t; s++) {
-      covariance[t][s] = covariance[s][t] = sums->product[t][s] - sums->sum[t] * shape.mean[s];
+      covariance[t][s] = covariance[s][t] = (double)sums->product[t][s] - (double)sums->sum[t] * shape.mean[s];
     }
     if (covariance[t][t] > most) {
       most = covariance[t][t];
@@ -63,47 +73,52 @@ static shape shape_of(const second_moments *sums, int channels) {
 
 typedef struct {
   int32_t begin, end; /* of the permutation */
+  second_moments sums;
   shape shape;
 } segment;
 
-static inline void measure_in(const kmc_level *level, const int32_t *order, segment *segment, int channels) {
+static void measure(const kmc_level *level, const int32_t *order, segment *segment) {
   second_moments sums = {0};
   for (int32_t i = segment->begin; i < segment->end; i++) {
-    add_to(&sums, level->color[order[i]], (double)weight_of(level, order[i]), channels);
+    add_to(&sums, level->color[order[i]], weight_of(level, order[i]));
   }
-  segment->shape = shape_of(&sums, channels);
-}
-
-/* A copy for three channels, in which the compiler knows the length of the short loops. */
-static void measure(const kmc_level *level, const int32_t *order, segment *segment, int channels) {
-  if (channels == 3)
-    measure_in(level, order, segment, 3);
-  else
-    measure_in(level, order, segment, channels);
+  segment->sums = sums;
 }
 
 /* Moves the points below the mean along the axis to the front; returns where the others begin. */
-static int32_t cut(const kmc_level *level, int32_t *order, const segment *segment, int channels) {
-  double threshold = 0, axis[KMC_CHANNELS] = {0};
-  for (int t = 0; t < channels; t++) {
+static int32_t cut(const kmc_level *level, int32_t *order, const segment *segment, int32_t *others) {
+  double threshold = 0, axis[KMC_CHANNELS];
+  for (int t = 0; t < KMC_CHANNELS; t++) {
     axis[t] = segment->shape.axis[t];
     threshold += axis[t] * segment->shape.mean[t];
   }
-  int32_t low = segment->begin, high = segment->end;
-  while (low < high) {
+  int32_t low = segment->begin, n_others = 0;
+  for (int32_t i = segment->begin; i < segment->end; i++) { /* without branches: either place is overwritten */
+    const int32_t p = order[i];
     double projection = 0;
-    const uint32_t color = level->color[order[low]];
-    for (int t = 0; t < KMC_CHANNELS; t++) projection += axis[t] * kmc_channel(color, t);
-    if (projection < threshold) {
-      low++;
-    } else {
-      const int32_t swapped = order[--high];
-      order[high] = order[low];
-      order[low] = swapped;
-    }
+    for (int t = 0; t < KMC_CHANNELS; t++) projection += axis[t] * kmc_channel(level->color[p], t);
+    order[low] = others[n_others] = p;
+    low += projection < threshold;
+    n_others += !(projection < threshold);
   }
+  memcpy(order + low, others, (size_t)n_others * sizeof *order);
   if (low == segment->begin) low++;
   return low == segment->end ? low - 1 : low;
+}
+
+/* Cuts a segment in two and measures the smaller part; the rest is the difference. */
+static void cut_segment(const kmc_level *level, int32_t *order, int32_t *others, int channels, segment *whole,
+                        segment *half) {
+  const int32_t middle = cut(level, order, whole, others);
+  const second_moments both = whole->sums;
+  *half = (segment){.begin = middle, .end = whole->end};
+  whole->end = middle;
+  segment *small = half->end - half->begin < whole->end - whole->begin ? half : whole;
+  measure(level, order, small);
+  segment *large = small == half ? whole : half;
+  large->sums = difference(&both, &small->sums);
+  half->shape = shape_of(&half->sums, channels);
+  whole->shape = shape_of(&whole->sums, channels);
 }
 
 static void label_segments(kmc_fit *fit, const kmc_level *level, const int32_t *order, const segment *segments) {
@@ -124,21 +139,19 @@ static void label_segments(kmc_fit *fit, const kmc_level *level, const int32_t *
 void kmc_seed_by_cuts(kmc_fit *fit, const kmc_level *level, kmc_arena arena) {
   const int channels = fit->centroids.channels;
   int32_t *order = kmc_take(&arena, (size_t)level->n * sizeof *order);
+  int32_t *others = kmc_take(&arena, (size_t)level->n * sizeof *others);
   segment *segments = kmc_take(&arena, (size_t)fit->k * sizeof *segments);
   for (int32_t p = 0; p < level->n; p++) order[p] = p;
   segments[0] = (segment){.begin = 0, .end = level->n};
-  measure(level, order, &segments[0], channels);
+  measure(level, order, &segments[0]);
+  segments[0].shape = shape_of(&segments[0].sums, channels);
   for (int32_t n = 1; n < fit->k; n++) {
     int32_t widest = -1;
     for (int32_t j = 0; j < n; j++) {
       if (segments[j].end - segments[j].begin < 2) continue;
       if (widest < 0 || segments[j].shape.spread > segments[widest].shape.spread) widest = j;
     }
-    const int32_t middle = cut(level, order, &segments[widest], channels);
-    segments[n] = (segment){.begin = middle, .end = segments[widest].end};
-    segments[widest].end = middle;
-    measure(level, order, &segments[n], channels);
-    measure(level, order, &segments[widest], channels);
+    cut_segment(level, order, others, channels, &segments[widest], &segments[n]);
   }
   label_segments(fit, level, order, segments);
 }
@@ -150,26 +163,35 @@ typedef struct {
   uint16_t *label;
 } state;
 
-static void copy_state(kmc_fit *fit, const kmc_level *level, state *saved, int restore) {
+static void save_state(const kmc_fit *fit, const kmc_level *level, const state *saved) {
   const size_t k = (size_t)fit->k;
-  memcpy(restore ? fit->position : saved->position, restore ? saved->position : fit->position,
-         k * KMC_CHANNELS * sizeof(double));
-  memcpy(restore ? fit->total : saved->total, restore ? saved->total : fit->total, k * sizeof(kmc_moment));
-  memcpy(restore ? level->label : saved->label, restore ? saved->label : level->label,
-         (size_t)level->n * sizeof *level->label);
-  if (!restore) return;
+  memcpy(saved->position, fit->position, k * KMC_CHANNELS * sizeof(double));
+  memcpy(saved->total, fit->total, k * sizeof(kmc_moment));
+  memcpy(saved->label, level->label, (size_t)level->n * sizeof *level->label);
+  for (int32_t g = 0; g < level->n_groups; g++) level->group[g].touched = 0;
+}
+
+static void restore_state(kmc_fit *fit, const kmc_level *level, const state *saved) {
+  const size_t k = (size_t)fit->k;
+  memcpy(fit->position, saved->position, k * KMC_CHANNELS * sizeof(double));
+  memcpy(fit->total, saved->total, k * sizeof(kmc_moment));
+  for (int32_t g = 0; g < level->n_groups; g++) {
+    const kmc_group *group = &level->group[g];
+    if (!group->touched) continue;
+    const int32_t begin = level->block[group->begin].begin, end = level->block[group->end - 1].end;
+    memcpy(level->label + begin, saved->label + begin, (size_t)(end - begin) * sizeof *level->label);
+    for (int32_t b = group->begin; b < group->end; b++) level->block[b].uniform = -1;
+  }
   kmc_place_centroids(fit);
-  memset(fit->centroids.moved, 0, k);
-  for (int32_t b = 0; b < level->n_blocks; b++) level->block[b].uniform = -1;
+  kmc_note_assigned(fit);
 }
 
 typedef struct {
   float *cost;          /* (k) inertia that joining the cluster to its best partner would add */
   int32_t *partner;     /* (k) */
-  double *error;        /* (k) the cluster's inertia */
-  shape *shape;         /* (k) of those that may be split */
-  second_moments *sums; /* (n_wide) */
-  int32_t *wide;        /* (k) number in sums, or -1 */
+  second_moments *sums; /* (k) of the saved labels */
+  shape *shape;         /* (k) */
+  uint8_t *changed;     /* (k) sums since the shape was found */
   uint8_t *used;        /* (k) takes part in this trial */
   uint8_t tried[64];
   double *key;                              /* (k) */
@@ -185,33 +207,24 @@ static void find_merges(const kmc_fit *fit, plan *plan) {
   fit->kernels->merge_costs(plan->mean, plan->weight, fit->k, plan->row, plan->cost, plan->partner);
 }
 
-/* Shapes of the clusters with most error, n_wide of them. */
-static void find_splits(const kmc_fit *fit, const kmc_level *level, plan *plan, int32_t n_wide) {
-  const int channels = fit->centroids.channels;
-  for (int32_t j = 0; j < fit->k; j++) {
-    const kmc_moment *total = &fit->total[j];
-    double sum2 = 0;
-    for (int t = 0; t < channels; t++) sum2 += (double)total->sum[t] * (double)total->sum[t];
-    plan->error[j] = -sum2 / (double)total->count;
-    plan->wide[j] = -1;
-    plan->shape[j].spread = 0;
-  }
-  for (int32_t p = 0; p < level->n; p++) plan->error[level->label[p]] += (double)kmc_square_of(level, p);
-  for (int32_t i = 0; i < n_wide; i++) {
-    int32_t worst = -1;
-    for (int32_t j = 0; j < fit->k; j++) {
-      if (plan->wide[j] < 0 && (worst < 0 || plan->error[j] > plan->error[worst])) worst = j;
+/* Shapes of the clusters; `before` has the labels that `sums` are of, or is NULL at first. */
+static void find_shapes(const kmc_fit *fit, const kmc_level *level, const uint16_t *before, plan *plan) {
+  memset(plan->changed, before == NULL, (size_t)fit->k);
+  if (!before) memset(plan->sums, 0, (size_t)fit->k * sizeof *plan->sums);
+  for (int32_t g = 0; g < level->n_groups; g++) {
+    const kmc_group *group = &level->group[g];
+    if (before && !group->touched) continue;
+    for (int32_t p = level->block[group->begin].begin; p < level->block[group->end - 1].end; p++) {
+      const int32_t label = level->label[p], old = before ? before[p] : label;
+      if (before && label == old) continue;
+      add_to(&plan->sums[label], level->color[p], weight_of(level, p));
+      if (!before) continue;
+      add_to(&plan->sums[old], level->color[p], -weight_of(level, p));
+      plan->changed[label] = plan->changed[old] = 1;
     }
-    if (worst < 0) break;
-    plan->wide[worst] = i;
-    memset(&plan->sums[i], 0, sizeof plan->sums[i]);
-  }
-  for (int32_t p = 0; p < level->n; p++) {
-    const int32_t i = plan->wide[level->label[p]];
-    if (i >= 0) add_to(&plan->sums[i], level->color[p], (double)weight_of(level, p), channels);
   }
   for (int32_t j = 0; j < fit->k; j++) {
-    if (plan->wide[j] >= 0) plan->shape[j] = shape_of(&plan->sums[plan->wide[j]], channels);
+    if (plan->changed[j]) plan->shape[j] = shape_of(&plan->sums[j], fit->centroids.channels);
   }
 }
 
@@ -223,7 +236,6 @@ static void apply_swap(kmc_fit *fit, plan *plan, int32_t cheap, int32_t wide) {
   const shape *shape = &plan->shape[wide];
   const double offset = sqrt(shape->spread / shape->weight) * 0.8;
   plan->used[wide] = plan->used[cheap] = 1;
-  fit->step[wide] = fit->step[cheap] = 1;
   for (int t = 0; t < KMC_CHANNELS; t++) {
     fit->position[wide * KMC_CHANNELS + t] = shape->mean[t] - offset * shape->axis[t];
     fit->position[cheap * KMC_CHANNELS + t] = shape->mean[t] + offset * shape->axis[t];
@@ -237,7 +249,7 @@ static int32_t apply_swaps(kmc_fit *fit, plan *plan, int32_t n) {
   for (; done < n; done++) {
     int32_t wide = -1, cheap = -1;
     for (int32_t j = 0; j < fit->k; j++) {
-      if (plan->used[j] || plan->wide[j] < 0) continue;
+      if (plan->used[j]) continue;
       if (wide < 0 || plan->shape[j].spread > plan->shape[wide].spread) wide = j;
     }
     if (wide < 0) break;
@@ -292,10 +304,9 @@ static int32_t apply_one(kmc_fit *fit, plan *plan) {
 static void take_plan(plan *plan, int32_t k, kmc_arena *arena) {
   plan->cost = kmc_take(arena, (size_t)k * sizeof(float));
   plan->partner = kmc_take(arena, (size_t)k * sizeof(int32_t));
-  plan->error = kmc_take(arena, (size_t)k * sizeof(double));
   plan->shape = kmc_take(arena, (size_t)k * sizeof(shape));
   plan->sums = kmc_take(arena, (size_t)k * sizeof(second_moments));
-  plan->wide = kmc_take(arena, (size_t)k * sizeof(int32_t));
+  plan->changed = kmc_take(arena, (size_t)k);
   plan->used = kmc_take(arena, (size_t)k);
   const size_t room = ((size_t)k + KMC_PADDING) * sizeof(float);
   plan->weight = kmc_take(arena, room);
@@ -329,9 +340,9 @@ void kmc_search(kmc_fit *fit, const kmc_level *level, int32_t trials, kmc_arena 
   fit->searching = 1;
   for (int32_t trial = 0; trial < trials; trial++) {
     if (fresh) {
-      copy_state(fit, level, &saved, 0);
       find_merges(fit, &plan);
-      find_splits(fit, level, &plan, k < 2 * swaps + RANKS ? k : 2 * swaps + RANKS);
+      find_shapes(fit, level, trial == 0 ? NULL : saved.label, &plan);
+      save_state(fit, level, &saved);
       memset(plan.tried, 0, sizeof plan.tried);
     }
     fresh = 0;
@@ -345,7 +356,7 @@ void kmc_search(kmc_fit *fit, const kmc_level *level, int32_t trials, kmc_arena 
     if (fresh) {
       best = now;
     } else {
-      copy_state(fit, level, &saved, 1);
+      restore_state(fit, level, &saved);
       swaps = swaps / 2 > 1 ? swaps / 2 : 1;
     }
   }
