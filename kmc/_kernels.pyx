@@ -13,7 +13,7 @@ centroids in it, and `relative` and `absolute` bound its error, as in ``kmc_kern
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
 from kmc cimport _c
@@ -396,3 +396,4 @@ cdef inline double lower_part(
 
 
 include "_colors.pxi"
+include "_dither.pxi"

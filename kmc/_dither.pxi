@@ -1,0 +1,230 @@
+# Part of _kernels.pyx: the boundary to the kernels of dither.h.
+#
+# Rows are cut into stripes of a fixed height, whose results do not depend on each other or on which thread has them;
+# elsewhere all is integers.
+
+cdef enum:
+    # Rows of a stripe of error diffusion. Each repeats 8 rows of the one above it, 6 % of its work.
+    DIFFUSED_ROWS = 128
+    # Rows of a stripe where none are repeated: a multiple of KMC_BAND, and more than a window reaches.
+    STRIPE_ROWS = 32
+    # One point of so many shows which cells occur; the cells around each get lists as well.
+    SAMPLED_POINTS = 1 << 16
+
+
+cdef class Targets:
+    """Palette entries (k, 4) in a working space, and lists of those that can be the nearest in a cell of it."""
+
+    cdef _c.kmc_targets *targets
+    cdef object lists, chunks
+    cdef readonly int space
+    cdef readonly int channels
+
+    def __cinit__(self, const int16_t[:, ::1] entries, int space, int channels):
+        cdef int has_alpha = channels == 4
+        cdef int32_t k = <int32_t>entries.shape[0]
+        assert 0 < k <= _c.KMC_MOST_ENTRIES and entries.shape[1] == _c.KMC_POINT
+        self.space, self.channels = space, channels
+        self.targets = <_c.kmc_targets *> allocate(1, sizeof(_c.kmc_targets))
+        cdef uint32_t[::1] lists = np.empty(_c.kmc_targets_cells(space, has_alpha, k), np.uint32)
+        self.targets.list = &lists[0]
+        self.lists = lists
+        self.make_room(0)
+        with nogil:
+            _c.kmc_targets_init(self.targets, space, has_alpha, &entries[0, 0], k)
+
+    def __dealloc__(self):
+        free(self.targets)
+
+    cdef make_room(self, Py_ssize_t n_listed):
+        """Memory for the lists of all entries and of so many cells."""
+        cdef Py_ssize_t n = 3 * _c.KMC_MOST_ENTRIES // _c.KMC_CHUNK + n_listed * _c.KMC_LIST_CHUNKS
+        scratch = Scratch(n * sizeof(_c.kmc_chunk))
+        cdef uint8_t[::1] room = scratch.array
+        cdef uint8_t[::1] old
+        if self.chunks is not None:
+            old = self.chunks.array
+            room[: 3 * _c.KMC_MOST_ENTRIES // _c.KMC_CHUNK * sizeof(_c.kmc_chunk)] = old[
+                : 3 * _c.KMC_MOST_ENTRIES // _c.KMC_CHUNK * sizeof(_c.kmc_chunk)
+            ]
+        self.targets.chunks = <_c.kmc_chunk *> &room[0]
+        self.chunks = scratch
+
+    def list_cells(self, const int16_t[:, ::1] points, int num_threads):
+        """Make the lists of the cells in which points (n, 4) lie and of those around them."""
+        cdef _c.kmc_targets *targets = self.targets
+        cdef int32_t n_cells = targets.n_cells * targets.n_classes, n_found, i
+        cdef int32_t first = 3 * _c.KMC_MOST_ENTRIES // _c.KMC_CHUNK
+        if targets.n_cells == 1:
+            return
+        cdef uint8_t[::1] marks = np.zeros(n_cells, np.uint8)
+        cdef int32_t[::1] found = np.empty(n_cells, np.int32)
+        with nogil:
+            _c.kmc_mark_cells(targets, &points[0, 0], points.shape[0], &marks[0])
+            n_found = _c.kmc_find_cells(targets, &marks[0], &found[0])
+        self.make_room(n_found)
+        targets = self.targets
+        for i in prange(n_found, nogil=True, schedule="static", num_threads=num_threads):
+            _c.kmc_list_cell(targets, found[i], first + i * _c.KMC_LIST_CHUNKS)
+
+
+def dither_points(
+    const uint8_t[:, ::1] pixels, int space, const float[::1] linear, int gain, int16_t[:, ::1] points,
+    int num_threads,
+):
+    """OUT points (n, 4): pixels (n, c) in the working space."""
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
+    cdef Py_ssize_t n = pixels.shape[0], part, first, n_parts = n_ranges(n, PART_PIXELS)
+    cdef int channels = <int>pixels.shape[1]
+    assert points.shape[0] == n and points.shape[1] == _c.KMC_POINT and linear.shape[0] == 256
+    for part in prange(n_parts, nogil=True, schedule="static", num_threads=num_threads):
+        first = part * PART_PIXELS
+        kernel_table.points(
+            &pixels[first, 0], min(n - first, <Py_ssize_t>PART_PIXELS), channels, space, &linear[0], gain,
+            &points[first, 0],
+        )
+
+
+cdef _c.kmc_dithered dithered_points(const int16_t[:, :, ::1] points, int gain) noexcept:
+    cdef _c.kmc_dithered picture
+    picture.pixels, picture.points, picture.linear = NULL, &points[0, 0, 0], NULL
+    picture.height, picture.width = points.shape[0], points.shape[1]
+    picture.channels, picture.space, picture.gain = 0, 0, gain
+    return picture
+
+
+cdef _c.kmc_dithered dithered_pixels(
+    const uint8_t[:, :, ::1] pixels, int space, const float[::1] linear, int gain
+) noexcept:
+    cdef _c.kmc_dithered picture
+    picture.pixels, picture.points, picture.linear = &pixels[0, 0, 0], NULL, &linear[0]
+    picture.height, picture.width = pixels.shape[0], pixels.shape[1]
+    picture.channels, picture.space, picture.gain = <int32_t>pixels.shape[2], space, gain
+    return picture
+
+
+cdef void diffuse(_c.kmc_dithered *picture, Targets targets, uint8_t[:, ::1] indices, int num_threads):
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
+    cdef const _c.kmc_targets *known = targets.targets
+    cdef Py_ssize_t n = n_ranges(picture.height, DIFFUSED_ROWS), stripe, first
+    cdef Py_ssize_t scratch_size = _c.kmc_stripe_scratch(picture.width)
+    scratch = Scratch(num_threads * scratch_size * sizeof(int16_t))
+    cdef uint8_t[::1] room = scratch.array
+    cdef int16_t *rooms = <int16_t *> &room[0]
+    for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
+        first = stripe * DIFFUSED_ROWS
+        _c.kmc_diffuse_stripe(
+            kernel_table, known, picture, first, min(first + DIFFUSED_ROWS, picture.height),
+            rooms + threadid() * scratch_size, &indices[0, 0],
+        )
+
+
+def diffuse_pixels(
+    const uint8_t[:, :, ::1] pixels, Targets targets, const float[::1] linear, int gain, uint8_t[:, ::1] indices,
+    int num_threads,
+):
+    """Error diffusion of pixels (h, w, c): OUT indices (h, w)."""
+    assert pixels.shape[2] == targets.channels and linear.shape[0] == 256
+    assert indices.shape[0] == pixels.shape[0] and indices.shape[1] == pixels.shape[1]
+    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, gain)
+    diffuse(&picture, targets, indices, num_threads)
+
+
+def diffuse_points(
+    const int16_t[:, :, ::1] points, Targets targets, int gain, uint8_t[:, ::1] indices, int num_threads
+):
+    """Error diffusion of points (h, w, 4): OUT indices (h, w)."""
+    assert indices.shape[0] == points.shape[0] and indices.shape[1] == points.shape[1]
+    cdef _c.kmc_dithered picture = dithered_points(points, gain)
+    diffuse(&picture, targets, indices, num_threads)
+
+
+def noise_pixels(
+    const uint8_t[:, :, ::1] pixels, Targets targets, const float[::1] linear, const uint16_t[:, ::1] mask,
+    const int16_t[::1] amplitude, uint8_t[:, ::1] indices, int num_threads,
+):
+    """Ordered dithering of pixels (h, w, c) by a mask (64, 64): OUT indices (h, w)."""
+    assert pixels.shape[2] == targets.channels and linear.shape[0] == 256
+    assert mask.shape[0] == 64 and mask.shape[1] == 64 and amplitude.shape[0] == 3
+    assert indices.shape[0] == pixels.shape[0] and indices.shape[1] == pixels.shape[1]
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
+    cdef const _c.kmc_targets *known = targets.targets
+    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, _c.KMC_GAIN_ONE)
+    cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), stripe, first
+    cdef int16_t[:, ::1] rooms = np.empty((num_threads, picture.width * _c.KMC_POINT), np.int16)
+    for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
+        first = stripe * STRIPE_ROWS
+        _c.kmc_noise_stripe(
+            kernel_table, known, &picture, &mask[0, 0], &amplitude[0], first,
+            min(first + STRIPE_ROWS, picture.height), &rooms[threadid(), 0], &indices[0, 0],
+        )
+
+
+def polish_points(
+    const int16_t[:, :, ::1] points, Targets targets, const int16_t[::1] weights, uint8_t[:, ::1] indices,
+    int num_threads,
+):
+    """One round of choosing each pixel's entry anew, the others held: IN OUT indices (h, w). See ``dither.h``."""
+    assert indices.shape[0] == points.shape[0] and indices.shape[1] == points.shape[1] and weights.shape[0] == 5
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
+    cdef const _c.kmc_targets *known = targets.targets
+    cdef _c.kmc_dithered picture = dithered_points(points, _c.KMC_GAIN_ONE)
+    cdef _c.kmc_window window
+    cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), half, stripe, first, i
+    for i in range(5):
+        window.weight[i] = weights[i]
+    cdef Py_ssize_t room_size = (
+        _c.kmc_polish_slots(picture.width) * (_c.KMC_BAND + 2 * _c.KMC_POLISH_REACH) * _c.KMC_POINT
+    )
+    scratch = Scratch(num_threads * room_size * sizeof(int16_t))
+    cdef uint8_t[::1] room = scratch.array
+    cdef int16_t *rooms = <int16_t *> &room[0]
+    # A stripe reads two rows of each neighbour: first every second one, then the others.
+    for half in range(2):
+        for stripe in prange((n + 1 - half) // 2, nogil=True, schedule="static", num_threads=num_threads):
+            first = (2 * stripe + half) * STRIPE_ROWS
+            _c.kmc_polish_stripe(
+                kernel_table, known, &window, &picture, first, min(first + STRIPE_ROWS, picture.height),
+                rooms + threadid() * room_size, &indices[0, 0],
+            )
+
+
+def blur_points(const int16_t[:, :, ::1] points, const int32_t[::1] weights, int16_t[:, :, ::1] blurred, int num_threads):
+    """OUT blurred (h, w, 4): points blurred with weights (5) along rows and columns."""
+    assert weights.shape[0] == 5 and blurred.shape[0] == points.shape[0] and blurred.shape[1] == points.shape[1]
+    cdef _c.kmc_dithered picture = dithered_points(points, _c.KMC_GAIN_ONE)
+    cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), stripe, first
+    for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
+        first = stripe * STRIPE_ROWS
+        _c.kmc_blur_rows(
+            &picture, &weights[0], first, min(first + STRIPE_ROWS, picture.height), &blurred[0, 0, 0]
+        )
+
+
+def normal_equations(
+    const int16_t[:, :, ::1] points, const int16_t[:, :, ::1] blurred, const uint8_t[:, ::1] indices,
+    const int32_t[::1] weights, int k, int num_threads,
+):
+    """Sums of ``kmc_normal_rows``: meetings (k, k), blurred_sums (k, 4), sums (k, 4), counts (k), all int64."""
+    assert indices.shape[0] == points.shape[0] and indices.shape[1] == points.shape[1] and weights.shape[0] == 5
+    cdef _c.kmc_dithered picture = dithered_points(points, _c.KMC_GAIN_ONE)
+    cdef Py_ssize_t part
+    cdef uint32_t[:, :, ::1] tables = np.empty((num_threads, k, k), np.uint32)
+    cdef int64_t[:, :, ::1] meetings = np.zeros((num_threads, k, k), np.int64)
+    cdef int64_t[:, :, :, ::1] sums = np.zeros((num_threads, 2, k, _c.KMC_POINT), np.int64)
+    cdef int64_t[:, ::1] counts = np.zeros((num_threads, k), np.int64)
+    for part in prange(num_threads, nogil=True, schedule="static", num_threads=num_threads):
+        _c.kmc_normal_rows(
+            &picture, &blurred[0, 0, 0], &indices[0, 0], &weights[0], k, picture.height * part // num_threads,
+            picture.height * (part + 1) // num_threads, &tables[part, 0, 0], &meetings[part, 0, 0],
+            &sums[part, 0, 0, 0], &sums[part, 1, 0, 0], &counts[part, 0],
+        )
+    both = np.asarray(sums).sum(axis=0)
+    return np.asarray(meetings).sum(axis=0), both[0], both[1], np.asarray(counts).sum(axis=0)
+
+
+def solve(double[:, ::1] matrix, double[:, ::1] right):
+    """IN OUT right (k, 4): the solution of matrix (k, k) x = right. The matrix is used up."""
+    assert matrix.shape[0] == matrix.shape[1] == right.shape[0] and right.shape[1] == _c.KMC_POINT
+    with nogil:
+        _c.kmc_solve(&matrix[0, 0], &right[0, 0], <int32_t>matrix.shape[0])
