@@ -252,7 +252,6 @@ cdef extern from "dither.h" nogil:
     enum: KMC_GAIN_ONE
     enum: KMC_MOST_ENTRIES
     enum: KMC_CHUNK
-    enum: KMC_LIST_CHUNKS
     enum: KMC_BAND
     enum: KMC_POLISH_REACH
 
@@ -264,7 +263,9 @@ cdef extern from "dither.h" nogil:
         int32_t n_cells
         int32_t has_alpha
         int32_t k
+        int32_t most_chunks
         uint32_t *list
+        uint32_t *group
         kmc_chunk *chunks
 
     ctypedef struct kmc_window:
@@ -284,26 +285,25 @@ cdef extern from "dither.h" nogil:
         void (*points)(
             const uint8_t *pixels, size n, int channels, int space, const float *linear, int gain, int16_t *points
         ) noexcept nogil
-        void (*nearest)(const kmc_targets *, const int16_t *points, size n, uint8_t *indices) noexcept nogil
+        void (*nearest)(kmc_targets *, const int16_t *points, size n, uint8_t *indices) noexcept nogil
 
     const kmc_dither_kernels *kmc_dither_kernels_for(const kmc_kernels *kernels)
     size kmc_polish_slots(size width)
     size kmc_stripe_scratch(size width)
-    int32_t kmc_targets_cells(int space, int has_alpha, int32_t k)
-    void kmc_targets_init(kmc_targets *, int space, int has_alpha, const int16_t *entries, int32_t k)
-    void kmc_mark_cells(const kmc_targets *, const int16_t *points, size n, uint8_t *marks)
-    int32_t kmc_find_cells(const kmc_targets *, const uint8_t *marks, int32_t *found)
-    void kmc_list_cell(kmc_targets *, int32_t cell, int32_t first_chunk)
+    int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small)
+    void kmc_targets_init(
+        kmc_targets *, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small
+    )
     void kmc_diffuse_stripe(
-        const kmc_dither_kernels *, const kmc_targets *, const kmc_dithered *, size first, size last,
+        const kmc_dither_kernels *, kmc_targets *, const kmc_dithered *, size first, size last,
         int16_t *scratch, uint8_t *indices
     )
     void kmc_noise_stripe(
-        const kmc_dither_kernels *, const kmc_targets *, const kmc_dithered *, const uint16_t *mask,
+        const kmc_dither_kernels *, kmc_targets *, const kmc_dithered *, const uint16_t *mask,
         const int16_t *amplitude, size first, size last, int16_t *scratch, uint8_t *indices
     )
     void kmc_polish_stripe(
-        const kmc_dither_kernels *, const kmc_targets *, const kmc_window *, const kmc_dithered *, size first,
+        const kmc_dither_kernels *, kmc_targets *, const kmc_window *, const kmc_dithered *, size first,
         size last, int16_t *scratch, uint8_t *indices
     )
     void kmc_blur_rows(const kmc_dithered *, const int32_t *weights, size first, size last, int16_t *blurred)

@@ -8,64 +8,42 @@ cdef enum:
     DIFFUSED_ROWS = 128
     # Rows of a stripe where none are repeated: a multiple of KMC_BAND, and more than a window reaches.
     STRIPE_ROWS = 32
-    # One point of so many shows which cells occur; the cells around each get lists as well.
-    SAMPLED_POINTS = 1 << 16
+    # Chunks of lists that a thread has room for: photographs take 2000 to 20000 at k=256.
+    MOST_CHUNKS = 1 << 15
+    # Pixels below which lists cost more than they save.
+    SMALL_PICTURE = 1 << 12
 
 
 cdef class Targets:
-    """Palette entries (k, 4) in a working space, and lists of those that can be the nearest in a cell of it."""
+    """Palette entries (k, 4) in a working space, and for each thread lists of those that can be the nearest in a cell."""
 
-    cdef _c.kmc_targets *targets
-    cdef object lists, chunks
+    cdef _c.kmc_targets *of_thread
+    cdef int num_threads
+    cdef object rooms
     cdef readonly int space
     cdef readonly int channels
 
-    def __cinit__(self, const int16_t[:, ::1] entries, int space, int channels):
-        cdef int has_alpha = channels == 4
+    def __cinit__(self, const int16_t[:, ::1] entries, int space, int channels, Py_ssize_t n_pixels, int num_threads):
+        cdef int has_alpha = channels == 4, is_small = n_pixels < SMALL_PICTURE, i
         cdef int32_t k = <int32_t>entries.shape[0]
         assert 0 < k <= _c.KMC_MOST_ENTRIES and entries.shape[1] == _c.KMC_POINT
-        self.space, self.channels = space, channels
-        self.targets = <_c.kmc_targets *> allocate(1, sizeof(_c.kmc_targets))
-        cdef uint32_t[::1] lists = np.empty(_c.kmc_targets_cells(space, has_alpha, k), np.uint32)
-        self.targets.list = &lists[0]
-        self.lists = lists
-        self.make_room(0)
-        with nogil:
-            _c.kmc_targets_init(self.targets, space, has_alpha, &entries[0, 0], k)
+        self.space, self.channels, self.num_threads = space, channels, num_threads
+        self.of_thread = <_c.kmc_targets *> allocate(num_threads, sizeof(_c.kmc_targets))
+        cdef Py_ssize_t n_cells = _c.kmc_targets_cells(space, has_alpha, k, is_small)
+        cdef Py_ssize_t lists_size = (n_cells * sizeof(uint32_t) + 63) // 64 * 64
+        cdef Py_ssize_t size = 2 * lists_size + MOST_CHUNKS * sizeof(_c.kmc_chunk)
+        self.rooms = Scratch(num_threads * size)
+        cdef uint8_t[::1] room = self.rooms.array
+        for i in range(num_threads):
+            self.of_thread[i].list = <uint32_t *> &room[i * size]
+            self.of_thread[i].group = <uint32_t *> &room[i * size + lists_size]
+            self.of_thread[i].chunks = <_c.kmc_chunk *> &room[i * size + 2 * lists_size]
+            self.of_thread[i].most_chunks = MOST_CHUNKS
+        for i in prange(num_threads, nogil=True, schedule="static", num_threads=num_threads):
+            _c.kmc_targets_init(&self.of_thread[i], space, has_alpha, &entries[0, 0], k, is_small)
 
     def __dealloc__(self):
-        free(self.targets)
-
-    cdef make_room(self, Py_ssize_t n_listed):
-        """Memory for the lists of all entries and of so many cells."""
-        cdef Py_ssize_t n = 3 * _c.KMC_MOST_ENTRIES // _c.KMC_CHUNK + n_listed * _c.KMC_LIST_CHUNKS
-        scratch = Scratch(n * sizeof(_c.kmc_chunk))
-        cdef uint8_t[::1] room = scratch.array
-        cdef uint8_t[::1] old
-        if self.chunks is not None:
-            old = self.chunks.array
-            room[: 3 * _c.KMC_MOST_ENTRIES // _c.KMC_CHUNK * sizeof(_c.kmc_chunk)] = old[
-                : 3 * _c.KMC_MOST_ENTRIES // _c.KMC_CHUNK * sizeof(_c.kmc_chunk)
-            ]
-        self.targets.chunks = <_c.kmc_chunk *> &room[0]
-        self.chunks = scratch
-
-    def list_cells(self, const int16_t[:, ::1] points, int num_threads):
-        """Make the lists of the cells in which points (n, 4) lie and of those around them."""
-        cdef _c.kmc_targets *targets = self.targets
-        cdef int32_t n_cells = targets.n_cells * targets.n_classes, n_found, i
-        cdef int32_t first = 3 * _c.KMC_MOST_ENTRIES // _c.KMC_CHUNK
-        if targets.n_cells == 1:
-            return
-        cdef uint8_t[::1] marks = np.zeros(n_cells, np.uint8)
-        cdef int32_t[::1] found = np.empty(n_cells, np.int32)
-        with nogil:
-            _c.kmc_mark_cells(targets, &points[0, 0], points.shape[0], &marks[0])
-            n_found = _c.kmc_find_cells(targets, &marks[0], &found[0])
-        self.make_room(n_found)
-        targets = self.targets
-        for i in prange(n_found, nogil=True, schedule="static", num_threads=num_threads):
-            _c.kmc_list_cell(targets, found[i], first + i * _c.KMC_LIST_CHUNKS)
+        free(self.of_thread)
 
 
 def dither_points(
@@ -105,7 +83,7 @@ cdef _c.kmc_dithered dithered_pixels(
 
 cdef void diffuse(_c.kmc_dithered *picture, Targets targets, uint8_t[:, ::1] indices, int num_threads):
     cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
-    cdef const _c.kmc_targets *known = targets.targets
+    cdef _c.kmc_targets *of_thread = targets.of_thread
     cdef Py_ssize_t n = n_ranges(picture.height, DIFFUSED_ROWS), stripe, first
     cdef Py_ssize_t scratch_size = _c.kmc_stripe_scratch(picture.width)
     scratch = Scratch(num_threads * scratch_size * sizeof(int16_t))
@@ -114,7 +92,7 @@ cdef void diffuse(_c.kmc_dithered *picture, Targets targets, uint8_t[:, ::1] ind
     for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
         first = stripe * DIFFUSED_ROWS
         _c.kmc_diffuse_stripe(
-            kernel_table, known, picture, first, min(first + DIFFUSED_ROWS, picture.height),
+            kernel_table, &of_thread[threadid()], picture, first, min(first + DIFFUSED_ROWS, picture.height),
             rooms + threadid() * scratch_size, &indices[0, 0],
         )
 
@@ -124,7 +102,7 @@ def diffuse_pixels(
     int num_threads,
 ):
     """Error diffusion of pixels (h, w, c): OUT indices (h, w)."""
-    assert pixels.shape[2] == targets.channels and linear.shape[0] == 256
+    assert pixels.shape[2] == targets.channels and num_threads <= targets.num_threads and linear.shape[0] == 256
     assert indices.shape[0] == pixels.shape[0] and indices.shape[1] == pixels.shape[1]
     cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, gain)
     diffuse(&picture, targets, indices, num_threads)
@@ -134,6 +112,7 @@ def diffuse_points(
     const int16_t[:, :, ::1] points, Targets targets, int gain, uint8_t[:, ::1] indices, int num_threads
 ):
     """Error diffusion of points (h, w, 4): OUT indices (h, w)."""
+    assert num_threads <= targets.num_threads
     assert indices.shape[0] == points.shape[0] and indices.shape[1] == points.shape[1]
     cdef _c.kmc_dithered picture = dithered_points(points, gain)
     diffuse(&picture, targets, indices, num_threads)
@@ -144,18 +123,18 @@ def noise_pixels(
     const int16_t[::1] amplitude, uint8_t[:, ::1] indices, int num_threads,
 ):
     """Ordered dithering of pixels (h, w, c) by a mask (64, 64): OUT indices (h, w)."""
-    assert pixels.shape[2] == targets.channels and linear.shape[0] == 256
+    assert pixels.shape[2] == targets.channels and num_threads <= targets.num_threads and linear.shape[0] == 256
     assert mask.shape[0] == 64 and mask.shape[1] == 64 and amplitude.shape[0] == 3
     assert indices.shape[0] == pixels.shape[0] and indices.shape[1] == pixels.shape[1]
     cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
-    cdef const _c.kmc_targets *known = targets.targets
+    cdef _c.kmc_targets *of_thread = targets.of_thread
     cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, _c.KMC_GAIN_ONE)
     cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), stripe, first
     cdef int16_t[:, ::1] rooms = np.empty((num_threads, picture.width * _c.KMC_POINT), np.int16)
     for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
         first = stripe * STRIPE_ROWS
         _c.kmc_noise_stripe(
-            kernel_table, known, &picture, &mask[0, 0], &amplitude[0], first,
+            kernel_table, &of_thread[threadid()], &picture, &mask[0, 0], &amplitude[0], first,
             min(first + STRIPE_ROWS, picture.height), &rooms[threadid(), 0], &indices[0, 0],
         )
 
@@ -165,9 +144,10 @@ def polish_points(
     int num_threads,
 ):
     """One round of choosing each pixel's entry anew, the others held: IN OUT indices (h, w). See ``dither.h``."""
+    assert num_threads <= targets.num_threads
     assert indices.shape[0] == points.shape[0] and indices.shape[1] == points.shape[1] and weights.shape[0] == 5
     cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
-    cdef const _c.kmc_targets *known = targets.targets
+    cdef _c.kmc_targets *of_thread = targets.of_thread
     cdef _c.kmc_dithered picture = dithered_points(points, _c.KMC_GAIN_ONE)
     cdef _c.kmc_window window
     cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), half, stripe, first, i
@@ -184,7 +164,7 @@ def polish_points(
         for stripe in prange((n + 1 - half) // 2, nogil=True, schedule="static", num_threads=num_threads):
             first = (2 * stripe + half) * STRIPE_ROWS
             _c.kmc_polish_stripe(
-                kernel_table, known, &window, &picture, first, min(first + STRIPE_ROWS, picture.height),
+                kernel_table, &of_thread[threadid()], &window, &picture, first, min(first + STRIPE_ROWS, picture.height),
                 rooms + threadid() * room_size, &indices[0, 0],
             )
 

@@ -27,8 +27,6 @@ SPACES = {"srgb": 0, "oklab": 1}
 # The whole range of a channel, and the gain at which the whole error is passed on.
 RANGE = 2040
 GAIN_ONE = 2048
-# Pixels of which one is looked at to see which colours occur.
-SAMPLE_PIXELS = 1 << 16
 
 
 @cache
@@ -46,15 +44,10 @@ def points_of_pixels(pixels: NDArray[np.uint8], space: str, gain: int, threads: 
     return points
 
 
-def targets_of(
-    palette: Palette, space: str, sample: NDArray[np.int16] | None = None, threads: int = 1
-) -> _kernels.Targets:
-    """Prepare the entries of a palette for look-ups, which are faster for colours near those of points `sample`."""
+def targets_of(palette: Palette, space: str, n_pixels: int, threads: int) -> _kernels.Targets:
+    """Prepare the entries of a palette for look-ups of so many pixels on up to so many threads."""
     entries = points_of_pixels(palette.colors, space, 0, 1)
-    targets = _kernels.Targets(entries, SPACES[space], palette.colors.shape[1])
-    if sample is not None:
-        targets.list_cells(np.ascontiguousarray(sample), threads)
-    return targets
+    return _kernels.Targets(entries, SPACES[space], palette.colors.shape[1], n_pixels, threads)
 
 
 def dither(
@@ -86,11 +79,9 @@ def dither(
     -------
     indices : ndarray (h, w) uint8
     """
-    height, width, channels = pixels.shape
+    height, width = pixels.shape[:2]
     n_threads = _threads.for_work(_threads.resolve(threads), 32.0 * pixels.size)
-    step = max(1, height * width // SAMPLE_PIXELS)
-    sample = points_of_pixels(pixels.reshape(-1, channels)[::step], space, 0, n_threads)
-    targets = targets_of(palette, space, sample, n_threads)
+    targets = targets_of(palette, space, height * width, n_threads)
     indices = np.empty((height, width), dtype=np.uint8)
     if method == "blue-noise":
         amplitude = _noise_amplitude(palette, space, amount)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc import _kernels, _threads
-from kmc.dither import GAIN_ONE, RANGE, SAMPLE_PIXELS, SPACES, linear_light, points_of_pixels, targets_of
+from kmc.dither import GAIN_ONE, RANGE, SPACES, linear_light, points_of_pixels, targets_of
 from kmc.palette import Palette
 
 __all__ = ["fit_palette_to_dithering"]
@@ -80,7 +80,7 @@ def fit_palette_to_dithering(
         points = points_of_pixels(sample.reshape(-1, channels), space, gain, n_threads)
         palette = _fit(points.reshape(*sample.shape[:2], 4), palette, rounds, gain, space, n_threads)
     points = points_of_pixels(pixels.reshape(-1, channels), space, gain, n_threads).reshape(height, width, 4)
-    targets = targets_of(palette, space, _sampled(points), n_threads)
+    targets = targets_of(palette, space, height * width, n_threads)
     indices = np.empty((height, width), dtype=np.uint8)
     _kernels.diffuse_pixels(pixels, targets, linear_light(), gain, indices, n_threads)
     for _ in range(polish_rounds):
@@ -93,7 +93,7 @@ def _fit(points: Points, palette: Palette, rounds: int, gain: int, space: str, t
     _kernels.blur_points(points, BLUR, blurred, threads)
     indices = np.empty(points.shape[:2], dtype=np.uint8)
     for _ in range(rounds):
-        targets = targets_of(palette, space, _sampled(points), threads)
+        targets = targets_of(palette, space, points.size // 4, threads)
         _kernels.diffuse_points(points, targets, gain, indices, threads)
         palette = _moved(points, blurred, indices, palette, space, threads)
     return palette
@@ -119,11 +119,6 @@ def _polish_weights() -> NDArray[np.int16]:
     window = np.outer(blur, blur)
     window *= 32768 / (window[2, 2] + POLISH_SHARE)
     return np.rint([window[2, 3], window[3, 3], window[2, 4], window[3, 4], window[4, 4]]).astype(np.int16)
-
-
-def _sampled(points: Points) -> Points:
-    flat = points.reshape(-1, 4)
-    return flat[:: max(1, len(flat) // SAMPLE_PIXELS)]
 
 
 def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

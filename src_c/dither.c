@@ -8,32 +8,31 @@ typedef struct {
   int16_t low[KMC_POINT], high[KMC_POINT], side[KMC_POINT];
 } space_box;
 
-/* The gamut of sRGB and, of each channel, the side of a cell: the least that is worth its lists. Cells of half that side
- * take 1.2 times as long in all, of twice that side 1.1 times. */
+/* The gamut of sRGB and the sides of cells: with these the lists of photographs hold 4 to 8 entries at k=256. */
 static space_box box_of(int space, int has_alpha) {
   const int16_t alpha = has_alpha ? 2040 : 0;
   if (space == KMC_SPACE_OKLAB) {
-    const int16_t side = has_alpha ? 64 : 32;
+    const int16_t side = has_alpha ? 64 : 16;
     return (space_box){{0, -480, -640, 0}, {2040, 568, 408, alpha}, {side, side, side, 256}};
   }
-  const int16_t side = has_alpha ? 128 : 64;
+  const int16_t side = has_alpha ? 64 : 32;
   return (space_box){{0, 0, 0, 0}, {2040, 2040, 2040, alpha}, {side, side, side, 256}};
 }
 
 /* So few entries are compared faster than a list is found. */
-enum { FEW_ENTRIES = 16 };
+enum { FEW_ENTRIES = 16, WHOLE_LIST = KMC_MOST_ENTRIES / KMC_CHUNK };
 
 static int32_t cells_along(const space_box *box, int t) { return (box->high[t] - box->low[t]) / box->side[t] + 1; }
 
-int32_t kmc_targets_cells(int space, int has_alpha, int32_t k) {
+int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small) {
   const space_box box = box_of(space, has_alpha);
   int32_t n = 1;
-  for (int t = 0; t < KMC_POINT && k > FEW_ENTRIES; t++) n *= cells_along(&box, t);
+  for (int t = 0; t < KMC_POINT && k > FEW_ENTRIES && !is_small; t++) n *= cells_along(&box, t);
   return n * (has_alpha ? 3 : 1);
 }
 
 /* Whether a pixel of this class may become the entry; kind: 0 translucent, 1 opaque, 2 transparent. */
-static int is_allowed(const kmc_targets *targets, int32_t kind, const int16_t *entry) {
+static int is_allowed(kmc_targets *targets, int32_t kind, const int16_t *entry) {
   if (kind == 0) return 1;
   return entry[3] == (kind == 1 ? targets->high[3] : 0);
 }
@@ -49,7 +48,7 @@ static void put_in_chunk(kmc_chunk *chunks, int32_t place, const int16_t *entry,
 }
 
 /* Fills up the last chunk with its last entry, and returns what stands for the list. */
-static uint32_t finished_list(kmc_chunk *chunks, int32_t first_chunk, int32_t n, const kmc_targets *targets,
+static uint32_t finished_list(kmc_chunk *chunks, int32_t first_chunk, int32_t n, kmc_targets *targets,
                               int32_t last) {
   for (int32_t i = n; i % KMC_CHUNK; i++) put_in_chunk(chunks, i, targets->entries[last], last);
   return (uint32_t)first_chunk << 6 | (uint32_t)((n + KMC_CHUNK - 1) / KMC_CHUNK);
@@ -69,12 +68,14 @@ static uint32_t whole_list(kmc_targets *targets, int32_t kind) {
   return finished_list(targets->chunks + first_chunk, first_chunk, n, targets, last);
 }
 
-void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k) {
+void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small) {
   const space_box box = box_of(space, has_alpha);
+  const int has_cells = k > FEW_ENTRIES && !is_small;
   targets->has_alpha = has_alpha;
   targets->k = k;
   targets->n_classes = has_alpha ? 3 : 1;
   targets->n_cells = 1;
+  targets->n_chunks = targets->n_classes * WHOLE_LIST;
   memset(targets->entries, 0, sizeof targets->entries);
   for (int32_t j = 0; j < k; j++) {
     for (int t = 0; t < 3 + has_alpha; t++) targets->entries[j][t] = entries[j * KMC_POINT + t];
@@ -82,87 +83,60 @@ void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int1
   for (int t = KMC_POINT - 1; t >= 0; t--) {
     targets->low[t] = box.low[t];
     targets->high[t] = box.high[t];
-    targets->factor[t] = (int16_t)(k > FEW_ENTRIES ? 65536 / box.side[t] : 0);
-    targets->stride[t] = (int16_t)targets->n_cells;
-    if (k > FEW_ENTRIES) targets->n_cells *= cells_along(&box, t);
+    targets->side[t] = box.side[t];
+    targets->factor[t] = (int16_t)(has_cells ? 65536 / box.side[t] : 0);
+    targets->stride[t] = targets->n_cells;
+    if (has_cells) targets->n_cells *= cells_along(&box, t);
   }
+  const size_t n = (size_t)(targets->n_classes * targets->n_cells) * sizeof *targets->list;
+  memset(targets->list, 0, n);
+  memset(targets->group, 0, n);
   for (int32_t kind = 0; kind < targets->n_classes; kind++) {
     const uint32_t list = whole_list(targets, kind);
-    for (int32_t cell = 0; cell < targets->n_cells; cell++) targets->list[kind * targets->n_cells + cell] = list;
+    targets->whole[kind] = (int32_t)(list & 63);
+    if (!has_cells) targets->list[kind] = list;
   }
 }
 
-void kmc_mark_cells(const kmc_targets *targets, const int16_t *points, ptrdiff_t n, uint8_t *marks) {
-  for (ptrdiff_t i = 0; i < n; i++) {
-    int32_t cell = 0;
-    for (int t = 0; t < 3 + targets->has_alpha; t++) {
-      const int32_t offset = points[i * KMC_POINT + t] - targets->low[t];
-      cell += (offset * targets->factor[t] >> 16) * targets->stride[t];
-    }
-    if (targets->has_alpha) {
-      const int16_t alpha = points[i * KMC_POINT + 3];
-      cell += (alpha == targets->high[3] ? 1 : alpha == 0 ? 2 : 0) * targets->n_cells;
-    }
-    marks[cell] = 1;
+/* The list of a box, made from another list. */
+static uint32_t list_of_box(const kmc_dither_kernels *kernels, kmc_targets *targets, uint32_t from,
+                            const int16_t *corner, const int16_t *side) {
+  uint8_t found[KMC_MOST_ENTRIES];
+  const kmc_chunk *chunks = targets->chunks + (from >> 6);
+  const ptrdiff_t n = kernels->candidates(chunks, from & 63, corner, side, found);
+  const int32_t first = targets->n_chunks, n_chunks = (int32_t)(n + KMC_CHUNK - 1) / KMC_CHUNK;
+  if (first + n_chunks > targets->most_chunks) return from;
+  targets->n_chunks += n_chunks;
+  int32_t index = 0;
+  for (int32_t i = 0; i < n; i++) {
+    index = (int32_t)chunks[found[i] / KMC_CHUNK].index[found[i] % KMC_CHUNK];
+    put_in_chunk(targets->chunks + first, i, targets->entries[index], index);
   }
+  return finished_list(targets->chunks + first, first, (int32_t)n, targets, index);
 }
 
-int32_t kmc_find_cells(const kmc_targets *targets, const uint8_t *marks, int32_t *found) {
-  const int32_t n = targets->n_classes * targets->n_cells;
-  int32_t n_found = 0;
-  for (int32_t cell = 0; cell < n; cell++) {
-    const int32_t begin = cell / targets->n_cells * targets->n_cells, end = begin + targets->n_cells;
-    int is_near = 0;
-    for (int32_t step = 0; step < 27 && !is_near; step++) {
-      const int32_t near = cell + (step / 9 - 1) * targets->stride[0] + (step / 3 % 3 - 1) * targets->stride[1] +
-                           (step % 3 - 1) * targets->stride[2];
-      is_near = near >= begin && near < end && marks[near];
-    }
-    found[n_found] = cell;
-    n_found += is_near;
-  }
-  return n_found;
-}
-
-static int32_t squared(int32_t x) { return x * x; }
-
-void kmc_list_cell(kmc_targets *targets, int32_t cell, int32_t first_chunk) {
+uint32_t kmc_make_list(const kmc_dither_kernels *kernels, kmc_targets *targets, int32_t cell) {
   const int32_t kind = cell / targets->n_cells;
-  const kmc_chunk *all = targets->chunks + kind * (KMC_MOST_ENTRIES / KMC_CHUNK);
-  const int32_t n_all = (int32_t)(targets->list[cell] & 63) * KMC_CHUNK;
-  kmc_chunk *chunks = targets->chunks + first_chunk;
-  int32_t nearest[KMC_MOST_ENTRIES], corner[KMC_POINT], side[KMC_POINT], bound = INT32_MAX;
-  int32_t rest = cell % targets->n_cells;
+  int16_t corner[KMC_POINT], group_corner[KMC_POINT], group_side[KMC_POINT];
+  int32_t rest = cell % targets->n_cells, group_cell = kind * targets->n_cells;
   for (int t = 0; t < KMC_POINT; t++) {
-    const int32_t place = rest / targets->stride[t];
+    const int32_t place = rest / targets->stride[t], first = t < 3 ? place & ~3 : place;
     rest %= targets->stride[t];
-    side[t] = 65536 / targets->factor[t];
-    corner[t] = targets->low[t] + place * side[t];
+    corner[t] = (int16_t)(targets->low[t] + place * targets->side[t]);
+    group_corner[t] = (int16_t)(targets->low[t] + first * targets->side[t]);
+    group_side[t] = (int16_t)(t < 3 ? 4 * targets->side[t] : targets->side[t]);
+    group_cell += first * targets->stride[t];
   }
-  for (int32_t i = 0; i < n_all; i++) {
-    const kmc_chunk *chunk = all + i / KMC_CHUNK;
-    const int j = i % KMC_CHUNK;
-    const int32_t entry[KMC_POINT] = {chunk->xy[2 * j], chunk->xy[2 * j + 1], chunk->zw[2 * j], chunk->zw[2 * j + 1]};
-    int32_t farthest = 0;
-    nearest[i] = 0;
-    for (int t = 0; t < KMC_POINT; t++) {
-      const int32_t below = corner[t] - entry[t], above = entry[t] - (corner[t] + side[t] - 1);
-      nearest[i] += squared(below > 0 ? below : above > 0 ? above : 0);
-      farthest += squared(below < above ? above + side[t] - 1 : below + side[t] - 1);
-    }
-    bound = farthest < bound ? farthest : bound;
+  uint32_t *group = targets->group + group_cell;
+  if (!*group) {
+    const uint32_t whole = (uint32_t)(kind * WHOLE_LIST) << 6 | (uint32_t)targets->whole[kind];
+    *group = list_of_box(kernels, targets, whole, group_corner, group_side);
   }
-  int32_t n = 0, last = 0;
-  for (int32_t i = 0; i < n_all; i++) {
-    if (nearest[i] > bound) continue;
-    if (n == KMC_LIST_CHUNKS * KMC_CHUNK) return;
-    last = (int32_t)all[i / KMC_CHUNK].index[i % KMC_CHUNK];
-    put_in_chunk(chunks, n++, targets->entries[last], last);
-  }
-  targets->list[cell] = finished_list(chunks, first_chunk, n, targets, last);
+  targets->list[cell] = list_of_box(kernels, targets, *group, corner, targets->side);
+  return targets->list[cell];
 }
 
-static int is_entry(const kmc_targets *targets, const int16_t *point) {
+static int is_entry(kmc_targets *targets, const int16_t *point) {
   for (int32_t j = 0; j < targets->k; j++) {
     const int16_t *entry = targets->entries[j];
     if (point[0] == entry[0] && point[1] == entry[1] && point[2] == entry[2]) return 1;
@@ -170,30 +144,46 @@ static int is_entry(const kmc_targets *targets, const int16_t *point) {
   return 0;
 }
 
-static int all_equal(const uint8_t *a, const uint8_t *b, ptrdiff_t n) { return memcmp(a, b, (size_t)n) == 0; }
+static int all_equal(const uint8_t *a, const uint8_t *b, ptrdiff_t n) {
+  int differ = 0;
+  for (ptrdiff_t t = 0; t < n; t++) differ |= a[t] ^ b[t];
+  return !differ;
+}
 
-/* Gains of a row: 0 where it and its neighbours have one colour and the palette holds that colour, so that flat areas
- * stay free of dots. `above` and `below` are NULL where the picture ends. */
-static void flat_gains(const kmc_targets *targets, const uint8_t *above, const uint8_t *pixels, const uint8_t *below,
-                    ptrdiff_t width, ptrdiff_t channels, int16_t *points) {
-  ptrdiff_t known = -1; /* the last pixel whose colour was looked for */
+/* OUT equal (n): 1 where bytes [i - channels], [i + channels], above[i] and below[i] are those of the row. */
+static void equal_to_neighbours(const uint8_t *above, const uint8_t *row, const uint8_t *below, ptrdiff_t channels,
+                                ptrdiff_t n, uint8_t *equal) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    equal[i] = (row[i] == row[i - channels]) & (row[i] == row[i + channels]) & (row[i] == above[i]) &
+               (row[i] == below[i]);
+  }
+}
+
+/* Gains of a row: 0 inside areas of one colour that the palette holds, so that they stay free of dots. */
+static void flat_gains(kmc_targets *targets, const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                       ptrdiff_t width, ptrdiff_t channels, int16_t *points) {
+  enum { BATCH = 512 };
+  uint8_t equal[3 * BATCH];
+  const uint8_t *known = NULL; /* the last pixel whose colour was looked for */
   int held = 0;
-  for (ptrdiff_t x = 0; x < width; x++) {
-    const uint8_t *pixel = pixels + x * channels;
-    if (x > 0 && !all_equal(pixel - channels, pixel, channels)) continue;
-    if (x + 1 < width && !all_equal(pixel + channels, pixel, channels)) continue;
-    if (above && !all_equal(above + x * channels, pixel, channels)) continue;
-    if (below && !all_equal(below + x * channels, pixel, channels)) continue;
-    if (known < 0 || !all_equal(pixels + known * channels, pixel, channels)) {
-      held = is_entry(targets, points + x * KMC_POINT);
-      known = x;
+  for (ptrdiff_t start = 1; start < width - 1; start += BATCH) {
+    const ptrdiff_t n = start + BATCH < width - 1 ? BATCH : width - 1 - start, first = start * channels;
+    equal_to_neighbours(above + first, row + first, below + first, channels, n * channels, equal);
+    for (ptrdiff_t x = 0; x < n; x++) {
+      int is_flat = equal[x * channels];
+      for (ptrdiff_t t = 1; t < channels; t++) is_flat &= equal[x * channels + t];
+      if (!is_flat) continue;
+      const uint8_t *pixel = row + first + x * channels;
+      int16_t *point = points + (start + x) * KMC_POINT;
+      if (!known || !all_equal(known, pixel, channels)) held = is_entry(targets, point);
+      known = pixel;
+      if (held) point[3] = 0;
     }
-    if (held) points[x * KMC_POINT + 3] = 0;
   }
 }
 
 /* points + noise: ordered dithering of one row. */
-static void add_noise(const kmc_targets *targets, const uint16_t *mask, ptrdiff_t y, ptrdiff_t width,
+static void add_noise(kmc_targets *targets, const uint16_t *mask, ptrdiff_t y, ptrdiff_t width,
                    const int16_t *amplitude, int16_t *points) {
   /* Each channel sees the mask from another place, far from the others. */
   static const int shift_y[3] = {0, 21, 43}, shift_x[3] = {0, 37, 15};
@@ -209,13 +199,13 @@ static void add_noise(const kmc_targets *targets, const uint16_t *mask, ptrdiff_
 }
 
 /* Points of one row, from pixels or given. */
-static const int16_t *points_of_row(const kmc_dither_kernels *kernels, const kmc_targets *targets,
+static const int16_t *points_of_row(const kmc_dither_kernels *kernels, kmc_targets *targets,
                                     const kmc_dithered *picture, ptrdiff_t y, int16_t *scratch) {
   const ptrdiff_t width = picture->width, channels = picture->channels;
   if (picture->points) return picture->points + y * width * KMC_POINT;
   const uint8_t *row = picture->pixels + y * width * channels;
-  const uint8_t *above = y > 0 ? row - width * channels : NULL;
-  const uint8_t *below = y + 1 < picture->height ? row + width * channels : NULL;
+  const uint8_t *above = y > 0 ? row - width * channels : row;
+  const uint8_t *below = y + 1 < picture->height ? row + width * channels : row;
   kernels->points(row, width, picture->channels, picture->space, picture->linear, picture->gain, scratch);
   if (channels < 4) flat_gains(targets, above, row, below, width, channels, scratch);
   return scratch;
@@ -224,7 +214,7 @@ static const int16_t *points_of_row(const kmc_dither_kernels *kernels, const kmc
 /* A band of points, the errors of the row above it, and a row of indices that nobody needs. */
 ptrdiff_t kmc_stripe_scratch(ptrdiff_t width) { return (KMC_BAND + 1) * width * KMC_POINT + 2 * KMC_POINT + width; }
 
-void kmc_diffuse_stripe(const kmc_dither_kernels *kernels, const kmc_targets *targets, const kmc_dithered *picture,
+void kmc_diffuse_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
                         ptrdiff_t first, ptrdiff_t last, int16_t *scratch, uint8_t *indices) {
   const ptrdiff_t width = picture->width;
   int16_t *errors = scratch + KMC_BAND * width * KMC_POINT;
@@ -242,7 +232,7 @@ void kmc_diffuse_stripe(const kmc_dither_kernels *kernels, const kmc_targets *ta
   }
 }
 
-void kmc_noise_stripe(const kmc_dither_kernels *kernels, const kmc_targets *targets, const kmc_dithered *picture,
+void kmc_noise_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
                       const uint16_t *mask, const int16_t *amplitude, ptrdiff_t first, ptrdiff_t last,
                       int16_t *scratch, uint8_t *indices) {
   for (ptrdiff_t y = first; y < last; y++) {
@@ -252,7 +242,7 @@ void kmc_noise_stripe(const kmc_dither_kernels *kernels, const kmc_targets *targ
   }
 }
 
-void kmc_polish_stripe(const kmc_dither_kernels *kernels, const kmc_targets *targets, const kmc_window *window,
+void kmc_polish_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_window *window,
                        const kmc_dithered *picture, ptrdiff_t first, ptrdiff_t last, int16_t *scratch,
                        uint8_t *indices) {
   enum { ROWS = KMC_BAND + 2 * KMC_POLISH_REACH };

@@ -22,7 +22,6 @@
 #define KMC_GAIN_ONE 2048    /* the gain at which all of an error is passed on */
 #define KMC_MOST_ENTRIES 256
 #define KMC_CHUNK 8          /* candidates compared at once */
-#define KMC_LIST_CHUNKS 4    /* a cell with more candidates compares with all entries */
 #define KMC_POLISH_REACH 2   /* rows and columns that the polishing looks at on each side */
 #define KMC_POLISH_SKEW 3    /* columns that a row of a band is behind the row above it */
 #define KMC_SPACE_SRGB 0
@@ -34,18 +33,22 @@ typedef struct {
   uint32_t index[KMC_CHUNK];
 } kmc_chunk;
 
-/* Entries whose nearest one is looked for. A cell is a box of the working space; its list holds every entry that can be
- * the nearest to one of its points. There are n_classes sets of cells: for pictures with alpha one for each of
- * translucent, opaque and transparent pixels, whose lists hold what these may become. */
+/* Entries whose nearest one is looked for, and, for one thread, lists of those that can be the nearest in a cell, which
+ * are made when the first point of a cell comes. A cell is a box of the working space; cells lie in groups of 4x4x4, and
+ * the list of a cell is made from that of its group. There are n_classes sets of cells: for pictures with alpha one for
+ * each of translucent, opaque and transparent pixels, whose lists hold what these may become. */
 typedef struct {
   int16_t entries[KMC_MOST_ENTRIES][KMC_POINT];
   int16_t low[KMC_POINT], high[KMC_POINT]; /* the box to which points are clamped */
   int16_t factor[KMC_POINT];               /* 65536 / side of a cell: (x - low) * factor >> 16 */
-  int16_t stride[KMC_POINT];               /* the number of a cell is the sum of stride * that */
-  int32_t has_alpha, n_classes, n_cells;   /* n_cells: of one class */
-  int32_t k;
-  uint32_t *list;                          /* (n_classes * n_cells) first chunk * 64 + number of chunks */
-  kmc_chunk *chunks;
+  int16_t side[KMC_POINT];
+  int32_t stride[KMC_POINT]; /* the number of a cell is the sum of stride * that */
+  int32_t has_alpha, n_classes, n_cells; /* n_cells: of one class */
+  int32_t k, n_chunks, most_chunks;
+  int32_t whole[3]; /* chunks of the list of all entries, of each class */
+  uint32_t *list;    /* (n_classes * n_cells) first chunk * 64 + number of chunks; 0: not made */
+  uint32_t *group;   /* as many: the lists of groups, at the number of their first cell / 4 */
+  kmc_chunk *chunks; /* (most_chunks) */
 } kmc_targets;
 
 /* The 24 neighbours of a pixel in a 5x5 window have five different distances; weights, of 32768, in the order
@@ -60,6 +63,8 @@ typedef struct {
  * diffuse    Floyd and Steinberg's error diffusion (1976) of KMC_BAND rows, one to a lane, each two columns behind the
  *            one above. IN rows: their points; IN OUT errors (width + 2, 4): those of the row above, then of the last
  *            row; its first and last are 0. OUT indices: the rows. `gain` is that of pixels with alpha.
+ * candidates IN n <= 32 chunks; a box: corner (4), side (4). OUT found: the places in the chunks, in order, of entries that
+ *            can be the nearest to a point of the box; how many is returned.
  * polish     Every pixel of KMC_BAND rows, in plain order, becomes the nearest entry to its colour plus the weighted
  *            errors of its neighbours: one Gauss-Seidel round of |G(picture - result)|^2 for a blur G.
  *            IN rows: KMC_BAND + 4 rows of points, from two above, NULL where the picture ends; IN OUT indices: theirs;
@@ -67,10 +72,12 @@ typedef struct {
 typedef struct {
   void (*points)(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const float *linear, int gain,
                  int16_t *points);
-  void (*nearest)(const kmc_targets *targets, const int16_t *points, ptrdiff_t n, uint8_t *indices);
-  void (*diffuse)(const kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain, int16_t *errors,
+  void (*nearest)(kmc_targets *targets, const int16_t *points, ptrdiff_t n, uint8_t *indices);
+  void (*diffuse)(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain, int16_t *errors,
                   uint8_t *const *indices);
-  void (*polish)(const kmc_targets *targets, const kmc_window *window, const int16_t *const *rows, ptrdiff_t width,
+  ptrdiff_t (*candidates)(const kmc_chunk *chunks, ptrdiff_t n, const int16_t *corner, const int16_t *side,
+                          uint8_t *found);
+  void (*polish)(kmc_targets *targets, const kmc_window *window, const int16_t *const *rows, ptrdiff_t width,
                  int16_t *errors, uint8_t *const *indices);
 } kmc_dither_kernels;
 
@@ -84,17 +91,14 @@ static inline ptrdiff_t kmc_polish_slots(ptrdiff_t width) {
   return width + KMC_POLISH_SKEW * (KMC_BAND + 2 * KMC_POLISH_REACH) + 2 * KMC_POLISH_REACH;
 }
 
-/* Sets box, cells and the lists of all entries. `list` and `chunks` must have room: kmc_targets_cells() of the former
- * and, of the latter, KMC_MOST_ENTRIES / KMC_CHUNK for each class and KMC_LIST_CHUNKS for each cell that is listed. */
-int32_t kmc_targets_cells(int space, int has_alpha, int32_t k);
-void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k);
+/* Sets all but list, group, chunks and most_chunks, which are given, and makes the lists of all entries. `list` and
+ * `group` have kmc_targets_cells() elements. most_chunks is at least 3 * KMC_MOST_ENTRIES / KMC_CHUNK; what has no room
+ * is compared with all entries. Pictures of so few pixels that lists do not pay have one cell: `is_small`. */
+int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small);
+void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small);
 
-/* Cells worth a list: those in which one of points (n, 4) lies, and their neighbours, into which errors carry it.
- * marks (n_classes * n_cells); `found` (the same) gets their numbers, how many is returned. */
-void kmc_mark_cells(const kmc_targets *targets, const int16_t *points, ptrdiff_t n, uint8_t *marks);
-int32_t kmc_find_cells(const kmc_targets *targets, const uint8_t *marks, int32_t *found);
-/* Makes the list of one cell, its chunks being those from `first_chunk`. */
-void kmc_list_cell(kmc_targets *targets, int32_t cell, int32_t first_chunk);
+/* Makes and returns the list of a cell. */
+uint32_t kmc_make_list(const kmc_dither_kernels *kernels, kmc_targets *targets, int32_t cell);
 
 /* A picture to be dithered: points (height, width, 4), or pixels of which they are made band by band. */
 typedef struct {
@@ -109,16 +113,16 @@ typedef struct {
  * for their errors alone, so that stripes do not wait for each other. IN OUT indices: the whole picture.
  * SCRATCH: kmc_stripe_scratch(width) int16. */
 ptrdiff_t kmc_stripe_scratch(ptrdiff_t width);
-void kmc_diffuse_stripe(const kmc_dither_kernels *kernels, const kmc_targets *targets, const kmc_dithered *picture,
+void kmc_diffuse_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
                         ptrdiff_t first, ptrdiff_t last, int16_t *scratch, uint8_t *indices);
 
 /* Rows first .. last - 1 by adding the noise of a mask. SCRATCH (width, 4). */
-void kmc_noise_stripe(const kmc_dither_kernels *kernels, const kmc_targets *targets, const kmc_dithered *picture,
+void kmc_noise_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
                       const uint16_t *mask, const int16_t *amplitude, ptrdiff_t first, ptrdiff_t last,
                       int16_t *scratch, uint8_t *indices);
 
 /* Rows first .. last - 1 of a picture whose points are given. SCRATCH (kmc_polish_slots(width), KMC_BAND + 4, 4). */
-void kmc_polish_stripe(const kmc_dither_kernels *kernels, const kmc_targets *targets, const kmc_window *window,
+void kmc_polish_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_window *window,
                        const kmc_dithered *picture, ptrdiff_t first, ptrdiff_t last, int16_t *scratch,
                        uint8_t *indices);
 

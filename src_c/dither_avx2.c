@@ -82,13 +82,19 @@ static inline vp vp_rows_between(ptrdiff_t t, ptrdiff_t width) {
   return (vp){_mm256_and_si256(_mm256_cmpgt_epi64(low, before), _mm256_cmpgt_epi64(end, low)),
               _mm256_and_si256(_mm256_cmpgt_epi64(high, before), _mm256_cmpgt_epi64(end, high))};
 }
-static inline __m256i cells_of(__m256i a, const kmc_targets *targets) {
+/* Channels 0 and 2 are multiplied and added apart: strides need more than 16 bits. */
+static inline __m256i cells_of(__m256i a, kmc_targets *targets) {
   const __m256i offset = _mm256_sub_epi16(a, _mm256_set1_epi64x(bits_of(targets->low)));
   const __m256i place = _mm256_mulhi_epu16(offset, _mm256_set1_epi64x(bits_of(targets->factor)));
-  const __m256i halves = _mm256_madd_epi16(place, _mm256_set1_epi64x(bits_of(targets->stride)));
+  const __m256i even = _mm256_set1_epi32(0xffff);
+  const int32_t *stride = targets->stride;
+  const __m256i even_strides = _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)stride[2] << 32 | (uint32_t)stride[0]));
+  const __m256i odd_strides = _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)stride[3] << 32 | (uint32_t)stride[1]));
+  const __m256i halves = _mm256_add_epi32(_mm256_mullo_epi32(_mm256_and_si256(place, even), even_strides),
+                                          _mm256_mullo_epi32(_mm256_srli_epi32(place, 16), odd_strides));
   return _mm256_add_epi32(halves, _mm256_srli_epi64(halves, 32));
 }
-static inline void vp_store_cells(uint32_t *cells, vp a, const kmc_targets *targets) {
+static inline void vp_store_cells(uint32_t *cells, vp a, kmc_targets *targets) {
   _mm256_storeu_si256((__m256i *)cells, cells_of(a.low, targets));
   _mm256_storeu_si256((__m256i *)(cells + 8), cells_of(a.high, targets));
 }
@@ -110,6 +116,44 @@ static KMC_ALWAYS_INLINE uint32_t nearest_in_list(const kmc_chunk *chunk, uint32
   least = _mm_min_epu32(least, _mm_shuffle_epi32(least, 0x4e));
   least = _mm_min_epu32(least, _mm_shuffle_epi32(least, 0xb1));
   return (uint32_t)_mm_cvtsi128_si32(least) & 255;
+}
+
+static inline __m256i pairs_of(const int16_t *point, int first) {
+  return _mm256_set1_epi32((int32_t)((uint32_t)(uint16_t)point[first + 1] << 16 | (uint16_t)point[first]));
+}
+
+/* See dither_generic.c. */
+static ptrdiff_t candidates(const kmc_chunk *chunks, ptrdiff_t n, const int16_t *corner, const int16_t *side,
+                            uint8_t *found) {
+  const __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi16(1);
+  const __m256i corners[2] = {pairs_of(corner, 0), pairs_of(corner, 2)};
+  const __m256i last[2] = {_mm256_sub_epi16(pairs_of(side, 0), one), _mm256_sub_epi16(pairs_of(side, 2), one)};
+  __m256i nearest[KMC_MOST_ENTRIES / KMC_CHUNK], bound = _mm256_set1_epi32(INT32_MAX);
+  for (ptrdiff_t i = 0; i < n; i++) {
+    __m256i farthest = zero;
+    nearest[i] = zero;
+    for (int half = 0; half < 2; half++) {
+      const __m256i entry = loaded(half ? chunks[i].zw : chunks[i].xy);
+      const __m256i below = _mm256_sub_epi16(corners[half], entry);
+      const __m256i above = _mm256_sub_epi16(_mm256_sub_epi16(entry, corners[half]), last[half]);
+      const __m256i outside = _mm256_max_epi16(below, above), least = _mm256_max_epi16(outside, zero);
+      const __m256i most = _mm256_add_epi16(outside, last[half]);
+      nearest[i] = _mm256_add_epi32(nearest[i], _mm256_madd_epi16(least, least));
+      farthest = _mm256_add_epi32(farthest, _mm256_madd_epi16(most, most));
+    }
+    bound = _mm256_min_epi32(bound, farthest);
+  }
+  bound = _mm256_min_epi32(bound, _mm256_permute2x128_si256(bound, bound, 1));
+  bound = _mm256_min_epi32(bound, _mm256_shuffle_epi32(bound, 0x4e));
+  bound = _mm256_min_epi32(bound, _mm256_shuffle_epi32(bound, 0xb1));
+  ptrdiff_t n_found = 0;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    unsigned beyond = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(nearest[i], bound)));
+    for (beyond ^= 0xff; beyond; beyond &= beyond - 1) {
+      found[n_found++] = (uint8_t)(i * KMC_CHUNK + kmc_lowest_bit(beyond));
+    }
+  }
+  return n_found;
 }
 
 #include "dither_kernels.inc.h"

@@ -84,7 +84,7 @@ static inline vp vp_rows_between(ptrdiff_t t, ptrdiff_t width) {
   return a;
 }
 /* The number of each row's cell, in every second place. */
-static inline void vp_store_cells(uint32_t *cells, vp a, const kmc_targets *targets) {
+static inline void vp_store_cells(uint32_t *cells, vp a, kmc_targets *targets) {
   for (int r = 0; r < KMC_BAND; r++) {
     uint32_t cell = 0;
     for (int t = 0; t < KMC_POINT; t++) {
@@ -106,6 +106,32 @@ static inline uint32_t nearest_in_list(const kmc_chunk *chunk, uint32_t n, const
     }
   }
   return best & 255;
+}
+
+/* An entry can be the nearest to a point of a box only if its least distance to the box is at most the smallest greatest
+ * distance of any entry. */
+static ptrdiff_t candidates(const kmc_chunk *chunks, ptrdiff_t n, const int16_t *corner, const int16_t *side,
+                            uint8_t *found) {
+  int32_t nearest[KMC_MOST_ENTRIES], bound = INT32_MAX;
+  for (ptrdiff_t i = 0; i < n * KMC_CHUNK; i++) {
+    const int16_t *pairs[2] = {chunks[i / KMC_CHUNK].xy, chunks[i / KMC_CHUNK].zw};
+    int32_t farthest = 0;
+    nearest[i] = 0;
+    for (int t = 0; t < KMC_POINT; t++) {
+      const int32_t entry = pairs[t / 2][i % KMC_CHUNK * 2 + t % 2], last = side[t] - 1;
+      const int32_t below = corner[t] - entry, above = entry - corner[t] - last;
+      const int32_t outside = below > above ? below : above;
+      nearest[i] += outside > 0 ? outside * outside : 0;
+      farthest += (outside + last) * (outside + last);
+    }
+    bound = farthest < bound ? farthest : bound;
+  }
+  ptrdiff_t n_found = 0;
+  for (ptrdiff_t i = 0; i < n * KMC_CHUNK; i++) {
+    found[n_found] = (uint8_t)i;
+    n_found += nearest[i] <= bound;
+  }
+  return n_found;
 }
 
 #include "dither_kernels.inc.h"

@@ -4,21 +4,21 @@
  * in earlier steps and no lane waits for another. Only the look-up of the nearest entry goes pixel by pixel. */
 
 /* sum over cells' strides: which list a point has. `original` tells the class: 0 translucent, 1 opaque, 2 transparent. */
-static KMC_ALWAYS_INLINE vp clamp_to_box(const kmc_targets *targets, vp points) {
+static KMC_ALWAYS_INLINE vp clamp_to_box(kmc_targets *targets, vp points) {
   return vp_max(vp_min(points, vp_set1(targets->high)), vp_set1(targets->low));
 }
 
-static KMC_ALWAYS_INLINE uint32_t list_of(const kmc_targets *targets, uint32_t cell, const int16_t *original,
-                                          int has_alpha) {
+static KMC_ALWAYS_INLINE uint32_t list_of(kmc_targets *targets, uint32_t cell, const int16_t *original, int has_alpha) {
   if (has_alpha) {
     const int32_t kind = original[3] == targets->high[3] ? 1 : original[3] == 0 ? 2 : 0;
     cell += (uint32_t)(kind * targets->n_cells);
   }
-  return targets->list[cell];
+  const uint32_t list = targets->list[cell];
+  return KMC_RARELY(!list) ? kmc_make_list(&KMC_DITHER_TABLE, targets, (int32_t)cell) : list;
 }
 
 /* The entries nearest to eight points, whose colours without errors are `originals`. */
-static KMC_ALWAYS_INLINE void nearest_of_points(const kmc_targets *targets, vp points, const int16_t *originals,
+static KMC_ALWAYS_INLINE void nearest_of_points(kmc_targets *targets, vp points, const int16_t *originals,
                                                 int has_alpha, uint32_t *nearest) {
   int16_t stored[KMC_BAND * KMC_POINT];
   uint32_t cells[2 * KMC_BAND];
@@ -30,14 +30,14 @@ static KMC_ALWAYS_INLINE void nearest_of_points(const kmc_targets *targets, vp p
   }
 }
 
-static KMC_ALWAYS_INLINE vp entries_of(const kmc_targets *targets, const uint32_t *nearest) {
+static KMC_ALWAYS_INLINE vp entries_of(kmc_targets *targets, const uint32_t *nearest) {
   const int16_t *entries[KMC_BAND];
   for (int r = 0; r < KMC_BAND; r++) entries[r] = targets->entries[nearest[r]];
   return vp_gather(entries);
 }
 
 /* Which share of the errors each point takes; the colour alone is left in `points`. */
-static KMC_ALWAYS_INLINE vp gains_of(const kmc_targets *targets, vp *points, vp gain, int has_alpha) {
+static KMC_ALWAYS_INLINE vp gains_of(kmc_targets *targets, vp *points, vp gain, int has_alpha) {
   if (!has_alpha) {
     const vp gains = vp_fourth(*points);
     *points = vp_clear_fourth(*points);
@@ -49,7 +49,7 @@ static KMC_ALWAYS_INLINE vp gains_of(const kmc_targets *targets, vp *points, vp 
   return vp_and(gain, vp_and(seen, soft));
 }
 
-static KMC_ALWAYS_INLINE void diffuse_band(const kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width,
+static KMC_ALWAYS_INLINE void diffuse_band(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width,
                                            int gain, int16_t *errors, uint8_t *const *indices, int has_alpha) {
   const vp gain_of_alpha = vp_set1_value((int16_t)gain), most = vp_set1_value(2047), least = vp_set1_value(-2047);
   vp error = vp_zero(), upper = vp_down(error, errors + KMC_POINT), upper_left = vp_zero();
@@ -88,7 +88,7 @@ static KMC_ALWAYS_INLINE void diffuse_band(const kmc_targets *targets, const int
   }
 }
 
-static void diffuse(const kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain, int16_t *errors,
+static void diffuse(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain, int16_t *errors,
                     uint8_t *const *indices) {
   if (targets->has_alpha) {
     diffuse_band(targets, rows, width, gain, errors, indices, 1);
@@ -97,7 +97,7 @@ static void diffuse(const kmc_targets *targets, const int16_t *const *rows, ptrd
   }
 }
 
-static void nearest(const kmc_targets *targets, const int16_t *points, ptrdiff_t n, uint8_t *indices) {
+static void nearest(kmc_targets *targets, const int16_t *points, ptrdiff_t n, uint8_t *indices) {
   for (ptrdiff_t i = 0; i < n; i += KMC_BAND) {
     const int16_t *places[KMC_BAND];
     int16_t originals[KMC_BAND * KMC_POINT];
@@ -114,7 +114,7 @@ static void nearest(const kmc_targets *targets, const int16_t *points, ptrdiff_t
 enum { POLISH_ROWS = KMC_BAND + 2 * KMC_POLISH_REACH, SLOT = POLISH_ROWS * KMC_POINT };
 
 /* Errors of all rows, skewed: row r's column x is in slot x + KMC_POLISH_SKEW * r + 2. */
-static void skewed_errors(const kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width,
+static void skewed_errors(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width,
                           uint8_t *const *indices, int16_t *errors) {
   memset(errors, 0, (size_t)kmc_polish_slots(width) * SLOT * sizeof *errors);
   for (int r = 0; r < POLISH_ROWS; r++) {
@@ -148,7 +148,7 @@ static KMC_ALWAYS_INLINE vp errors_around(const int16_t *slot, const kmc_window 
   return vp_adds(sum, vp_mulhrs(mirrored(slot, 2, 2), vp_set1_value(window->weight[4])));
 }
 
-static KMC_ALWAYS_INLINE void polish_band(const kmc_targets *targets, const kmc_window *window,
+static KMC_ALWAYS_INLINE void polish_band(kmc_targets *targets, const kmc_window *window,
                                           const int16_t *const *all_rows, ptrdiff_t width, int16_t *errors,
                                           uint8_t *const *all_indices, int has_alpha) {
   const int16_t *const *rows = all_rows + KMC_POLISH_REACH;
@@ -187,7 +187,7 @@ static KMC_ALWAYS_INLINE void polish_band(const kmc_targets *targets, const kmc_
   }
 }
 
-static void polish(const kmc_targets *targets, const kmc_window *window, const int16_t *const *rows, ptrdiff_t width,
+static void polish(kmc_targets *targets, const kmc_window *window, const int16_t *const *rows, ptrdiff_t width,
                    int16_t *errors, uint8_t *const *indices) {
   if (targets->has_alpha) {
     polish_band(targets, window, rows, width, errors, indices, 1);
@@ -270,4 +270,4 @@ static void points(const uint8_t *pixels, ptrdiff_t n, int channels, int space, 
   }
 }
 
-const kmc_dither_kernels KMC_DITHER_TABLE = {points, nearest, diffuse, polish};
+const kmc_dither_kernels KMC_DITHER_TABLE = {points, nearest, diffuse, candidates, polish};
