@@ -5,29 +5,49 @@
 #include <string.h>
 
 typedef struct {
-  int16_t low[KMC_POINT], high[KMC_POINT], side[KMC_POINT];
+  int16_t low[KMC_POINT], high[KMC_POINT], least_side;
 } space_box;
 
-/* The gamut of sRGB and the sides of cells: with these the lists of photographs hold 4 to 8 entries at k=256. */
+/* The gamut of sRGB, and how many powers of two the side of the smallest cell has. */
 static space_box box_of(int space, int has_alpha) {
   const int16_t alpha = has_alpha ? 2040 : 0;
-  if (space == KMC_SPACE_OKLAB) {
-    const int16_t side = has_alpha ? 64 : 16;
-    return (space_box){{0, -480, -640, 0}, {2040, 568, 408, alpha}, {side, side, side, 256}};
+  if (space == KMC_SPACE_OKLAB) return (space_box){{0, -480, -640, 0}, {2040, 568, 408, alpha}, has_alpha ? 64 : 16};
+  return (space_box){{0, 0, 0, 0}, {2040, 2040, 2040, alpha}, has_alpha ? 64 : 32};
+}
+
+/* Cells as wide as entries are apart, on average: then the lists of photographs hold four entries or so, and are few. */
+static int16_t side_of_cells(const space_box *box, const int16_t *entries, int32_t k) {
+  double spacing = 0;
+  for (int32_t i = 0; i < k; i++) {
+    int32_t nearest = INT32_MAX;
+    for (int32_t j = 0; j < k; j++) {
+      int32_t dist2 = 0;
+      for (int t = 0; t < KMC_POINT; t++) {
+        const int32_t diff = entries[i * KMC_POINT + t] - entries[j * KMC_POINT + t];
+        dist2 += diff * diff;
+      }
+      nearest = i != j && dist2 < nearest ? dist2 : nearest;
+    }
+    spacing += sqrt((double)nearest) / k;
   }
-  const int16_t side = has_alpha ? 64 : 32;
-  return (space_box){{0, 0, 0, 0}, {2040, 2040, 2040, alpha}, {side, side, side, 256}};
+  int16_t side = box->least_side;
+  while (side < 128 && 2 * side <= spacing) side *= 2;
+  return side;
 }
 
 /* So few entries are compared faster than a list is found. */
 enum { FEW_ENTRIES = 16, WHOLE_LIST = KMC_MOST_ENTRIES / KMC_CHUNK };
 
-static int32_t cells_along(const space_box *box, int t) { return (box->high[t] - box->low[t]) / box->side[t] + 1; }
+enum { ALPHA_SIDE = 256 };
+
+static int32_t cells_along(const space_box *box, int t, int16_t side) {
+  return (box->high[t] - box->low[t]) / (t == 3 ? ALPHA_SIDE : side) + 1;
+}
 
 int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small) {
   const space_box box = box_of(space, has_alpha);
   int32_t n = 1;
-  for (int t = 0; t < KMC_POINT && k > FEW_ENTRIES && !is_small; t++) n *= cells_along(&box, t);
+  for (int t = 0; t < KMC_POINT && k > FEW_ENTRIES && !is_small; t++) n *= cells_along(&box, t, box.least_side);
   return n * (has_alpha ? 3 : 1);
 }
 
@@ -80,13 +100,14 @@ void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int1
   for (int32_t j = 0; j < k; j++) {
     for (int t = 0; t < 3 + has_alpha; t++) targets->entries[j][t] = entries[j * KMC_POINT + t];
   }
+  const int16_t side = has_cells ? side_of_cells(&box, &targets->entries[0][0], k) : 0;
   for (int t = KMC_POINT - 1; t >= 0; t--) {
     targets->low[t] = box.low[t];
     targets->high[t] = box.high[t];
-    targets->side[t] = box.side[t];
-    targets->factor[t] = (int16_t)(has_cells ? 65536 / box.side[t] : 0);
+    targets->side[t] = t == 3 ? ALPHA_SIDE : side;
+    targets->factor[t] = (int16_t)(has_cells ? 65536 / targets->side[t] : 0);
     targets->stride[t] = targets->n_cells;
-    if (has_cells) targets->n_cells *= cells_along(&box, t);
+    if (has_cells) targets->n_cells *= cells_along(&box, t, side);
   }
   const size_t n = (size_t)(targets->n_classes * targets->n_cells) * sizeof *targets->list;
   memset(targets->list, 0, n);

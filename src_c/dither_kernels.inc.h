@@ -49,43 +49,59 @@ static KMC_ALWAYS_INLINE vp gains_of(kmc_targets *targets, vp *points, vp gain, 
   return vp_and(gain, vp_and(seen, soft));
 }
 
-static KMC_ALWAYS_INLINE void diffuse_band(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width,
-                                           int gain, int16_t *errors, uint8_t *const *indices, int has_alpha) {
-  const vp gain_of_alpha = vp_set1_value((int16_t)gain), most = vp_set1_value(2047), least = vp_set1_value(-2047);
-  vp error = vp_zero(), upper = vp_down(error, errors + KMC_POINT), upper_left = vp_zero();
-  for (ptrdiff_t t = 0; t < width + 2 * (KMC_BAND - 1); t++) {
-    const int16_t *places[KMC_BAND];
-    int16_t originals[KMC_BAND * KMC_POINT];
-    uint32_t nearest[KMC_BAND];
-    /* Columns beyond the ends are read at the ends; their errors are cleared. */
-    const int whole = t >= 2 * (KMC_BAND - 1) && t < width;
-    for (int r = 0; r < KMC_BAND; r++) {
-      ptrdiff_t x = t - 2 * r;
-      if (!whole) x = x < 0 ? 0 : x >= width ? width - 1 : x;
-      places[r] = rows[r] + x * KMC_POINT;
-    }
-    vp points = vp_gather(places);
-    if (has_alpha) vp_store(originals, points);
-    const vp gains = gains_of(targets, &points, gain_of_alpha, has_alpha);
-    const ptrdiff_t right = t + 2 < width + 2 ? t + 2 : width + 1;
-    const vp upper_right = vp_down(error, errors + right * KMC_POINT);
-    const vp shares = vp_add(vp_add(vp_times(error, 7), vp_times(upper_right, 3)), vp_add(vp_times(upper, 5), upper_left));
-    const vp wanted = clamp_to_box(targets, vp_add(points, vp_mulhrs(shares, gains)));
-    nearest_of_points(targets, wanted, originals, has_alpha, nearest);
-    error = vp_min(vp_max(vp_sub(wanted, entries_of(targets, nearest)), least), most);
-    upper_left = upper;
-    upper = upper_right;
-    if (whole) {
-      for (int r = 0; r < KMC_BAND; r++) indices[r][t - 2 * r] = (uint8_t)nearest[r];
-    } else {
-      error = vp_and(error, vp_rows_between(t, width));
-      for (int r = 0; r < KMC_BAND; r++) {
-        if (t - 2 * r >= 0 && t - 2 * r < width) indices[r][t - 2 * r] = (uint8_t)nearest[r];
-      }
-    }
-    const ptrdiff_t done = t - 2 * (KMC_BAND - 1);
-    if (done >= 0) vp_store_last(errors + (done + 1) * KMC_POINT, error);
+/* The points of a step: row r's is in column t - skew * r. Beyond the ends those at the ends stand in. */
+static KMC_ALWAYS_INLINE vp points_of_step(const int16_t *const *rows, ptrdiff_t t, int skew, ptrdiff_t width,
+                                           int is_whole) {
+  const int16_t *places[KMC_BAND];
+  for (int r = 0; r < KMC_BAND; r++) {
+    ptrdiff_t x = t - skew * r;
+    if (!is_whole) x = x < 0 ? 0 : x >= width ? width - 1 : x;
+    places[r] = rows[r] + x * KMC_POINT;
   }
+  return vp_gather(places);
+}
+
+/* What a step of error diffusion leaves to the next one. */
+typedef struct {
+  vp error, upper, upper_left; /* the last errors of each row; those of the row above at its column and the one before */
+} diffusion;
+
+static KMC_ALWAYS_INLINE void diffuse_step(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t t,
+                                           ptrdiff_t width, int gain, int16_t *errors, uint8_t *const *indices,
+                                           int has_alpha, int is_whole, diffusion *state) {
+  const vp most = vp_set1_value(2047), least = vp_set1_value(-2047);
+  int16_t originals[KMC_BAND * KMC_POINT];
+  uint32_t nearest[KMC_BAND];
+  vp points = points_of_step(rows, t, 2, width, is_whole);
+  if (has_alpha) vp_store(originals, points);
+  const vp gains = gains_of(targets, &points, vp_set1_value((int16_t)gain), has_alpha);
+  const ptrdiff_t right = is_whole || t < width ? t + 2 : width + 1;
+  const vp upper_right = vp_down(state->error, errors + right * KMC_POINT);
+  const vp shares = vp_add(vp_add(vp_times(state->error, 7), vp_times(upper_right, 3)),
+                           vp_add(vp_times(state->upper, 5), state->upper_left));
+  const vp wanted = clamp_to_box(targets, vp_add(points, vp_mulhrs(shares, gains)));
+  nearest_of_points(targets, wanted, originals, has_alpha, nearest);
+  state->error = vp_min(vp_max(vp_sub(wanted, entries_of(targets, nearest)), least), most);
+  state->upper_left = state->upper;
+  state->upper = upper_right;
+  if (!is_whole) state->error = vp_and(state->error, vp_rows_between(t, width));
+  for (int r = 0; r < KMC_BAND; r++) {
+    const ptrdiff_t x = t - 2 * r;
+    if (is_whole || (x >= 0 && x < width)) indices[r][x] = (uint8_t)nearest[r];
+  }
+  const ptrdiff_t done = t - 2 * (KMC_BAND - 1);
+  if (done >= 0) vp_store_last(errors + (done + 1) * KMC_POINT, state->error);
+}
+
+static KMC_ALWAYS_INLINE void diffuse_band(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain,
+                                           int16_t *errors, uint8_t *const *indices, int has_alpha) {
+  enum { LAG = 2 * (KMC_BAND - 1) };
+  diffusion state = {vp_zero(), vp_down(vp_zero(), errors + KMC_POINT), vp_zero()};
+  const ptrdiff_t all_in = width < LAG ? width : LAG;
+  ptrdiff_t t = 0;
+  for (; t < all_in; t++) diffuse_step(targets, rows, t, width, gain, errors, indices, has_alpha, 0, &state);
+  for (; t < width; t++) diffuse_step(targets, rows, t, width, gain, errors, indices, has_alpha, 1, &state);
+  for (; t < width + LAG; t++) diffuse_step(targets, rows, t, width, gain, errors, indices, has_alpha, 0, &state);
 }
 
 static void diffuse(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain, int16_t *errors,
@@ -148,41 +164,45 @@ static KMC_ALWAYS_INLINE vp errors_around(const int16_t *slot, const kmc_window 
   return vp_adds(sum, vp_mulhrs(mirrored(slot, 2, 2), vp_set1_value(window->weight[4])));
 }
 
+static KMC_ALWAYS_INLINE void polish_step(kmc_targets *targets, const kmc_window *window, const int16_t *const *rows,
+                                          ptrdiff_t t, ptrdiff_t width, int n_rows, int16_t *slot,
+                                          uint8_t *const *indices, int has_alpha, int is_whole) {
+  int16_t originals[KMC_BAND * KMC_POINT], stored[KMC_BAND * KMC_POINT];
+  uint32_t nearest[KMC_BAND];
+  vp points = points_of_step(rows, t, KMC_POLISH_SKEW, width, is_whole);
+  if (has_alpha) vp_store(originals, points);
+  const vp gains = gains_of(targets, &points, vp_set1_value(1), has_alpha);
+  const vp around = vp_and(errors_around(slot, window), vp_gt(gains, vp_zero()));
+  nearest_of_points(targets, clamp_to_box(targets, vp_adds(points, around)), originals, has_alpha, nearest);
+  const vp error = vp_sub(points, entries_of(targets, nearest));
+  vp_store(is_whole ? slot : stored, error);
+  for (int r = 0; r < KMC_BAND; r++) {
+    const ptrdiff_t x = t - KMC_POLISH_SKEW * r;
+    if (!is_whole && (r >= n_rows || x < 0 || x >= width)) continue;
+    indices[r][x] = (uint8_t)nearest[r];
+    if (!is_whole) memcpy(slot + r * KMC_POINT, stored + r * KMC_POINT, KMC_POINT * sizeof *stored);
+  }
+}
+
 static KMC_ALWAYS_INLINE void polish_band(kmc_targets *targets, const kmc_window *window,
                                           const int16_t *const *all_rows, ptrdiff_t width, int16_t *errors,
                                           uint8_t *const *all_indices, int has_alpha) {
-  const int16_t *const *rows = all_rows + KMC_POLISH_REACH;
+  enum { LAG = KMC_POLISH_SKEW * (KMC_BAND - 1) };
+  const int16_t *rows[KMC_BAND];
   uint8_t *const *indices = all_indices + KMC_POLISH_REACH;
+  int n_rows = 0;
+  for (int r = 0; r < KMC_BAND; r++) {
+    const int16_t *row = all_rows[r + KMC_POLISH_REACH];
+    n_rows += row != NULL;
+    rows[r] = row ? row : all_rows[KMC_POLISH_REACH];
+  }
   skewed_errors(targets, all_rows, width, all_indices, errors);
-  for (ptrdiff_t t = 0; t < width + KMC_POLISH_SKEW * (KMC_BAND - 1); t++) {
-    const int16_t *places[KMC_BAND];
-    int16_t originals[KMC_BAND * KMC_POINT];
-    uint32_t nearest[KMC_BAND];
-    const int whole = t >= KMC_POLISH_SKEW * (KMC_BAND - 1) && t < width && rows[KMC_BAND - 1];
-    for (int r = 0; r < KMC_BAND; r++) {
-      ptrdiff_t x = t - KMC_POLISH_SKEW * r;
-      if (!whole) x = x < 0 ? 0 : x >= width ? width - 1 : x;
-      places[r] = (rows[r] ? rows[r] : rows[0]) + x * KMC_POINT;
-    }
-    vp points = vp_gather(places);
-    if (has_alpha) vp_store(originals, points);
-    const vp gains = gains_of(targets, &points, vp_set1_value(1), has_alpha);
-    int16_t *slot = errors + (t + KMC_POLISH_SKEW * KMC_POLISH_REACH + 2) * SLOT + KMC_POLISH_REACH * KMC_POINT;
-    const vp around = vp_and(errors_around(slot, window), vp_gt(gains, vp_zero()));
-    nearest_of_points(targets, clamp_to_box(targets, vp_adds(points, around)), originals, has_alpha, nearest);
-    vp error = vp_sub(points, entries_of(targets, nearest));
-    if (whole) {
-      for (int r = 0; r < KMC_BAND; r++) indices[r][t - KMC_POLISH_SKEW * r] = (uint8_t)nearest[r];
-      vp_store(slot, error);
-      continue;
-    }
-    int16_t stored[KMC_BAND * KMC_POINT];
-    vp_store(stored, error);
-    for (int r = 0; r < KMC_BAND; r++) {
-      const ptrdiff_t x = t - KMC_POLISH_SKEW * r;
-      if (!rows[r] || x < 0 || x >= width) continue;
-      indices[r][x] = (uint8_t)nearest[r];
-      memcpy(slot + r * KMC_POINT, stored + r * KMC_POINT, KMC_POINT * sizeof *stored);
+  int16_t *slot = errors + (KMC_POLISH_SKEW * KMC_POLISH_REACH + 2) * SLOT + KMC_POLISH_REACH * KMC_POINT;
+  for (ptrdiff_t t = 0; t < width + LAG; t++, slot += SLOT) {
+    if (t >= LAG && t < width && n_rows == KMC_BAND) {
+      polish_step(targets, window, rows, t, width, n_rows, slot, indices, has_alpha, 1);
+    } else {
+      polish_step(targets, window, rows, t, width, n_rows, slot, indices, has_alpha, 0);
     }
   }
 }
