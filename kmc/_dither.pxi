@@ -32,8 +32,10 @@ cdef class Targets:
         cdef Py_ssize_t n_cells = _c.kmc_targets_cells(space, has_alpha, k, is_small)
         cdef Py_ssize_t lists_size = (n_cells * sizeof(uint32_t) + 63) // 64 * 64
         cdef Py_ssize_t size = 2 * lists_size + MOST_CHUNKS * sizeof(_c.kmc_chunk)
-        self.rooms = Scratch(num_threads * size)
-        cdef uint8_t[::1] room = self.rooms.array
+        self.rooms = Scratch(num_threads * size + 64)
+        cdef uint8_t[::1] array = self.rooms.array
+        # From a cache line's start: no vector of a chunk lies across two.
+        cdef uint8_t *room = &array[0] + (-<size_t> &array[0] & 63)
         for i in range(num_threads):
             self.of_thread[i].list = <uint32_t *> &room[i * size]
             self.of_thread[i].group = <uint32_t *> &room[i * size + lists_size]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["box", "diffuse", "nearest", "normal_equations", "polish", "update"]
+__all__ = ["box", "diffuse", "nearest", "normal_equations", "polish", "sums"]
 
 Array = NDArray[Any]
 
@@ -66,8 +66,8 @@ def diffuse(points: Array, entries: Array, gain: int, space: str, has_alpha: boo
         errors = np.zeros((last - top + 1, width + 2, 4), dtype=int)
         for y in range(top, last):
             for x in range(width):
-                sums = sum(share * errors[y - top + 1 + dy, x + 1 + dx] for (dx, dy), share in SHARES)
-                taken = _rounded_share(np.asarray(sums), _gain(points[y, x], gain, has_alpha))
+                sums_around = sum(share * errors[y - top + 1 + dy, x + 1 + dx] for (dx, dy), share in SHARES)
+                taken = _rounded_share(np.asarray(sums_around), _gain(points[y, x], gain, has_alpha))
                 wanted = np.clip(colors[y, x] + taken, low, high)
                 index = nearest(wanted, points[y, x], entries, has_alpha)
                 errors[y - top + 1, x + 1] = np.clip(wanted - entries[index], -2047, 2047)
@@ -127,8 +127,8 @@ def normal_equations(points: Array, indices: Array, weights: Array, k: int) -> t
     return own.T @ seen.reshape(-1, k), own.T @ blurred.reshape(-1, 4), own.sum(axis=0)
 
 
-def update(points: Array, indices: Array, k: int) -> Array:
+def sums(points: Array, indices: Array, k: int) -> Array:
     """Sums (k, 4) of the points of each entry."""
-    sums = np.zeros((k, 4), dtype=np.int64)
-    np.add.at(sums, indices.ravel(), points.reshape(-1, 4))
-    return sums
+    found = np.zeros((k, 4), dtype=np.int64)
+    np.add.at(found, indices.ravel(), points.reshape(-1, 4))
+    return found

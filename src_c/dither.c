@@ -31,7 +31,7 @@ static int16_t side_of_cells(const space_box *box, const int16_t *entries, int32
     spacing += sqrt((double)nearest) / k;
   }
   int16_t side = box->least_side;
-  while (side < 128 && 2 * side <= spacing) side *= 2;
+  while (side < 128 && side <= spacing) side *= 2;
   return side;
 }
 
