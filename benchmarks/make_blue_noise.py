@@ -22,7 +22,8 @@ def gaussian() -> NDArray[np.float64]:
     """Energy (SIZE, SIZE) around a one at the origin, on a torus."""
     place = np.arange(SIZE)
     distance2 = np.minimum(place, SIZE - place) ** 2
-    return np.exp(-(distance2[:, np.newaxis] + distance2) / (2 * SIGMA**2))
+    energy: NDArray[np.float64] = np.exp(-(distance2[:, np.newaxis] + distance2) / (2 * SIGMA**2))
+    return energy
 
 
 class Pattern:

@@ -15,7 +15,7 @@ cdef enum:
 
 
 cdef class Targets:
-    """Palette entries (k, 4) in a working space, and for each thread lists of those that can be the nearest in a cell."""
+    """Palette entries (k, 4) in a working space, and for each thread lists of those near a cell."""
 
     cdef _c.kmc_targets *of_thread
     cdef int num_threads
@@ -166,12 +166,14 @@ def polish_points(
         for stripe in prange((n + 1 - half) // 2, nogil=True, schedule="static", num_threads=num_threads):
             first = (2 * stripe + half) * STRIPE_ROWS
             _c.kmc_polish_stripe(
-                kernel_table, &of_thread[threadid()], &window, &picture, first, min(first + STRIPE_ROWS, picture.height),
-                rooms + threadid() * room_size, &indices[0, 0],
+                kernel_table, &of_thread[threadid()], &window, &picture, first,
+                min(first + STRIPE_ROWS, picture.height), rooms + threadid() * room_size, &indices[0, 0],
             )
 
 
-def blur_points(const int16_t[:, :, ::1] points, const int32_t[::1] weights, int16_t[:, :, ::1] blurred, int num_threads):
+def blur_points(
+    const int16_t[:, :, ::1] points, const int32_t[::1] weights, int16_t[:, :, ::1] blurred, int num_threads
+):
     """OUT blurred (h, w, 4): points blurred with weights (5) along rows and columns."""
     assert weights.shape[0] == 5 and blurred.shape[0] == points.shape[0] and blurred.shape[1] == points.shape[1]
     cdef _c.kmc_dithered picture = dithered_points(points, _c.KMC_GAIN_ONE)

@@ -30,7 +30,7 @@ def box(space: str, has_alpha: bool) -> tuple[Array, Array]:
 
 
 def nearest(wanted: Array, original: Array, entries: Array, has_alpha: bool) -> int:
-    """Index of the entry nearest to a point, among those that its pixel may become; argmin takes the lowest of equals."""
+    """Index of the entry nearest to a point, among those that its pixel may become; the lowest of equals."""
     dist2 = ((entries - wanted) ** 2).sum(axis=1)
     if has_alpha and original[3] in (0, 2040):
         allowed = entries[:, 3] == original[3]
@@ -40,8 +40,8 @@ def nearest(wanted: Array, original: Array, entries: Array, has_alpha: bool) -> 
 
 
 def _rounded_share(sums: Array, share: int | Array) -> Array:
-    """Sums times a share of 32768."""
-    shares: Array = (sums * share + 16384) >> 15
+    """Give sums times a share of 32768."""
+    shares: Array = (sums.astype(np.int64) * share + 16384) >> 15
     return shares
 
 
@@ -128,7 +128,7 @@ def normal_equations(points: Array, indices: Array, weights: Array, k: int) -> t
 
 
 def sums(points: Array, indices: Array, k: int) -> Array:
-    """Sums (k, 4) of the points of each entry."""
+    """Add up the points of each entry: (k, 4)."""
     found = np.zeros((k, 4), dtype=np.int64)
     np.add.at(found, indices.ravel(), points.reshape(-1, 4))
     return found

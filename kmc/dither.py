@@ -1,9 +1,9 @@
 """Dithering: pixels (h, w, c) uint8 and a palette -> indices (h, w) uint8.
 
-- ``floyd-steinberg``: error diffusion (Floyd and Steinberg, "An adaptive algorithm for spatial greyscale", 1976) in plain
-  scan order. A share of each pixel's error is passed on; a flat area whose colour the palette holds takes none.
-- ``blue-noise``: ordered dithering by a mask in which near pixels differ most (Ulichney, "The void-and-cluster method for
-  dither array generation", 1993). A pixel's index depends on its colour and place alone: films do not flicker.
+- ``floyd-steinberg``: error diffusion (Floyd and Steinberg, "An adaptive algorithm for spatial greyscale", 1976) in
+  plain scan order. A share of each pixel's error is passed on; a flat area whose colour the palette holds takes none.
+- ``blue-noise``: ordered dithering by a mask in which near pixels differ most (Ulichney, "The void-and-cluster method
+  for dither array generation", 1993). A pixel's index depends on its colour and place alone: films do not flicker.
 
 Both work in sRGB or in Oklab (Ottosson, 2020), premultiplied where there is alpha. Entirely transparent pixels become
 entirely transparent and take no error, opaque ones become opaque, if the palette has such entries.
@@ -67,8 +67,8 @@ def dither(
     palette : Palette
         Up to 256 entries of c channels.
     amount : float
-        0 to 1: the share of an error that is passed on, or of the noise that is added. At 1 errors can add up to specks;
-        0.8 looked best on photographs.
+        0 to 1: the share of an error that is passed on, or of the noise that is added. At 1 errors can add up to
+        specks; 0.8 looked best on photographs.
     method : {"floyd-steinberg", "blue-noise"}
     space : {"oklab", "srgb"}
         In which distances are measured and errors are passed on.

@@ -3,11 +3,11 @@
 An eye sees a dithered picture through a small blur G. So k-means is done on what it sees:
 
 - assignment: dithering with the present palette;
-- update: all entries move together to the least squares of |G(picture) - G(palette[indices])|^2, a system of k equations
-  that is made of how often entries meet at each distance, with some of the unblurred error mixed in.
+- update: all entries move together to the least squares of |G(picture) - G(palette[indices])|^2, a system of k
+  equations that is made of how often entries meet at each distance, with some of the unblurred error mixed in.
 
-At the end each pixel's entry is chosen anew while the others are held: rounds of Gauss and Seidel on the same error. Related:
-Puzicha et al., "On spatial quantization of color images", 2000; direct binary search in halftoning.
+At the end each pixel's entry is chosen anew while the others are held: rounds of Gauss and Seidel on the same error.
+Related: Puzicha et al., "On spatial quantization of color images", 2000; direct binary search in halftoning.
 
 All sums are integers, so the result does not depend on the number of threads.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc import _kernels, _threads
-from kmc.dither import GAIN_ONE, RANGE, SPACES, linear_light, points_of_pixels, targets_of
+from kmc.dither import GAIN_ONE, RANGE, linear_light, points_of_pixels, targets_of
 from kmc.palette import Palette
 
 __all__ = ["fit_palette_to_dithering"]

@@ -8,14 +8,15 @@ typedef struct {
   int16_t low[KMC_POINT], high[KMC_POINT], least_side;
 } space_box;
 
-/* The gamut of sRGB, and how many powers of two the side of the smallest cell has. */
+/* The gamut of sRGB, and the side of the smallest cell: smaller ones would be too many to clear. */
 static space_box box_of(int space, int has_alpha) {
   const int16_t alpha = has_alpha ? 2040 : 0;
   if (space == KMC_SPACE_OKLAB) return (space_box){{0, -480, -640, 0}, {2040, 568, 408, alpha}, has_alpha ? 64 : 16};
   return (space_box){{0, 0, 0, 0}, {2040, 2040, 2040, alpha}, has_alpha ? 64 : 32};
 }
 
-/* Cells as wide as entries are apart, on average: then the lists of photographs hold four entries or so, and are few. */
+/* Cells as wide as entries are apart, on average: then the lists of photographs hold four entries or so, and are few.
+ */
 static int16_t side_of_cells(const space_box *box, const int16_t *entries, int32_t k) {
   double spacing = 0;
   for (int32_t i = 0; i < k; i++) {
@@ -68,8 +69,7 @@ static void put_in_chunk(kmc_chunk *chunks, int32_t place, const int16_t *entry,
 }
 
 /* Fills up the last chunk with its last entry, and returns what stands for the list. */
-static uint32_t finished_list(kmc_chunk *chunks, int32_t first_chunk, int32_t n, kmc_targets *targets,
-                              int32_t last) {
+static uint32_t finished_list(kmc_chunk *chunks, int32_t first_chunk, int32_t n, kmc_targets *targets, int32_t last) {
   for (int32_t i = n; i % KMC_CHUNK; i++) put_in_chunk(chunks, i, targets->entries[last], last);
   return (uint32_t)first_chunk << 6 | (uint32_t)((n + KMC_CHUNK - 1) / KMC_CHUNK);
 }
@@ -175,8 +175,8 @@ static int all_equal(const uint8_t *a, const uint8_t *b, ptrdiff_t n) {
 static void equal_to_neighbours(const uint8_t *above, const uint8_t *row, const uint8_t *below, ptrdiff_t channels,
                                 ptrdiff_t n, uint8_t *equal) {
   for (ptrdiff_t i = 0; i < n; i++) {
-    equal[i] = (row[i] == row[i - channels]) & (row[i] == row[i + channels]) & (row[i] == above[i]) &
-               (row[i] == below[i]);
+    equal[i] =
+        (row[i] == row[i - channels]) & (row[i] == row[i + channels]) & (row[i] == above[i]) & (row[i] == below[i]);
   }
 }
 
@@ -205,7 +205,7 @@ static void flat_gains(kmc_targets *targets, const uint8_t *above, const uint8_t
 
 /* points + noise: ordered dithering of one row. */
 static void add_noise(kmc_targets *targets, const uint16_t *mask, ptrdiff_t y, ptrdiff_t width,
-                   const int16_t *amplitude, int16_t *points) {
+                      const int16_t *amplitude, int16_t *points) {
   /* Each channel sees the mask from another place, far from the others. */
   static const int shift_y[3] = {0, 21, 43}, shift_x[3] = {0, 37, 15};
   for (ptrdiff_t x = 0; x < width; x++) {
@@ -214,7 +214,9 @@ static void add_noise(kmc_targets *targets, const uint16_t *mask, ptrdiff_t y, p
     for (int t = 0; t < 3; t++) {
       const int32_t noise = 2 * mask[(y + shift_y[t]) % 64 * 64 + (x + shift_x[t]) % 64] - 4095;
       const int32_t value = point[t] + noise * amplitude[t] / 8192;
-      point[t] = (int16_t)(value < targets->low[t] ? targets->low[t] : value > targets->high[t] ? targets->high[t] : value);
+      point[t] = (int16_t)(value < targets->low[t]    ? targets->low[t]
+                           : value > targets->high[t] ? targets->high[t]
+                                                      : value);
     }
   }
 }
@@ -254,8 +256,8 @@ void kmc_diffuse_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets,
 }
 
 void kmc_noise_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
-                      const uint16_t *mask, const int16_t *amplitude, ptrdiff_t first, ptrdiff_t last,
-                      int16_t *scratch, uint8_t *indices) {
+                      const uint16_t *mask, const int16_t *amplitude, ptrdiff_t first, ptrdiff_t last, int16_t *scratch,
+                      uint8_t *indices) {
   for (ptrdiff_t y = first; y < last; y++) {
     points_of_row(kernels, targets, picture, y, scratch);
     add_noise(targets, mask, y, picture->width, amplitude, scratch);
@@ -345,7 +347,8 @@ void kmc_normal_rows(const kmc_dithered *picture, const int16_t *blurred, const 
   memset(table, 0, (size_t)k * (size_t)k * sizeof *table);
   for (ptrdiff_t y = first; y < last; y++) {
     const uint8_t *rows[KMC_POLISH_REACH + 1];
-    for (ptrdiff_t r = 0; r <= KMC_POLISH_REACH; r++) rows[r] = y + r < picture->height ? indices + (y + r) * width : NULL;
+    for (ptrdiff_t r = 0; r <= KMC_POLISH_REACH; r++)
+      rows[r] = y + r < picture->height ? indices + (y + r) * width : NULL;
     /* A pixel adds at most KMC_BLUR_ONE^2 to one counter of 32 bits. */
     if (counted + width >= UINT32_MAX / (KMC_BLUR_ONE * KMC_BLUR_ONE)) {
       flush_table(table, k, meetings);

@@ -17,13 +17,13 @@
 #include "kmc_kernels.h"
 
 #define KMC_POINT 4
-#define KMC_BAND 8           /* rows that are dithered together: one to a lane */
-#define KMC_WARM_UP 8        /* rows that a stripe dithers before its first one: whole bands */
-#define KMC_GAIN_ONE 2048    /* the gain at which all of an error is passed on */
+#define KMC_BAND 8        /* rows that are dithered together: one to a lane */
+#define KMC_WARM_UP 8     /* rows that a stripe dithers before its first one: whole bands */
+#define KMC_GAIN_ONE 2048 /* the gain at which all of an error is passed on */
 #define KMC_MOST_ENTRIES 256
-#define KMC_CHUNK 8          /* candidates compared at once */
-#define KMC_POLISH_REACH 2   /* rows and columns that the polishing looks at on each side */
-#define KMC_POLISH_SKEW 3    /* columns that a row of a band is behind the row above it */
+#define KMC_CHUNK 8        /* candidates compared at once */
+#define KMC_POLISH_REACH 2 /* rows and columns that the polishing looks at on each side */
+#define KMC_POLISH_SKEW 3  /* columns that a row of a band is behind the row above it */
 #define KMC_SPACE_SRGB 0
 #define KMC_SPACE_OKLAB 1
 
@@ -34,18 +34,18 @@ typedef struct {
 } kmc_chunk;
 
 /* Entries whose nearest one is looked for, and, for one thread, lists of those that can be the nearest in a cell, which
- * are made when the first point of a cell comes. A cell is a box of the working space; cells lie in groups of 4x4x4, and
- * the list of a cell is made from that of its group. There are n_classes sets of cells: for pictures with alpha one for
- * each of translucent, opaque and transparent pixels, whose lists hold what these may become. */
+ * are made when the first point of a cell comes. A cell is a box of the working space; cells lie in groups of 4x4x4,
+ * and the list of a cell is made from that of its group. There are n_classes sets of cells: for pictures with alpha one
+ * for each of translucent, opaque and transparent pixels, whose lists hold what these may become. */
 typedef struct {
   int16_t entries[KMC_MOST_ENTRIES][KMC_POINT];
   int16_t low[KMC_POINT], high[KMC_POINT]; /* the box to which points are clamped */
   int16_t factor[KMC_POINT];               /* 65536 / side of a cell: (x - low) * factor >> 16 */
   int16_t side[KMC_POINT];
-  int32_t stride[KMC_POINT]; /* the number of a cell is the sum of stride * that */
+  int32_t stride[KMC_POINT];             /* the number of a cell is the sum of stride * that */
   int32_t has_alpha, n_classes, n_cells; /* n_cells: of one class */
   int32_t k, n_chunks, most_chunks;
-  int32_t whole[3]; /* chunks of the list of all entries, of each class */
+  int32_t whole[3];  /* chunks of the list of all entries, of each class */
   uint32_t *list;    /* (n_classes * n_cells) first chunk * 64 + number of chunks; 0: not made */
   uint32_t *group;   /* as many: the lists of groups, at the number of their first cell / 4 */
   kmc_chunk *chunks; /* (most_chunks) */
@@ -63,12 +63,12 @@ typedef struct {
  * diffuse    Floyd and Steinberg's error diffusion (1976) of KMC_BAND rows, one to a lane, each two columns behind the
  *            one above. IN rows: their points; IN OUT errors (width + 2, 4): those of the row above, then of the last
  *            row; its first and last are 0. OUT indices: the rows. `gain` is that of pixels with alpha.
- * candidates IN n <= 32 chunks; a box: corner (4), side (4). OUT found: the places in the chunks, in order, of entries that
- *            can be the nearest to a point of the box; how many is returned.
- * polish     Every pixel of KMC_BAND rows, in plain order, becomes the nearest entry to its colour plus the weighted
- *            errors of its neighbours: one Gauss-Seidel round of |G(picture - result)|^2 for a blur G.
- *            IN rows: KMC_BAND + 4 rows of points, from two above, NULL where the picture ends; IN OUT indices: theirs;
- *            the outer four are only read. SCRATCH errors (kmc_polish_slots(width), KMC_BAND + 4, 4). */
+ * candidates IN n <= 32 chunks; a box: corner (4), side (4). OUT found: the places in the chunks, in order, of entries
+ * that can be the nearest to a point of the box; how many is returned. polish     Every pixel of KMC_BAND rows, in
+ * plain order, becomes the nearest entry to its colour plus the weighted errors of its neighbours: one Gauss-Seidel
+ * round of |G(picture - result)|^2 for a blur G. IN rows: KMC_BAND + 4 rows of points, from two above, NULL where the
+ * picture ends; IN OUT indices: theirs; the outer four are only read. SCRATCH errors (kmc_polish_slots(width), KMC_BAND
+ * + 4, 4). */
 typedef struct {
   void (*points)(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const float *linear, int gain,
                  int16_t *points);
@@ -118,23 +118,23 @@ void kmc_diffuse_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets,
 
 /* Rows first .. last - 1 by adding the noise of a mask. SCRATCH (width, 4). */
 void kmc_noise_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
-                      const uint16_t *mask, const int16_t *amplitude, ptrdiff_t first, ptrdiff_t last,
-                      int16_t *scratch, uint8_t *indices);
+                      const uint16_t *mask, const int16_t *amplitude, ptrdiff_t first, ptrdiff_t last, int16_t *scratch,
+                      uint8_t *indices);
 
 /* Rows first .. last - 1 of a picture whose points are given. SCRATCH (kmc_polish_slots(width), KMC_BAND + 4, 4). */
 void kmc_polish_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_window *window,
                        const kmc_dithered *picture, ptrdiff_t first, ptrdiff_t last, int16_t *scratch,
                        uint8_t *indices);
 
-/* The picture blurred twice by G: with weights (5) along columns and rows, whose sum is KMC_BLUR_ONE. Beyond the picture
- * all is 0. OUT blurred (height, width, 4): rows first .. last - 1. */
+/* The picture blurred twice by G: with weights (5) along columns and rows, whose sum is KMC_BLUR_ONE. Beyond the
+ * picture all is 0. OUT blurred (height, width, 4): rows first .. last - 1. */
 #define KMC_BLUR_ONE 64
 void kmc_blur_rows(const kmc_dithered *picture, const int32_t *weights, ptrdiff_t first, ptrdiff_t last,
                    int16_t *blurred);
 
 /* Normal equations of |G(picture) - G(palette[indices])|^2, of rows first .. last - 1: how often entries meet at each
- * distance, times the blur's weight there. IN OUT meetings (k, k): pairs are counted in one order, so add the transpose;
- * blurred_sums (k, 4), sums (k, 4), counts (k). SCRATCH table (k, k). */
+ * distance, times the blur's weight there. IN OUT meetings (k, k): pairs are counted in one order, so add the
+ * transpose; blurred_sums (k, 4), sums (k, 4), counts (k). SCRATCH table (k, k). */
 void kmc_normal_rows(const kmc_dithered *picture, const int16_t *blurred, const uint8_t *indices,
                      const int32_t *weights, int32_t k, ptrdiff_t first, ptrdiff_t last, uint32_t *table,
                      int64_t *meetings, int64_t *blurred_sums, int64_t *sums, int64_t *counts);

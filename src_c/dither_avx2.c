@@ -88,8 +88,10 @@ static inline __m256i cells_of(__m256i a, kmc_targets *targets) {
   const __m256i place = _mm256_mulhi_epu16(offset, _mm256_set1_epi64x(bits_of(targets->factor)));
   const __m256i even = _mm256_set1_epi32(0xffff);
   const int32_t *stride = targets->stride;
-  const __m256i even_strides = _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)stride[2] << 32 | (uint32_t)stride[0]));
-  const __m256i odd_strides = _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)stride[3] << 32 | (uint32_t)stride[1]));
+  const __m256i even_strides =
+      _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)stride[2] << 32 | (uint32_t)stride[0]));
+  const __m256i odd_strides =
+      _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)stride[3] << 32 | (uint32_t)stride[1]));
   const __m256i halves = _mm256_add_epi32(_mm256_mullo_epi32(_mm256_and_si256(place, even), even_strides),
                                           _mm256_mullo_epi32(_mm256_srli_epi32(place, 16), odd_strides));
   return _mm256_add_epi32(halves, _mm256_srli_epi64(halves, 32));

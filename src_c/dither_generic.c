@@ -12,10 +12,10 @@ typedef struct {
 } vp;
 
 #define FOR_LANES for (int i = 0; i < LANES; i++)
-#define LANEWISE(name, expression)       \
-  static inline vp vp_##name(vp a, vp b) { \
+#define LANEWISE(name, expression)               \
+  static inline vp vp_##name(vp a, vp b) {       \
     FOR_LANES a.lane[i] = (int16_t)(expression); \
-    return a;                              \
+    return a;                                    \
   }
 LANEWISE(add, a.lane[i] + b.lane[i])
 LANEWISE(sub, a.lane[i] - b.lane[i])
@@ -79,7 +79,7 @@ static inline vp vp_rows_between(ptrdiff_t t, ptrdiff_t width) {
   vp a;
   FOR_LANES {
     const ptrdiff_t x = t - 2 * (i / KMC_POINT);
-    a.lane[i] = (int16_t) - (x >= 0 && x < width);
+    a.lane[i] = (int16_t)-(x >= 0 && x < width);
   }
   return a;
 }
@@ -108,8 +108,8 @@ static inline uint32_t nearest_in_list(const kmc_chunk *chunk, uint32_t n, const
   return best & 255;
 }
 
-/* An entry can be the nearest to a point of a box only if its least distance to the box is at most the smallest greatest
- * distance of any entry. */
+/* An entry can be the nearest to a point of a box only if its least distance to the box is at most the smallest
+ * greatest distance of any entry. */
 static ptrdiff_t candidates(const kmc_chunk *chunks, ptrdiff_t n, const int16_t *corner, const int16_t *side,
                             uint8_t *found) {
   int32_t nearest[KMC_MOST_ENTRIES], bound = INT32_MAX;

@@ -3,7 +3,8 @@
  * A lane is a row, each a few columns behind the row above, so that what a pixel needs of its neighbours was computed
  * in earlier steps and no lane waits for another. Only the look-up of the nearest entry goes pixel by pixel. */
 
-/* sum over cells' strides: which list a point has. `original` tells the class: 0 translucent, 1 opaque, 2 transparent. */
+/* sum over cells' strides: which list a point has. `original` tells the class: 0 translucent, 1 opaque, 2 transparent.
+ */
 static KMC_ALWAYS_INLINE vp clamp_to_box(kmc_targets *targets, vp points) {
   return vp_max(vp_min(points, vp_set1(targets->high)), vp_set1(targets->low));
 }
@@ -63,7 +64,8 @@ static KMC_ALWAYS_INLINE vp points_of_step(const int16_t *const *rows, ptrdiff_t
 
 /* What a step of error diffusion leaves to the next one. */
 typedef struct {
-  vp error, upper, upper_left; /* the last errors of each row; those of the row above at its column and the one before */
+  vp error, upper,
+      upper_left; /* the last errors of each row; those of the row above at its column and the one before */
 } diffusion;
 
 static KMC_ALWAYS_INLINE void diffuse_step(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t t,
@@ -130,8 +132,8 @@ static void nearest(kmc_targets *targets, const int16_t *points, ptrdiff_t n, ui
 enum { POLISH_ROWS = KMC_BAND + 2 * KMC_POLISH_REACH, SLOT = POLISH_ROWS * KMC_POINT };
 
 /* Errors of all rows, skewed: row r's column x is in slot x + KMC_POLISH_SKEW * r + 2. */
-static void skewed_errors(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width,
-                          uint8_t *const *indices, int16_t *errors) {
+static void skewed_errors(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, uint8_t *const *indices,
+                          int16_t *errors) {
   memset(errors, 0, (size_t)kmc_polish_slots(width) * SLOT * sizeof *errors);
   for (int r = 0; r < POLISH_ROWS; r++) {
     if (!rows[r]) continue;

@@ -127,8 +127,10 @@ def test_the_same_bytes_for_any_number_of_threads(isa: str, space: str, channels
     for threads in (1, 2, 3, 7):
         fitted, indices = fit_palette_to_dithering(pixels, palette, rounds=2, space=space, threads=threads)
         results = [fitted.colors.tobytes(), indices.tobytes()]
-        for method in ("floyd-steinberg", "blue-noise"):
-            results.append(dither(pixels, palette, 0.8, method=method, space=space, threads=threads).tobytes())
+        results += [
+            dither(pixels, palette, 0.8, method=method, space=space, threads=threads).tobytes()
+            for method in ("floyd-steinberg", "blue-noise")
+        ]
         assert first is None or results == first
         first = results
 
