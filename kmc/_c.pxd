@@ -1,6 +1,6 @@
 """What the C kernels of src_c declare; the contracts are in their headers."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 ctypedef Py_ssize_t size
 
@@ -256,3 +256,71 @@ cdef extern from "color_kmeans_dispatch.h" nogil:
         kmc_parallel_for parallel_for, void *threads, void *scratch, double *centroids,
         uint16_t *labels
     )
+
+
+cdef extern from "dither.h" nogil:
+    enum: KMC_POINT
+    enum: KMC_GAIN_ONE
+    enum: KMC_MOST_ENTRIES
+    enum: KMC_CHUNK
+    enum: KMC_BAND
+    enum: KMC_POLISH_REACH
+
+    ctypedef struct kmc_chunk:
+        pass
+
+    ctypedef struct kmc_targets:
+        int32_t n_classes
+        int32_t n_cells
+        int32_t has_alpha
+        int32_t k
+        int32_t most_chunks
+        uint32_t *list
+        uint32_t *group
+        kmc_chunk *chunks
+
+    ctypedef struct kmc_window:
+        int16_t weight[5]
+
+    ctypedef struct kmc_dithered:
+        const uint8_t *pixels
+        const int16_t *points
+        size height
+        size width
+        int32_t channels
+        int32_t space
+        int32_t gain
+        const float *linear
+
+    ctypedef struct kmc_dither_kernels:
+        void (*points)(
+            const uint8_t *pixels, size n, int channels, int space, const float *linear, int gain, int16_t *points
+        ) noexcept nogil
+        void (*nearest)(kmc_targets *, const int16_t *points, size n, uint8_t *indices) noexcept nogil
+
+    const kmc_dither_kernels *kmc_dither_kernels_for(const kmc_kernels *kernels)
+    size kmc_polish_slots(size width)
+    size kmc_stripe_scratch(size width)
+    int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small)
+    void kmc_targets_init(
+        kmc_targets *, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small
+    )
+    void kmc_diffuse_stripe(
+        const kmc_dither_kernels *, kmc_targets *, const kmc_dithered *, size first, size last,
+        int16_t *scratch, uint8_t *indices
+    )
+    void kmc_noise_stripe(
+        const kmc_dither_kernels *, kmc_targets *, const kmc_dithered *, const uint16_t *mask,
+        const int16_t *amplitude, size first, size last, int16_t *scratch, uint8_t *indices
+    )
+    void kmc_polish_stripe(
+        const kmc_dither_kernels *, kmc_targets *, const kmc_window *, const kmc_dithered *, size first,
+        size last, int16_t *scratch, uint8_t *indices
+    )
+    void kmc_blur_rows(const kmc_dithered *, const int32_t *weights, size first, size last, int16_t *blurred)
+    void kmc_normal_rows(
+        const kmc_dithered *, const int16_t *blurred, const uint8_t *indices, const int32_t *weights, int32_t k,
+        size first, size last, uint32_t *table, int64_t *meetings, int64_t *blurred_sums, int64_t *sums,
+        int64_t *counts
+    )
+    void kmc_solve(double *matrix, double *right, int32_t k)

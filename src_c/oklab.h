@@ -1,6 +1,6 @@
 /* sRGB colours in Oklab (Ottosson, "A perceptual color space for image processing", 2020).
  *
- * With nothing but IEEE additions, multiplications and divisions, one after another, and a table for the curve of sRGB:
+ * With nothing but IEEE additions and multiplications, one after another, and a table for the curve of sRGB:
  * the same floats on every machine. */
 #ifndef KMC_OKLAB_H
 #define KMC_OKLAB_H
@@ -10,7 +10,7 @@
 
 /* IN colors (n, channels), channels 3 or 4, linear (256): the linear light of each level, 0 to 1. OUT points (n,
  * channels): lightness 0 to 1, a, b about -0.3 to 0.3; with 4 channels these times alpha, and alpha, 0 to 1. Less than
- * 1e-6 off. No arrays overlap. */
+ * 3e-5 off. No arrays overlap. */
 void kmc_oklab(const uint8_t *colors, ptrdiff_t n, ptrdiff_t channels, const float *linear, float *points);
 
 #endif

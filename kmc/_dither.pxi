@@ -1,0 +1,214 @@
+# Part of _kernels.pyx: the boundary to the kernels of dither.h.
+#
+# Rows are cut into stripes of a fixed height, whose results do not depend on each other or on which thread has them;
+# elsewhere all is integers.
+
+cdef enum:
+    # Rows of a stripe of error diffusion. Each repeats 8 rows of the one above it, 6 % of its work.
+    DIFFUSED_ROWS = 128
+    # Rows of a stripe where none are repeated: a multiple of KMC_BAND, and more than a window reaches.
+    STRIPE_ROWS = 32
+    # Chunks of lists that a thread has room for: photographs take 2000 to 20000 at k=256.
+    MOST_CHUNKS = 1 << 15
+    # Pixels below which lists cost more than they save.
+    SMALL_PICTURE = 1 << 12
+
+
+cdef class Targets:
+    """Palette entries (k, 4) in a working space, and for each thread lists of those near a cell."""
+
+    cdef _c.kmc_targets *of_thread
+    cdef int num_threads
+    cdef object rooms
+    cdef readonly int space
+    cdef readonly int channels
+
+    def __cinit__(self, const int16_t[:, ::1] entries, int space, int channels, Py_ssize_t n_pixels, int num_threads):
+        cdef int has_alpha = channels == 4, is_small = n_pixels < SMALL_PICTURE, i
+        cdef int32_t k = <int32_t>entries.shape[0]
+        assert 0 < k <= _c.KMC_MOST_ENTRIES and entries.shape[1] == _c.KMC_POINT
+        self.space, self.channels, self.num_threads = space, channels, num_threads
+        self.of_thread = <_c.kmc_targets *> allocate(num_threads, sizeof(_c.kmc_targets))
+        cdef Py_ssize_t n_cells = _c.kmc_targets_cells(space, has_alpha, k, is_small)
+        cdef Py_ssize_t lists_size = (n_cells * sizeof(uint32_t) + 63) // 64 * 64
+        cdef Py_ssize_t size = 2 * lists_size + MOST_CHUNKS * sizeof(_c.kmc_chunk)
+        self.rooms = Scratch(num_threads * size + 64)
+        cdef uint8_t[::1] array = self.rooms.array
+        # From a cache line's start: no vector of a chunk lies across two.
+        cdef uint8_t *room = &array[0] + (-<size_t> &array[0] & 63)
+        for i in range(num_threads):
+            self.of_thread[i].list = <uint32_t *> &room[i * size]
+            self.of_thread[i].group = <uint32_t *> &room[i * size + lists_size]
+            self.of_thread[i].chunks = <_c.kmc_chunk *> &room[i * size + 2 * lists_size]
+            self.of_thread[i].most_chunks = MOST_CHUNKS
+        for i in prange(num_threads, nogil=True, schedule="static", num_threads=num_threads):
+            _c.kmc_targets_init(&self.of_thread[i], space, has_alpha, &entries[0, 0], k, is_small)
+
+    def __dealloc__(self):
+        free(self.of_thread)
+
+
+def dither_points(
+    const uint8_t[:, ::1] pixels, int space, const float[::1] linear, int gain, int16_t[:, ::1] points,
+    int num_threads,
+):
+    """OUT points (n, 4): pixels (n, c) in the working space."""
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
+    cdef Py_ssize_t n = pixels.shape[0], part, first, n_parts = n_ranges(n, PART_PIXELS)
+    cdef int channels = <int>pixels.shape[1]
+    assert points.shape[0] == n and points.shape[1] == _c.KMC_POINT and linear.shape[0] == 256
+    for part in prange(n_parts, nogil=True, schedule="static", num_threads=num_threads):
+        first = part * PART_PIXELS
+        kernel_table.points(
+            &pixels[first, 0], min(n - first, <Py_ssize_t>PART_PIXELS), channels, space, &linear[0], gain,
+            &points[first, 0],
+        )
+
+
+cdef _c.kmc_dithered dithered_points(const int16_t[:, :, ::1] points, int gain) noexcept:
+    cdef _c.kmc_dithered picture
+    picture.pixels, picture.points, picture.linear = NULL, &points[0, 0, 0], NULL
+    picture.height, picture.width = points.shape[0], points.shape[1]
+    picture.channels, picture.space, picture.gain = 0, 0, gain
+    return picture
+
+
+cdef _c.kmc_dithered dithered_pixels(
+    const uint8_t[:, :, ::1] pixels, int space, const float[::1] linear, int gain
+) noexcept:
+    cdef _c.kmc_dithered picture
+    picture.pixels, picture.points, picture.linear = &pixels[0, 0, 0], NULL, &linear[0]
+    picture.height, picture.width = pixels.shape[0], pixels.shape[1]
+    picture.channels, picture.space, picture.gain = <int32_t>pixels.shape[2], space, gain
+    return picture
+
+
+cdef void diffuse(_c.kmc_dithered *picture, Targets targets, uint8_t[:, ::1] indices, int num_threads):
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
+    cdef _c.kmc_targets *of_thread = targets.of_thread
+    cdef Py_ssize_t n = n_ranges(picture.height, DIFFUSED_ROWS), stripe, first
+    cdef Py_ssize_t scratch_size = _c.kmc_stripe_scratch(picture.width)
+    scratch = Scratch(num_threads * scratch_size * sizeof(int16_t))
+    cdef uint8_t[::1] room = scratch.array
+    cdef int16_t *rooms = <int16_t *> &room[0]
+    for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
+        first = stripe * DIFFUSED_ROWS
+        _c.kmc_diffuse_stripe(
+            kernel_table, &of_thread[threadid()], picture, first, min(first + DIFFUSED_ROWS, picture.height),
+            rooms + threadid() * scratch_size, &indices[0, 0],
+        )
+
+
+def diffuse_pixels(
+    const uint8_t[:, :, ::1] pixels, Targets targets, const float[::1] linear, int gain, uint8_t[:, ::1] indices,
+    int num_threads,
+):
+    """Error diffusion of pixels (h, w, c): OUT indices (h, w)."""
+    assert pixels.shape[2] == targets.channels and num_threads <= targets.num_threads and linear.shape[0] == 256
+    assert indices.shape[0] == pixels.shape[0] and indices.shape[1] == pixels.shape[1]
+    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, gain)
+    diffuse(&picture, targets, indices, num_threads)
+
+
+def diffuse_points(
+    const int16_t[:, :, ::1] points, Targets targets, int gain, uint8_t[:, ::1] indices, int num_threads
+):
+    """Error diffusion of points (h, w, 4): OUT indices (h, w)."""
+    assert num_threads <= targets.num_threads
+    assert indices.shape[0] == points.shape[0] and indices.shape[1] == points.shape[1]
+    cdef _c.kmc_dithered picture = dithered_points(points, gain)
+    diffuse(&picture, targets, indices, num_threads)
+
+
+def noise_pixels(
+    const uint8_t[:, :, ::1] pixels, Targets targets, const float[::1] linear, const uint16_t[:, ::1] mask,
+    const int16_t[::1] amplitude, uint8_t[:, ::1] indices, int num_threads,
+):
+    """Ordered dithering of pixels (h, w, c) by a mask (64, 64): OUT indices (h, w)."""
+    assert pixels.shape[2] == targets.channels and num_threads <= targets.num_threads and linear.shape[0] == 256
+    assert mask.shape[0] == 64 and mask.shape[1] == 64 and amplitude.shape[0] == 3
+    assert indices.shape[0] == pixels.shape[0] and indices.shape[1] == pixels.shape[1]
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
+    cdef _c.kmc_targets *of_thread = targets.of_thread
+    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, _c.KMC_GAIN_ONE)
+    cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), stripe, first
+    cdef int16_t[:, ::1] rooms = np.empty((num_threads, picture.width * _c.KMC_POINT), np.int16)
+    for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
+        first = stripe * STRIPE_ROWS
+        _c.kmc_noise_stripe(
+            kernel_table, &of_thread[threadid()], &picture, &mask[0, 0], &amplitude[0], first,
+            min(first + STRIPE_ROWS, picture.height), &rooms[threadid(), 0], &indices[0, 0],
+        )
+
+
+def polish_points(
+    const int16_t[:, :, ::1] points, Targets targets, const int16_t[::1] weights, uint8_t[:, ::1] indices,
+    int num_threads,
+):
+    """One round of choosing each pixel's entry anew, the others held: IN OUT indices (h, w). See ``dither.h``."""
+    assert num_threads <= targets.num_threads
+    assert indices.shape[0] == points.shape[0] and indices.shape[1] == points.shape[1] and weights.shape[0] == 5
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
+    cdef _c.kmc_targets *of_thread = targets.of_thread
+    cdef _c.kmc_dithered picture = dithered_points(points, _c.KMC_GAIN_ONE)
+    cdef _c.kmc_window window
+    cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), half, stripe, first, i
+    for i in range(5):
+        window.weight[i] = weights[i]
+    cdef Py_ssize_t room_size = (
+        _c.kmc_polish_slots(picture.width) * (_c.KMC_BAND + 2 * _c.KMC_POLISH_REACH) * _c.KMC_POINT
+    )
+    scratch = Scratch(num_threads * room_size * sizeof(int16_t))
+    cdef uint8_t[::1] room = scratch.array
+    cdef int16_t *rooms = <int16_t *> &room[0]
+    # A stripe reads two rows of each neighbour: first every second one, then the others.
+    for half in range(2):
+        for stripe in prange((n + 1 - half) // 2, nogil=True, schedule="static", num_threads=num_threads):
+            first = (2 * stripe + half) * STRIPE_ROWS
+            _c.kmc_polish_stripe(
+                kernel_table, &of_thread[threadid()], &window, &picture, first,
+                min(first + STRIPE_ROWS, picture.height), rooms + threadid() * room_size, &indices[0, 0],
+            )
+
+
+def blur_points(
+    const int16_t[:, :, ::1] points, const int32_t[::1] weights, int16_t[:, :, ::1] blurred, int num_threads
+):
+    """OUT blurred (h, w, 4): points blurred with weights (5) along rows and columns."""
+    assert weights.shape[0] == 5 and blurred.shape[0] == points.shape[0] and blurred.shape[1] == points.shape[1]
+    cdef _c.kmc_dithered picture = dithered_points(points, _c.KMC_GAIN_ONE)
+    cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), stripe, first
+    for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
+        first = stripe * STRIPE_ROWS
+        _c.kmc_blur_rows(
+            &picture, &weights[0], first, min(first + STRIPE_ROWS, picture.height), &blurred[0, 0, 0]
+        )
+
+
+def normal_equations(
+    const int16_t[:, :, ::1] points, const int16_t[:, :, ::1] blurred, const uint8_t[:, ::1] indices,
+    const int32_t[::1] weights, int k, int num_threads,
+):
+    """Sums of ``kmc_normal_rows``: meetings (k, k), blurred_sums (k, 4), sums (k, 4), counts (k), all int64."""
+    assert indices.shape[0] == points.shape[0] and indices.shape[1] == points.shape[1] and weights.shape[0] == 5
+    cdef _c.kmc_dithered picture = dithered_points(points, _c.KMC_GAIN_ONE)
+    cdef Py_ssize_t part
+    cdef uint32_t[:, :, ::1] tables = np.empty((num_threads, k, k), np.uint32)
+    cdef int64_t[:, :, ::1] meetings = np.zeros((num_threads, k, k), np.int64)
+    cdef int64_t[:, :, :, ::1] sums = np.zeros((num_threads, 2, k, _c.KMC_POINT), np.int64)
+    cdef int64_t[:, ::1] counts = np.zeros((num_threads, k), np.int64)
+    for part in prange(num_threads, nogil=True, schedule="static", num_threads=num_threads):
+        _c.kmc_normal_rows(
+            &picture, &blurred[0, 0, 0], &indices[0, 0], &weights[0], k, picture.height * part // num_threads,
+            picture.height * (part + 1) // num_threads, &tables[part, 0, 0], &meetings[part, 0, 0],
+            &sums[part, 0, 0, 0], &sums[part, 1, 0, 0], &counts[part, 0],
+        )
+    both = np.asarray(sums).sum(axis=0)
+    return np.asarray(meetings).sum(axis=0), both[0], both[1], np.asarray(counts).sum(axis=0)
+
+
+def solve(double[:, ::1] matrix, double[:, ::1] right):
+    """IN OUT right (k, 4): the solution of matrix (k, k) x = right. The matrix is used up."""
+    assert matrix.shape[0] == matrix.shape[1] == right.shape[0] and right.shape[1] == _c.KMC_POINT
+    with nogil:
+        _c.kmc_solve(&matrix[0, 0], &right[0, 0], <int32_t>matrix.shape[0])

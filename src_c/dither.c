@@ -1,0 +1,391 @@
+/* What dithering does besides its vector kernels: targets, flat areas, noise, blur, normal equations. */
+#include "dither.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+  int16_t low[KMC_POINT], high[KMC_POINT], least_side;
+} space_box;
+
+/* The gamut of sRGB, and the side of the smallest cell: smaller ones would be too many to clear. */
+static space_box box_of(int space, int has_alpha) {
+  const int16_t alpha = has_alpha ? 2040 : 0;
+  if (space == KMC_SPACE_OKLAB) return (space_box){{0, -480, -640, 0}, {2040, 568, 408, alpha}, has_alpha ? 64 : 16};
+  return (space_box){{0, 0, 0, 0}, {2040, 2040, 2040, alpha}, has_alpha ? 64 : 32};
+}
+
+/* Cells as wide as entries are apart, on average: then the lists of photographs hold four entries or so, and are few.
+ */
+static int16_t side_of_cells(const space_box *box, const int16_t *entries, int32_t k) {
+  double spacing = 0;
+  for (int32_t i = 0; i < k; i++) {
+    int32_t nearest = INT32_MAX;
+    for (int32_t j = 0; j < k; j++) {
+      int32_t dist2 = 0;
+      for (int t = 0; t < KMC_POINT; t++) {
+        const int32_t diff = entries[i * KMC_POINT + t] - entries[j * KMC_POINT + t];
+        dist2 += diff * diff;
+      }
+      nearest = i != j && dist2 < nearest ? dist2 : nearest;
+    }
+    spacing += sqrt((double)nearest) / k;
+  }
+  int16_t side = box->least_side;
+  while (side < 128 && side <= spacing) side *= 2;
+  return side;
+}
+
+/* So few entries are compared faster than a list is found. */
+enum { FEW_ENTRIES = 16, WHOLE_LIST = KMC_MOST_ENTRIES / KMC_CHUNK };
+
+enum { ALPHA_SIDE = 256 };
+
+static int32_t cells_along(const space_box *box, int t, int16_t side) {
+  return (box->high[t] - box->low[t]) / (t == 3 ? ALPHA_SIDE : side) + 1;
+}
+
+int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small) {
+  const space_box box = box_of(space, has_alpha);
+  int32_t n = 1;
+  for (int t = 0; t < KMC_POINT && k > FEW_ENTRIES && !is_small; t++) n *= cells_along(&box, t, box.least_side);
+  return n * (has_alpha ? 3 : 1);
+}
+
+/* Whether a pixel of this class may become the entry; kind: 0 translucent, 1 opaque, 2 transparent. */
+static int is_allowed(kmc_targets *targets, int32_t kind, const int16_t *entry) {
+  if (kind == 0) return 1;
+  return entry[3] == (kind == 1 ? targets->high[3] : 0);
+}
+
+static void put_in_chunk(kmc_chunk *chunks, int32_t place, const int16_t *entry, int32_t index) {
+  kmc_chunk *chunk = chunks + place / KMC_CHUNK;
+  const int i = place % KMC_CHUNK;
+  chunk->xy[2 * i] = entry[0];
+  chunk->xy[2 * i + 1] = entry[1];
+  chunk->zw[2 * i] = entry[2];
+  chunk->zw[2 * i + 1] = entry[3];
+  chunk->index[i] = (uint32_t)index;
+}
+
+/* Fills up the last chunk with its last entry, and returns what stands for the list. */
+static uint32_t finished_list(kmc_chunk *chunks, int32_t first_chunk, int32_t n, kmc_targets *targets, int32_t last) {
+  for (int32_t i = n; i % KMC_CHUNK; i++) put_in_chunk(chunks, i, targets->entries[last], last);
+  return (uint32_t)first_chunk << 6 | (uint32_t)((n + KMC_CHUNK - 1) / KMC_CHUNK);
+}
+
+/* The list of all that a class may become: of all entries if there is none. */
+static uint32_t whole_list(kmc_targets *targets, int32_t kind) {
+  const int32_t first_chunk = kind * (KMC_MOST_ENTRIES / KMC_CHUNK);
+  int32_t n = 0, last = 0;
+  for (int any = 0; any < 2 && n == 0; any++) {
+    for (int32_t j = 0; j < targets->k; j++) {
+      if (!any && !is_allowed(targets, kind, targets->entries[j])) continue;
+      put_in_chunk(targets->chunks + first_chunk, n++, targets->entries[j], j);
+      last = j;
+    }
+  }
+  return finished_list(targets->chunks + first_chunk, first_chunk, n, targets, last);
+}
+
+void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small) {
+  const space_box box = box_of(space, has_alpha);
+  const int has_cells = k > FEW_ENTRIES && !is_small;
+  targets->has_alpha = has_alpha;
+  targets->k = k;
+  targets->n_classes = has_alpha ? 3 : 1;
+  targets->n_cells = 1;
+  targets->n_chunks = targets->n_classes * WHOLE_LIST;
+  memset(targets->entries, 0, sizeof targets->entries);
+  for (int32_t j = 0; j < k; j++) {
+    for (int t = 0; t < 3 + has_alpha; t++) targets->entries[j][t] = entries[j * KMC_POINT + t];
+  }
+  const int16_t side = has_cells ? side_of_cells(&box, &targets->entries[0][0], k) : 0;
+  for (int t = KMC_POINT - 1; t >= 0; t--) {
+    targets->low[t] = box.low[t];
+    targets->high[t] = box.high[t];
+    targets->side[t] = t == 3 ? ALPHA_SIDE : side;
+    targets->factor[t] = (int16_t)(has_cells ? 65536 / targets->side[t] : 0);
+    targets->stride[t] = targets->n_cells;
+    if (has_cells) targets->n_cells *= cells_along(&box, t, side);
+  }
+  const size_t n = (size_t)(targets->n_classes * targets->n_cells) * sizeof *targets->list;
+  memset(targets->list, 0, n);
+  memset(targets->group, 0, n);
+  for (int32_t kind = 0; kind < targets->n_classes; kind++) {
+    const uint32_t list = whole_list(targets, kind);
+    targets->whole[kind] = (int32_t)(list & 63);
+    if (!has_cells) targets->list[kind] = list;
+  }
+}
+
+/* The list of a box, made from another list. */
+static uint32_t list_of_box(const kmc_dither_kernels *kernels, kmc_targets *targets, uint32_t from,
+                            const int16_t *corner, const int16_t *side) {
+  uint8_t found[KMC_MOST_ENTRIES];
+  const kmc_chunk *chunks = targets->chunks + (from >> 6);
+  const ptrdiff_t n = kernels->candidates(chunks, from & 63, corner, side, found);
+  const int32_t first = targets->n_chunks, n_chunks = (int32_t)(n + KMC_CHUNK - 1) / KMC_CHUNK;
+  if (first + n_chunks > targets->most_chunks) return from;
+  targets->n_chunks += n_chunks;
+  int32_t index = 0;
+  for (int32_t i = 0; i < n; i++) {
+    index = (int32_t)chunks[found[i] / KMC_CHUNK].index[found[i] % KMC_CHUNK];
+    put_in_chunk(targets->chunks + first, i, targets->entries[index], index);
+  }
+  return finished_list(targets->chunks + first, first, (int32_t)n, targets, index);
+}
+
+uint32_t kmc_make_list(const kmc_dither_kernels *kernels, kmc_targets *targets, int32_t cell) {
+  const int32_t kind = cell / targets->n_cells;
+  int16_t corner[KMC_POINT], group_corner[KMC_POINT], group_side[KMC_POINT];
+  int32_t rest = cell % targets->n_cells, group_cell = kind * targets->n_cells;
+  for (int t = 0; t < KMC_POINT; t++) {
+    const int32_t place = rest / targets->stride[t], first = t < 3 ? place & ~3 : place;
+    rest %= targets->stride[t];
+    corner[t] = (int16_t)(targets->low[t] + place * targets->side[t]);
+    group_corner[t] = (int16_t)(targets->low[t] + first * targets->side[t]);
+    group_side[t] = (int16_t)(t < 3 ? 4 * targets->side[t] : targets->side[t]);
+    group_cell += first * targets->stride[t];
+  }
+  uint32_t *group = targets->group + group_cell;
+  if (!*group) {
+    const uint32_t whole = (uint32_t)(kind * WHOLE_LIST) << 6 | (uint32_t)targets->whole[kind];
+    *group = list_of_box(kernels, targets, whole, group_corner, group_side);
+  }
+  targets->list[cell] = list_of_box(kernels, targets, *group, corner, targets->side);
+  return targets->list[cell];
+}
+
+static int is_entry(kmc_targets *targets, const int16_t *point) {
+  for (int32_t j = 0; j < targets->k; j++) {
+    const int16_t *entry = targets->entries[j];
+    if (point[0] == entry[0] && point[1] == entry[1] && point[2] == entry[2]) return 1;
+  }
+  return 0;
+}
+
+static int all_equal(const uint8_t *a, const uint8_t *b, ptrdiff_t n) {
+  int differ = 0;
+  for (ptrdiff_t t = 0; t < n; t++) differ |= a[t] ^ b[t];
+  return !differ;
+}
+
+/* OUT equal (n): 1 where bytes [i - channels], [i + channels], above[i] and below[i] are those of the row. */
+static void equal_to_neighbours(const uint8_t *above, const uint8_t *row, const uint8_t *below, ptrdiff_t channels,
+                                ptrdiff_t n, uint8_t *equal) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    equal[i] =
+        (row[i] == row[i - channels]) & (row[i] == row[i + channels]) & (row[i] == above[i]) & (row[i] == below[i]);
+  }
+}
+
+/* Gains of a row: 0 inside areas of one colour that the palette holds, so that they stay free of dots. */
+static void flat_gains(kmc_targets *targets, const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                       ptrdiff_t width, ptrdiff_t channels, int16_t *points) {
+  enum { BATCH = 512 };
+  uint8_t equal[3 * BATCH];
+  const uint8_t *known = NULL; /* the last pixel whose colour was looked for */
+  int held = 0;
+  for (ptrdiff_t start = 1; start < width - 1; start += BATCH) {
+    const ptrdiff_t n = start + BATCH < width - 1 ? BATCH : width - 1 - start, first = start * channels;
+    equal_to_neighbours(above + first, row + first, below + first, channels, n * channels, equal);
+    for (ptrdiff_t x = 0; x < n; x++) {
+      int is_flat = equal[x * channels];
+      for (ptrdiff_t t = 1; t < channels; t++) is_flat &= equal[x * channels + t];
+      if (!is_flat) continue;
+      const uint8_t *pixel = row + first + x * channels;
+      int16_t *point = points + (start + x) * KMC_POINT;
+      if (!known || !all_equal(known, pixel, channels)) held = is_entry(targets, point);
+      known = pixel;
+      if (held) point[3] = 0;
+    }
+  }
+}
+
+/* points + noise: ordered dithering of one row. */
+static void add_noise(kmc_targets *targets, const uint16_t *mask, ptrdiff_t y, ptrdiff_t width,
+                      const int16_t *amplitude, int16_t *points) {
+  /* Each channel sees the mask from another place, far from the others. */
+  static const int shift_y[3] = {0, 21, 43}, shift_x[3] = {0, 37, 15};
+  for (ptrdiff_t x = 0; x < width; x++) {
+    int16_t *point = points + x * KMC_POINT;
+    if (targets->has_alpha ? point[3] == 0 : point[3] < KMC_GAIN_ONE / 2) continue;
+    for (int t = 0; t < 3; t++) {
+      const int32_t noise = 2 * mask[(y + shift_y[t]) % 64 * 64 + (x + shift_x[t]) % 64] - 4095;
+      const int32_t value = point[t] + noise * amplitude[t] / 8192;
+      point[t] = (int16_t)(value < targets->low[t]    ? targets->low[t]
+                           : value > targets->high[t] ? targets->high[t]
+                                                      : value);
+    }
+  }
+}
+
+/* Points of one row, from pixels or given. */
+static const int16_t *points_of_row(const kmc_dither_kernels *kernels, kmc_targets *targets,
+                                    const kmc_dithered *picture, ptrdiff_t y, int16_t *scratch) {
+  const ptrdiff_t width = picture->width, channels = picture->channels;
+  if (picture->points) return picture->points + y * width * KMC_POINT;
+  const uint8_t *row = picture->pixels + y * width * channels;
+  const uint8_t *above = y > 0 ? row - width * channels : row;
+  const uint8_t *below = y + 1 < picture->height ? row + width * channels : row;
+  kernels->points(row, width, picture->channels, picture->space, picture->linear, picture->gain, scratch);
+  if (channels < 4) flat_gains(targets, above, row, below, width, channels, scratch);
+  return scratch;
+}
+
+/* A band of points, the errors of the row above it, and a row of indices that nobody needs. */
+ptrdiff_t kmc_stripe_scratch(ptrdiff_t width) { return (KMC_BAND + 1) * width * KMC_POINT + 2 * KMC_POINT + width; }
+
+void kmc_diffuse_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
+                        ptrdiff_t first, ptrdiff_t last, int16_t *scratch, uint8_t *indices) {
+  const ptrdiff_t width = picture->width;
+  int16_t *errors = scratch + KMC_BAND * width * KMC_POINT;
+  uint8_t *unused = (uint8_t *)(errors + (width + 2) * KMC_POINT);
+  memset(errors, 0, (size_t)(width + 2) * KMC_POINT * sizeof *errors);
+  for (ptrdiff_t top = first >= KMC_WARM_UP ? first - KMC_WARM_UP : 0; top < last; top += KMC_BAND) {
+    const int16_t *rows[KMC_BAND];
+    uint8_t *outputs[KMC_BAND];
+    for (ptrdiff_t r = 0; r < KMC_BAND; r++) {
+      const ptrdiff_t y = top + r;
+      rows[r] = y < last ? points_of_row(kernels, targets, picture, y, scratch + r * width * KMC_POINT) : rows[r - 1];
+      outputs[r] = y >= first && y < last ? indices + y * width : unused;
+    }
+    kernels->diffuse(targets, rows, width, picture->gain, errors, outputs);
+  }
+}
+
+void kmc_noise_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
+                      const uint16_t *mask, const int16_t *amplitude, ptrdiff_t first, ptrdiff_t last, int16_t *scratch,
+                      uint8_t *indices) {
+  for (ptrdiff_t y = first; y < last; y++) {
+    points_of_row(kernels, targets, picture, y, scratch);
+    add_noise(targets, mask, y, picture->width, amplitude, scratch);
+    kernels->nearest(targets, scratch, picture->width, indices + y * picture->width);
+  }
+}
+
+void kmc_polish_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_window *window,
+                       const kmc_dithered *picture, ptrdiff_t first, ptrdiff_t last, int16_t *scratch,
+                       uint8_t *indices) {
+  enum { ROWS = KMC_BAND + 2 * KMC_POLISH_REACH };
+  for (ptrdiff_t top = first; top < last; top += KMC_BAND) {
+    const int16_t *rows[ROWS];
+    uint8_t *labels[ROWS];
+    for (ptrdiff_t r = 0; r < ROWS; r++) {
+      const ptrdiff_t y = top + r - KMC_POLISH_REACH;
+      const int is_inside = y >= 0 && y < picture->height;
+      rows[r] = is_inside ? picture->points + y * picture->width * KMC_POINT : NULL;
+      labels[r] = is_inside ? indices + y * picture->width : NULL;
+    }
+    kernels->polish(targets, window, rows, picture->width, scratch, labels);
+  }
+}
+
+static void blur_row(const int16_t *const *rows, const int32_t *weights, ptrdiff_t width, int16_t *blurred) {
+  enum { BATCH = 64, REACH = KMC_POLISH_REACH };
+  for (ptrdiff_t start = 0; start < width; start += BATCH) {
+    int32_t column[(BATCH + 2 * REACH) * KMC_POINT] = {0};
+    const ptrdiff_t end = start + BATCH < width ? start + BATCH : width;
+    const ptrdiff_t first = start > REACH ? start - REACH : 0, last = end + REACH < width ? end + REACH : width;
+    for (int r = 0; r <= 2 * REACH; r++) {
+      if (!rows[r]) continue;
+      int32_t *to = column + (first - start + REACH) * KMC_POINT;
+      const int16_t *from = rows[r] + first * KMC_POINT;
+      for (ptrdiff_t i = 0; i < (last - first) * KMC_POINT; i++) to[i] += from[i] * weights[r];
+    }
+    for (ptrdiff_t i = 0; i < (end - start) * KMC_POINT; i++) {
+      int32_t sum = KMC_BLUR_ONE * KMC_BLUR_ONE / 2;
+      for (int r = 0; r <= 2 * REACH; r++) sum += column[i + r * KMC_POINT] * weights[r];
+      blurred[start * KMC_POINT + i] = (int16_t)(sum >> 12);
+    }
+  }
+}
+
+void kmc_blur_rows(const kmc_dithered *picture, const int32_t *weights, ptrdiff_t first, ptrdiff_t last,
+                   int16_t *blurred) {
+  const ptrdiff_t stride = picture->width * KMC_POINT;
+  for (ptrdiff_t y = first; y < last; y++) {
+    const int16_t *rows[2 * KMC_POLISH_REACH + 1];
+    for (ptrdiff_t r = 0; r <= 2 * KMC_POLISH_REACH; r++) {
+      const ptrdiff_t from = y + r - KMC_POLISH_REACH;
+      rows[r] = from >= 0 && from < picture->height ? picture->points + from * stride : NULL;
+    }
+    blur_row(rows, weights, picture->width, blurred + y * stride);
+  }
+}
+
+/* Rows: the one and the two below it, NULL where the picture ends. */
+static void count_meetings(const uint8_t *const *rows, ptrdiff_t width, const int32_t *weights, int32_t k,
+                           uint32_t *table) {
+  enum { REACH = KMC_POLISH_REACH };
+  for (ptrdiff_t x = 0; x < width; x++) {
+    uint32_t *meets = table + (ptrdiff_t)rows[0][x] * k;
+    const ptrdiff_t first = x < REACH ? -x : -REACH, last = x + REACH < width ? REACH : width - 1 - x;
+    /* The pair of a pixel with itself is its own transpose: hence weights twice as large for the others. */
+    meets[rows[0][x]] += (uint32_t)(weights[REACH] * weights[REACH]);
+    for (int dy = 0; dy <= REACH && rows[dy]; dy++) {
+      for (ptrdiff_t dx = dy ? first : 1; dx <= last; dx++) {
+        meets[rows[dy][x + dx]] += (uint32_t)(2 * weights[REACH + dy] * weights[REACH + dx]);
+      }
+    }
+  }
+}
+
+static void flush_table(uint32_t *table, int32_t k, int64_t *meetings) {
+  for (ptrdiff_t i = 0; i < (ptrdiff_t)k * k; i++) {
+    meetings[i] += table[i];
+    table[i] = 0;
+  }
+}
+
+void kmc_normal_rows(const kmc_dithered *picture, const int16_t *blurred, const uint8_t *indices,
+                     const int32_t *weights, int32_t k, ptrdiff_t first, ptrdiff_t last, uint32_t *table,
+                     int64_t *meetings, int64_t *blurred_sums, int64_t *sums, int64_t *counts) {
+  const ptrdiff_t width = picture->width;
+  ptrdiff_t counted = 0;
+  memset(table, 0, (size_t)k * (size_t)k * sizeof *table);
+  for (ptrdiff_t y = first; y < last; y++) {
+    const uint8_t *rows[KMC_POLISH_REACH + 1];
+    for (ptrdiff_t r = 0; r <= KMC_POLISH_REACH; r++)
+      rows[r] = y + r < picture->height ? indices + (y + r) * width : NULL;
+    /* A pixel adds at most KMC_BLUR_ONE^2 to one counter of 32 bits. */
+    if (counted + width >= UINT32_MAX / (KMC_BLUR_ONE * KMC_BLUR_ONE)) {
+      flush_table(table, k, meetings);
+      counted = 0;
+    }
+    counted += width;
+    count_meetings(rows, width, weights, k, table);
+    for (ptrdiff_t x = 0; x < width; x++) {
+      const ptrdiff_t entry = rows[0][x] * KMC_POINT, point = (y * width + x) * KMC_POINT;
+      counts[rows[0][x]]++;
+      for (int t = 0; t < KMC_POINT; t++) {
+        blurred_sums[entry + t] += blurred[point + t];
+        sums[entry + t] += picture->points[point + t];
+      }
+    }
+  }
+  flush_table(table, k, meetings);
+}
+
+/* The inner loops run along rows, without sums, so that they are the same in vectors. */
+void kmc_solve(double *matrix, double *right, int32_t k) {
+  for (ptrdiff_t i = 0; i < k; i++) {
+    double *row = matrix + i * k;
+    const double scale = 1.0 / row[i];
+    for (ptrdiff_t j = i + 1; j < k; j++) {
+      double *other = matrix + j * k;
+      const double factor = row[j] * scale;
+      if (factor == 0) continue;
+      for (ptrdiff_t m = j; m < k; m++) other[m] -= factor * row[m];
+      for (int t = 0; t < KMC_POINT; t++) right[j * KMC_POINT + t] -= factor * right[i * KMC_POINT + t];
+    }
+  }
+  for (ptrdiff_t i = k - 1; i >= 0; i--) {
+    for (int t = 0; t < KMC_POINT; t++) {
+      double value = right[i * KMC_POINT + t];
+      for (ptrdiff_t j = i + 1; j < k; j++) value -= matrix[i * k + j] * right[j * KMC_POINT + t];
+      right[i * KMC_POINT + t] = value / matrix[i * k + i];
+    }
+  }
+}

@@ -1,0 +1,145 @@
+/* Dithering, and what fits a palette to a dithered picture.
+ *
+ * Points are KMC_POINT (4) int16 for each pixel: the colour in a working space in which 2040 is the whole range of a
+ * channel (8-bit sRGB value times 8; Oklab times 2040; premultiplied where there is alpha). The fourth channel is
+ * alpha where there is alpha, and else the gain: which share of the errors of its neighbours a pixel takes, of
+ * KMC_GAIN_ONE. So an entry of the palette is a point whose fourth channel is alpha or 0.
+ *
+ * Everything is integers, and each operation is defined: the bytes are those of any instruction set and any number of
+ * threads. The nearest entry is the one of the least squared distance, ties to the lowest index.
+ *
+ * Bounds: points and entries lie in a box whose sides sum, squared, to less than 2^24, so that a squared distance and
+ * an index share 32 bits; an error is at most 2047 in size, so that sixteen of them fit in 16 bits.
+ */
+#ifndef KMC_DITHER_H
+#define KMC_DITHER_H
+
+#include "kmc_kernels.h"
+
+#define KMC_POINT 4
+#define KMC_BAND 8        /* rows that are dithered together: one to a lane */
+#define KMC_WARM_UP 8     /* rows that a stripe dithers before its first one: whole bands */
+#define KMC_GAIN_ONE 2048 /* the gain at which all of an error is passed on */
+#define KMC_MOST_ENTRIES 256
+#define KMC_CHUNK 8        /* candidates compared at once */
+#define KMC_POLISH_REACH 2 /* rows and columns that the polishing looks at on each side */
+#define KMC_POLISH_SKEW 3  /* columns that a row of a band is behind the row above it */
+#define KMC_SPACE_SRGB 0
+#define KMC_SPACE_OKLAB 1
+
+/* Candidates as pairs of channels, and their indices. */
+typedef struct {
+  int16_t xy[2 * KMC_CHUNK], zw[2 * KMC_CHUNK];
+  uint32_t index[KMC_CHUNK];
+} kmc_chunk;
+
+/* Entries whose nearest one is looked for, and, for one thread, lists of those that can be the nearest in a cell, which
+ * are made when the first point of a cell comes. A cell is a box of the working space; cells lie in groups of 4x4x4,
+ * and the list of a cell is made from that of its group. There are n_classes sets of cells: for pictures with alpha one
+ * for each of translucent, opaque and transparent pixels, whose lists hold what these may become. */
+typedef struct {
+  int16_t entries[KMC_MOST_ENTRIES][KMC_POINT];
+  int16_t low[KMC_POINT], high[KMC_POINT]; /* the box to which points are clamped */
+  int16_t factor[KMC_POINT];               /* 65536 / side of a cell: (x - low) * factor >> 16 */
+  int16_t side[KMC_POINT];
+  int32_t stride[KMC_POINT];             /* the number of a cell is the sum of stride * that */
+  int32_t has_alpha, n_classes, n_cells; /* n_cells: of one class */
+  int32_t k, n_chunks, most_chunks;
+  int32_t whole[3];  /* chunks of the list of all entries, of each class */
+  uint32_t *list;    /* (n_classes * n_cells) first chunk * 64 + number of chunks; 0: not made */
+  uint32_t *group;   /* as many: the lists of groups, at the number of their first cell / 4 */
+  kmc_chunk *chunks; /* (most_chunks) */
+} kmc_targets;
+
+/* The 24 neighbours of a pixel in a 5x5 window have five different distances; weights, of 32768, in the order
+ * (1,0) (1,1) (2,0) (2,1) (2,2). */
+typedef struct {
+  int16_t weight[5];
+} kmc_window;
+
+/* points     IN pixels (n, channels) uint8, channels 1, 3 or 4; OUT points (n, 4), the gain of pixels without alpha
+ *            being `gain`. IN linear (256): the light of an 8-bit value, for Oklab.
+ * nearest    IN points (n, 4); OUT indices (n).
+ * diffuse    Floyd and Steinberg's error diffusion (1976) of KMC_BAND rows, one to a lane, each two columns behind the
+ *            one above. IN rows: their points; IN OUT errors (width + 2, 4): those of the row above, then of the last
+ *            row; its first and last are 0. OUT indices: the rows. `gain` is that of pixels with alpha.
+ * candidates IN n <= 32 chunks; a box: corner (4), side (4). OUT found: the places in the chunks, in order, of entries
+ * that can be the nearest to a point of the box; how many is returned. polish     Every pixel of KMC_BAND rows, in
+ * plain order, becomes the nearest entry to its colour plus the weighted errors of its neighbours: one Gauss-Seidel
+ * round of |G(picture - result)|^2 for a blur G. IN rows: KMC_BAND + 4 rows of points, from two above, NULL where the
+ * picture ends; IN OUT indices: theirs; the outer four are only read. SCRATCH errors (kmc_polish_slots(width), KMC_BAND
+ * + 4, 4). */
+typedef struct {
+  void (*points)(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const float *linear, int gain,
+                 int16_t *points);
+  void (*nearest)(kmc_targets *targets, const int16_t *points, ptrdiff_t n, uint8_t *indices);
+  void (*diffuse)(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain, int16_t *errors,
+                  uint8_t *const *indices);
+  ptrdiff_t (*candidates)(const kmc_chunk *chunks, ptrdiff_t n, const int16_t *corner, const int16_t *side,
+                          uint8_t *found);
+  void (*polish)(kmc_targets *targets, const kmc_window *window, const int16_t *const *rows, ptrdiff_t width,
+                 int16_t *errors, uint8_t *const *indices);
+} kmc_dither_kernels;
+
+extern const kmc_dither_kernels kmc_dither_kernels_generic;
+extern const kmc_dither_kernels kmc_dither_kernels_avx2; /* x86-64 builds only */
+
+/* The kernels of the same instruction set as `kernels`, a table that kmc_available gave. */
+const kmc_dither_kernels *kmc_dither_kernels_for(const kmc_kernels *kernels);
+
+static inline ptrdiff_t kmc_polish_slots(ptrdiff_t width) {
+  return width + KMC_POLISH_SKEW * (KMC_BAND + 2 * KMC_POLISH_REACH) + 2 * KMC_POLISH_REACH;
+}
+
+/* Sets all but list, group, chunks and most_chunks, which are given, and makes the lists of all entries. `list` and
+ * `group` have kmc_targets_cells() elements. most_chunks is at least 3 * KMC_MOST_ENTRIES / KMC_CHUNK; what has no room
+ * is compared with all entries. Pictures of so few pixels that lists do not pay have one cell: `is_small`. */
+int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small);
+void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small);
+
+/* Makes and returns the list of a cell. */
+uint32_t kmc_make_list(const kmc_dither_kernels *kernels, kmc_targets *targets, int32_t cell);
+
+/* A picture to be dithered: points (height, width, 4), or pixels of which they are made band by band. */
+typedef struct {
+  const uint8_t *pixels; /* (height, width, channels), or NULL if points are given */
+  const int16_t *points;
+  ptrdiff_t height, width;
+  int32_t channels, space, gain;
+  const float *linear;
+} kmc_dithered;
+
+/* Rows first .. last - 1 by error diffusion. The errors that would come from above are those of rows that are dithered
+ * for their errors alone, so that stripes do not wait for each other. IN OUT indices: the whole picture.
+ * SCRATCH: kmc_stripe_scratch(width) int16. */
+ptrdiff_t kmc_stripe_scratch(ptrdiff_t width);
+void kmc_diffuse_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
+                        ptrdiff_t first, ptrdiff_t last, int16_t *scratch, uint8_t *indices);
+
+/* Rows first .. last - 1 by adding the noise of a mask. SCRATCH (width, 4). */
+void kmc_noise_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
+                      const uint16_t *mask, const int16_t *amplitude, ptrdiff_t first, ptrdiff_t last, int16_t *scratch,
+                      uint8_t *indices);
+
+/* Rows first .. last - 1 of a picture whose points are given. SCRATCH (kmc_polish_slots(width), KMC_BAND + 4, 4). */
+void kmc_polish_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_window *window,
+                       const kmc_dithered *picture, ptrdiff_t first, ptrdiff_t last, int16_t *scratch,
+                       uint8_t *indices);
+
+/* The picture blurred twice by G: with weights (5) along columns and rows, whose sum is KMC_BLUR_ONE. Beyond the
+ * picture all is 0. OUT blurred (height, width, 4): rows first .. last - 1. */
+#define KMC_BLUR_ONE 64
+void kmc_blur_rows(const kmc_dithered *picture, const int32_t *weights, ptrdiff_t first, ptrdiff_t last,
+                   int16_t *blurred);
+
+/* Normal equations of |G(picture) - G(palette[indices])|^2, of rows first .. last - 1: how often entries meet at each
+ * distance, times the blur's weight there. IN OUT meetings (k, k): pairs are counted in one order, so add the
+ * transpose; blurred_sums (k, 4), sums (k, 4), counts (k). SCRATCH table (k, k). */
+void kmc_normal_rows(const kmc_dithered *picture, const int16_t *blurred, const uint8_t *indices,
+                     const int32_t *weights, int32_t k, ptrdiff_t first, ptrdiff_t last, uint32_t *table,
+                     int64_t *meetings, int64_t *blurred_sums, int64_t *sums, int64_t *counts);
+
+/* Solves matrix (k, k) x = right (k, 4), in place, by elimination; the matrix is symmetric and positive definite. */
+void kmc_solve(double *matrix, double *right, int32_t k);
+
+#endif

@@ -1,0 +1,147 @@
+/* Dithering for every processor: a vector is an array. */
+#include <string.h>
+
+#include "compiler.h"
+#include "dither.h"
+
+#define KMC_DITHER_TABLE kmc_dither_kernels_generic
+
+enum { LANES = KMC_BAND * KMC_POINT };
+typedef struct {
+  int16_t lane[LANES];
+} vp;
+
+#define FOR_LANES for (int i = 0; i < LANES; i++)
+#define LANEWISE(name, expression)               \
+  static inline vp vp_##name(vp a, vp b) {       \
+    FOR_LANES a.lane[i] = (int16_t)(expression); \
+    return a;                                    \
+  }
+LANEWISE(add, a.lane[i] + b.lane[i])
+LANEWISE(sub, a.lane[i] - b.lane[i])
+LANEWISE(min, b.lane[i] < a.lane[i] ? b.lane[i] : a.lane[i])
+LANEWISE(max, b.lane[i] > a.lane[i] ? b.lane[i] : a.lane[i])
+LANEWISE(and, a.lane[i] & b.lane[i])
+LANEWISE(or, a.lane[i] | b.lane[i])
+LANEWISE(gt, -(a.lane[i] > b.lane[i]))
+/* The product of which b is a share of 32768, rounded. */
+LANEWISE(mulhrs, (a.lane[i] * b.lane[i] + 16384) >> 15)
+static inline int32_t saturated(int32_t a) { return a > 32767 ? 32767 : a < -32768 ? -32768 : a; }
+LANEWISE(adds, saturated(a.lane[i] + b.lane[i]))
+
+static inline vp vp_zero(void) { return (vp){{0}}; }
+static inline vp vp_set1_value(int16_t value) {
+  vp a;
+  FOR_LANES a.lane[i] = value;
+  return a;
+}
+static inline vp vp_times(vp a, int16_t b) {
+  FOR_LANES a.lane[i] = (int16_t)(a.lane[i] * b);
+  return a;
+}
+static inline vp vp_set1(const int16_t *point) {
+  vp a;
+  FOR_LANES a.lane[i] = point[i % KMC_POINT];
+  return a;
+}
+static inline vp vp_load(const int16_t *p) {
+  vp a;
+  memcpy(a.lane, p, sizeof a.lane);
+  return a;
+}
+static inline void vp_store(int16_t *p, vp a) { memcpy(p, a.lane, sizeof a.lane); }
+static inline vp vp_gather(const int16_t *const *places) {
+  vp a;
+  FOR_LANES a.lane[i] = places[i / KMC_POINT][i % KMC_POINT];
+  return a;
+}
+static inline vp vp_fourth(vp a) {
+  FOR_LANES a.lane[i] = a.lane[i | 3];
+  return a;
+}
+static inline vp vp_clear_fourth(vp a) {
+  for (int i = 3; i < LANES; i += KMC_POINT) a.lane[i] = 0;
+  return a;
+}
+static inline vp vp_colors_mask(void) { return vp_clear_fourth(vp_set1_value(-1)); }
+/* Each row gets the row above it, the first one `point`. */
+static inline vp vp_down(vp a, const int16_t *point) {
+  vp b;
+  memcpy(b.lane, point, KMC_POINT * sizeof *point);
+  memcpy(b.lane + KMC_POINT, a.lane, (LANES - KMC_POINT) * sizeof *point);
+  return b;
+}
+static inline void vp_store_last(int16_t *point, vp a) {
+  memcpy(point, a.lane + LANES - KMC_POINT, KMC_POINT * sizeof *point);
+}
+/* All bits of the rows whose column t - 2 * row is in the picture. */
+static inline vp vp_rows_between(ptrdiff_t t, ptrdiff_t width) {
+  vp a;
+  FOR_LANES {
+    const ptrdiff_t x = t - 2 * (i / KMC_POINT);
+    a.lane[i] = (int16_t)-(x >= 0 && x < width);
+  }
+  return a;
+}
+/* The number of each row's cell, in every second place. */
+static inline void vp_store_cells(uint32_t *cells, vp a, kmc_targets *targets) {
+  for (int r = 0; r < KMC_BAND; r++) {
+    uint32_t cell = 0;
+    for (int t = 0; t < KMC_POINT; t++) {
+      const uint32_t offset = (uint16_t)(a.lane[r * KMC_POINT + t] - targets->low[t]);
+      cell += (offset * (uint16_t)targets->factor[t] >> 16) * (uint32_t)targets->stride[t];
+    }
+    cells[2 * r] = cell;
+  }
+}
+
+static inline uint32_t nearest_in_list(const kmc_chunk *chunk, uint32_t n, const int16_t *point) {
+  uint32_t best = UINT32_MAX;
+  for (; n; n--, chunk++) {
+    for (int i = 0; i < KMC_CHUNK; i++) {
+      const int32_t x = chunk->xy[2 * i] - point[0], y = chunk->xy[2 * i + 1] - point[1];
+      const int32_t z = chunk->zw[2 * i] - point[2], w = chunk->zw[2 * i + 1] - point[3];
+      const uint32_t key = (uint32_t)(x * x + y * y + z * z + w * w) << 8 | chunk->index[i];
+      best = key < best ? key : best;
+    }
+  }
+  return best & 255;
+}
+
+/* An entry can be the nearest to a point of a box only if its least distance to the box is at most the smallest
+ * greatest distance of any entry. */
+static ptrdiff_t candidates(const kmc_chunk *chunks, ptrdiff_t n, const int16_t *corner, const int16_t *side,
+                            uint8_t *found) {
+  int32_t nearest[KMC_MOST_ENTRIES], bound = INT32_MAX;
+  for (ptrdiff_t i = 0; i < n * KMC_CHUNK; i++) {
+    const int16_t *pairs[2] = {chunks[i / KMC_CHUNK].xy, chunks[i / KMC_CHUNK].zw};
+    int32_t farthest = 0;
+    nearest[i] = 0;
+    for (int t = 0; t < KMC_POINT; t++) {
+      const int32_t entry = pairs[t / 2][i % KMC_CHUNK * 2 + t % 2], last = side[t] - 1;
+      const int32_t below = corner[t] - entry, above = entry - corner[t] - last;
+      const int32_t outside = below > above ? below : above;
+      nearest[i] += outside > 0 ? outside * outside : 0;
+      farthest += (outside + last) * (outside + last);
+    }
+    bound = farthest < bound ? farthest : bound;
+  }
+  ptrdiff_t n_found = 0;
+  for (ptrdiff_t i = 0; i < n * KMC_CHUNK; i++) {
+    found[n_found] = (uint8_t)i;
+    n_found += nearest[i] <= bound;
+  }
+  return n_found;
+}
+
+#include "dither_kernels.inc.h"
+
+const kmc_dither_kernels *kmc_dither_kernels_for(const kmc_kernels *kernels) {
+#if defined(__x86_64__) || defined(_M_X64)
+  extern const kmc_kernels kmc_kernels_generic;
+  if (kernels != &kmc_kernels_generic) return &kmc_dither_kernels_avx2; /* AVX-512 implies it */
+#else
+  (void)kernels;
+#endif
+  return &kmc_dither_kernels_generic;
+}

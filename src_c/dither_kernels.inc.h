@@ -1,0 +1,267 @@
+/* Included by dither_<isa>.c after its vocabulary: vp holds one point of each of KMC_BAND rows.
+ *
+ * A lane is a row, each a few columns behind the row above, so that what a pixel needs of its neighbours was computed
+ * in earlier steps and no lane waits for another. Only the look-up of the nearest entry goes pixel by pixel. */
+#include "oklab.inc.h"
+
+/* sum over cells' strides: which list a point has. `original` tells the class: 0 translucent, 1 opaque, 2 transparent.
+ */
+static KMC_ALWAYS_INLINE vp clamp_to_box(kmc_targets *targets, vp points) {
+  return vp_max(vp_min(points, vp_set1(targets->high)), vp_set1(targets->low));
+}
+
+static KMC_ALWAYS_INLINE uint32_t list_of(kmc_targets *targets, uint32_t cell, const int16_t *original, int has_alpha) {
+  if (has_alpha) {
+    const int32_t kind = original[3] == targets->high[3] ? 1 : original[3] == 0 ? 2 : 0;
+    cell += (uint32_t)(kind * targets->n_cells);
+  }
+  const uint32_t list = targets->list[cell];
+  return KMC_RARELY(!list) ? kmc_make_list(&KMC_DITHER_TABLE, targets, (int32_t)cell) : list;
+}
+
+/* The entries nearest to eight points, whose colours without errors are `originals`. */
+static KMC_ALWAYS_INLINE void nearest_of_points(kmc_targets *targets, vp points, const int16_t *originals,
+                                                int has_alpha, uint32_t *nearest) {
+  int16_t stored[KMC_BAND * KMC_POINT];
+  uint32_t cells[2 * KMC_BAND];
+  vp_store(stored, points);
+  vp_store_cells(cells, points, targets);
+  for (int r = 0; r < KMC_BAND; r++) {
+    const uint32_t list = list_of(targets, cells[2 * r], originals + r * KMC_POINT, has_alpha);
+    nearest[r] = nearest_in_list(targets->chunks + (list >> 6), list & 63, stored + r * KMC_POINT);
+  }
+}
+
+static KMC_ALWAYS_INLINE vp entries_of(kmc_targets *targets, const uint32_t *nearest) {
+  const int16_t *entries[KMC_BAND];
+  for (int r = 0; r < KMC_BAND; r++) entries[r] = targets->entries[nearest[r]];
+  return vp_gather(entries);
+}
+
+/* Which share of the errors each point takes; the colour alone is left in `points`. */
+static KMC_ALWAYS_INLINE vp gains_of(kmc_targets *targets, vp *points, vp gain, int has_alpha) {
+  if (!has_alpha) {
+    const vp gains = vp_fourth(*points);
+    *points = vp_clear_fourth(*points);
+    return gains;
+  }
+  const vp alpha = vp_fourth(*points);
+  const vp seen = vp_gt(alpha, vp_zero());
+  const vp soft = vp_or(vp_gt(vp_set1(targets->high), *points), vp_colors_mask()); /* opaque alpha takes no error */
+  return vp_and(gain, vp_and(seen, soft));
+}
+
+/* The points of a step: row r's is in column t - skew * r. Beyond the ends those at the ends stand in. */
+static KMC_ALWAYS_INLINE vp points_of_step(const int16_t *const *rows, ptrdiff_t t, int skew, ptrdiff_t width,
+                                           int is_whole) {
+  const int16_t *places[KMC_BAND];
+  for (int r = 0; r < KMC_BAND; r++) {
+    ptrdiff_t x = t - skew * r;
+    if (!is_whole) x = x < 0 ? 0 : x >= width ? width - 1 : x;
+    places[r] = rows[r] + x * KMC_POINT;
+  }
+  return vp_gather(places);
+}
+
+/* What a step of error diffusion leaves to the next one. */
+typedef struct {
+  vp error, upper,
+      upper_left; /* the last errors of each row; those of the row above at its column and the one before */
+} diffusion;
+
+static KMC_ALWAYS_INLINE void diffuse_step(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t t,
+                                           ptrdiff_t width, int gain, int16_t *errors, uint8_t *const *indices,
+                                           int has_alpha, int is_whole, diffusion *state) {
+  const vp most = vp_set1_value(2047), least = vp_set1_value(-2047);
+  int16_t originals[KMC_BAND * KMC_POINT];
+  uint32_t nearest[KMC_BAND];
+  vp points = points_of_step(rows, t, 2, width, is_whole);
+  if (has_alpha) vp_store(originals, points);
+  const vp gains = gains_of(targets, &points, vp_set1_value((int16_t)gain), has_alpha);
+  const ptrdiff_t right = is_whole || t < width ? t + 2 : width + 1;
+  const vp upper_right = vp_down(state->error, errors + right * KMC_POINT);
+  const vp shares = vp_add(vp_add(vp_times(state->error, 7), vp_times(upper_right, 3)),
+                           vp_add(vp_times(state->upper, 5), state->upper_left));
+  const vp wanted = clamp_to_box(targets, vp_add(points, vp_mulhrs(shares, gains)));
+  nearest_of_points(targets, wanted, originals, has_alpha, nearest);
+  state->error = vp_min(vp_max(vp_sub(wanted, entries_of(targets, nearest)), least), most);
+  state->upper_left = state->upper;
+  state->upper = upper_right;
+  if (!is_whole) state->error = vp_and(state->error, vp_rows_between(t, width));
+  for (int r = 0; r < KMC_BAND; r++) {
+    const ptrdiff_t x = t - 2 * r;
+    if (is_whole || (x >= 0 && x < width)) indices[r][x] = (uint8_t)nearest[r];
+  }
+  const ptrdiff_t done = t - 2 * (KMC_BAND - 1);
+  if (done >= 0) vp_store_last(errors + (done + 1) * KMC_POINT, state->error);
+}
+
+static KMC_ALWAYS_INLINE void diffuse_band(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain,
+                                           int16_t *errors, uint8_t *const *indices, int has_alpha) {
+  enum { LAG = 2 * (KMC_BAND - 1) };
+  diffusion state = {vp_zero(), vp_down(vp_zero(), errors + KMC_POINT), vp_zero()};
+  const ptrdiff_t all_in = width < LAG ? width : LAG;
+  ptrdiff_t t = 0;
+  for (; t < all_in; t++) diffuse_step(targets, rows, t, width, gain, errors, indices, has_alpha, 0, &state);
+  for (; t < width; t++) diffuse_step(targets, rows, t, width, gain, errors, indices, has_alpha, 1, &state);
+  for (; t < width + LAG; t++) diffuse_step(targets, rows, t, width, gain, errors, indices, has_alpha, 0, &state);
+}
+
+static void diffuse(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain, int16_t *errors,
+                    uint8_t *const *indices) {
+  if (targets->has_alpha) {
+    diffuse_band(targets, rows, width, gain, errors, indices, 1);
+  } else {
+    diffuse_band(targets, rows, width, gain, errors, indices, 0);
+  }
+}
+
+static void nearest(kmc_targets *targets, const int16_t *points, ptrdiff_t n, uint8_t *indices) {
+  for (ptrdiff_t i = 0; i < n; i += KMC_BAND) {
+    const int16_t *places[KMC_BAND];
+    int16_t originals[KMC_BAND * KMC_POINT];
+    uint32_t found[KMC_BAND];
+    for (int r = 0; r < KMC_BAND; r++) places[r] = points + (i + r < n ? i + r : n - 1) * KMC_POINT;
+    vp colors = vp_gather(places);
+    vp_store(originals, colors);
+    if (!targets->has_alpha) colors = vp_clear_fourth(colors);
+    nearest_of_points(targets, clamp_to_box(targets, colors), originals, targets->has_alpha, found);
+    for (int r = 0; r < KMC_BAND && i + r < n; r++) indices[i + r] = (uint8_t)found[r];
+  }
+}
+
+enum { POLISH_ROWS = KMC_BAND + 2 * KMC_POLISH_REACH, SLOT = POLISH_ROWS * KMC_POINT };
+
+/* Errors of all rows, skewed: row r's column x is in slot x + KMC_POLISH_SKEW * r + 2. */
+static void skewed_errors(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, uint8_t *const *indices,
+                          int16_t *errors) {
+  memset(errors, 0, (size_t)kmc_polish_slots(width) * SLOT * sizeof *errors);
+  for (int r = 0; r < POLISH_ROWS; r++) {
+    if (!rows[r]) continue;
+    int16_t *slot = errors + (KMC_POLISH_SKEW * r + 2) * SLOT + r * KMC_POINT;
+    for (ptrdiff_t x = 0; x < width; x++, slot += SLOT) {
+      const int16_t *entry = targets->entries[indices[r][x]], *point = rows[r] + x * KMC_POINT;
+      for (int t = 0; t < 3; t++) slot[t] = (int16_t)(point[t] - entry[t]);
+      slot[3] = (int16_t)(targets->has_alpha ? point[3] - entry[3] : 0);
+    }
+  }
+}
+
+/* Sum of the errors at (dx, dy), (dy, dx) and their mirror images, of the eight rows at `slot`. */
+static KMC_ALWAYS_INLINE vp at(const int16_t *slot, int dx, int dy) {
+  return vp_load(slot + (dx + KMC_POLISH_SKEW * dy) * SLOT + dy * KMC_POINT);
+}
+static KMC_ALWAYS_INLINE vp mirrored(const int16_t *slot, int dx, int dy) {
+  const vp sides = vp_add(at(slot, dx, dy), at(slot, -dx, -dy));
+  if (dy == 0) return sides;
+  return vp_add(sides, vp_add(at(slot, -dx, dy), at(slot, dx, -dy)));
+}
+static KMC_ALWAYS_INLINE vp errors_around(const int16_t *slot, const kmc_window *window) {
+  const vp near = vp_add(mirrored(slot, 1, 0), vp_add(at(slot, 0, 1), at(slot, 0, -1)));
+  const vp far = vp_add(mirrored(slot, 2, 0), vp_add(at(slot, 0, 2), at(slot, 0, -2)));
+  const vp knight = vp_add(mirrored(slot, 2, 1), mirrored(slot, 1, 2));
+  vp sum = vp_mulhrs(near, vp_set1_value(window->weight[0]));
+  sum = vp_adds(sum, vp_mulhrs(mirrored(slot, 1, 1), vp_set1_value(window->weight[1])));
+  sum = vp_adds(sum, vp_mulhrs(far, vp_set1_value(window->weight[2])));
+  sum = vp_adds(sum, vp_mulhrs(knight, vp_set1_value(window->weight[3])));
+  return vp_adds(sum, vp_mulhrs(mirrored(slot, 2, 2), vp_set1_value(window->weight[4])));
+}
+
+static KMC_ALWAYS_INLINE void polish_step(kmc_targets *targets, const kmc_window *window, const int16_t *const *rows,
+                                          ptrdiff_t t, ptrdiff_t width, int n_rows, int16_t *slot,
+                                          uint8_t *const *indices, int has_alpha, int is_whole) {
+  int16_t originals[KMC_BAND * KMC_POINT], stored[KMC_BAND * KMC_POINT];
+  uint32_t nearest[KMC_BAND];
+  vp points = points_of_step(rows, t, KMC_POLISH_SKEW, width, is_whole);
+  if (has_alpha) vp_store(originals, points);
+  const vp gains = gains_of(targets, &points, vp_set1_value(1), has_alpha);
+  const vp around = vp_and(errors_around(slot, window), vp_gt(gains, vp_zero()));
+  nearest_of_points(targets, clamp_to_box(targets, vp_adds(points, around)), originals, has_alpha, nearest);
+  const vp error = vp_sub(points, entries_of(targets, nearest));
+  vp_store(is_whole ? slot : stored, error);
+  for (int r = 0; r < KMC_BAND; r++) {
+    const ptrdiff_t x = t - KMC_POLISH_SKEW * r;
+    if (!is_whole && (r >= n_rows || x < 0 || x >= width)) continue;
+    indices[r][x] = (uint8_t)nearest[r];
+    if (!is_whole) memcpy(slot + r * KMC_POINT, stored + r * KMC_POINT, KMC_POINT * sizeof *stored);
+  }
+}
+
+static KMC_ALWAYS_INLINE void polish_band(kmc_targets *targets, const kmc_window *window,
+                                          const int16_t *const *all_rows, ptrdiff_t width, int16_t *errors,
+                                          uint8_t *const *all_indices, int has_alpha) {
+  enum { LAG = KMC_POLISH_SKEW * (KMC_BAND - 1) };
+  const int16_t *rows[KMC_BAND];
+  uint8_t *const *indices = all_indices + KMC_POLISH_REACH;
+  int n_rows = 0;
+  for (int r = 0; r < KMC_BAND; r++) {
+    const int16_t *row = all_rows[r + KMC_POLISH_REACH];
+    n_rows += row != NULL;
+    rows[r] = row ? row : all_rows[KMC_POLISH_REACH];
+  }
+  skewed_errors(targets, all_rows, width, all_indices, errors);
+  int16_t *slot = errors + (KMC_POLISH_SKEW * KMC_POLISH_REACH + 2) * SLOT + KMC_POLISH_REACH * KMC_POINT;
+  for (ptrdiff_t t = 0; t < width + LAG; t++, slot += SLOT) {
+    if (t >= LAG && t < width && n_rows == KMC_BAND) {
+      polish_step(targets, window, rows, t, width, n_rows, slot, indices, has_alpha, 1);
+    } else {
+      polish_step(targets, window, rows, t, width, n_rows, slot, indices, has_alpha, 0);
+    }
+  }
+}
+
+static void polish(kmc_targets *targets, const kmc_window *window, const int16_t *const *rows, ptrdiff_t width,
+                   int16_t *errors, uint8_t *const *indices) {
+  if (targets->has_alpha) {
+    polish_band(targets, window, rows, width, errors, indices, 1);
+  } else {
+    polish_band(targets, window, rows, width, errors, indices, 0);
+  }
+}
+
+static KMC_ALWAYS_INLINE int16_t rounded(float value) { return (int16_t)((int32_t)(value + 4096.5f) - 4096); }
+
+static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const float *linear, int gain,
+                         int16_t *points) {
+  float from[3][KMC_OKLAB_BATCH] = {{0}}, to[3][KMC_OKLAB_BATCH];
+  const int green = channels > 1 ? 1 : 0, blue = channels > 1 ? 2 : 0;
+  for (ptrdiff_t start = 0; start < n; start += KMC_OKLAB_BATCH) {
+    const ptrdiff_t size = n - start < KMC_OKLAB_BATCH ? n - start : KMC_OKLAB_BATCH;
+    const uint8_t *batch = pixels + start * channels;
+    for (ptrdiff_t i = 0; i < size; i++) {
+      from[0][i] = linear[batch[i * channels]];
+      from[1][i] = linear[batch[i * channels + green]];
+      from[2][i] = linear[batch[i * channels + blue]];
+    }
+    kmc_oklab_batch(from[0], from[1], from[2], to[0], to[1], to[2]);
+    int16_t *out = points + start * KMC_POINT;
+    for (ptrdiff_t i = 0; i < size; i++) {
+      const float scale = channels == 4 ? (float)batch[i * channels + 3] * 8.0f : 2040.0f;
+      for (int t = 0; t < 3; t++) out[i * KMC_POINT + t] = rounded(to[t][i] * scale);
+      out[i * KMC_POINT + 3] = (int16_t)(channels == 4 ? batch[i * channels + 3] * 8 : gain);
+    }
+  }
+}
+
+static void srgb_points(const uint8_t *pixels, ptrdiff_t n, int channels, int gain, int16_t *points) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const uint8_t *pixel = pixels + i * channels;
+    const int alpha = channels == 4 ? pixel[3] : 255;
+    for (int t = 0; t < 3; t++) {
+      const int value = pixel[channels > 1 ? t : 0];
+      points[i * KMC_POINT + t] = (int16_t)(channels == 4 ? (value * alpha * 16 + 255) / 510 : value * 8);
+    }
+    points[i * KMC_POINT + 3] = (int16_t)(channels == 4 ? alpha * 8 : gain);
+  }
+}
+
+static void points(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const float *linear, int gain,
+                   int16_t *out) {
+  if (space == KMC_SPACE_OKLAB) {
+    oklab_points(pixels, n, channels, linear, gain, out);
+  } else {
+    srgb_points(pixels, n, channels, gain, out);
+  }
+}
+
+const kmc_dither_kernels KMC_DITHER_TABLE = {points, nearest, diffuse, candidates, polish};

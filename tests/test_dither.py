@@ -1,0 +1,187 @@
+"""Dithering and the fit to it: every instruction set and number of threads against the plain reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from kmc import _kernels, looks
+from kmc import _reference_dither as reference
+from kmc.colorspace import points_of
+from kmc.dither import GAIN_ONE, SPACES, dither, points_of_pixels
+from kmc.looks import BLUR, fit_palette_to_dithering
+from kmc.palette import Palette
+from tests.pictures import few_colors, gradient, noise, photograph
+
+GAIN = 1638
+SHAPES = [(1, 1), (1, 70), (70, 1), (9, 13), (17, 8), (141, 11), (8, 67)]
+Points = NDArray[Any]
+
+
+def palette_of(k: int, channels: int, seed: int = 0) -> Palette:
+    """Any k colours: with alpha some transparent, some opaque, some between."""
+    colors = np.random.default_rng(seed).integers(0, 256, size=(k, channels), dtype=np.uint8)
+    if channels == 4:
+        colors[: k // 2, 3] = 255
+        colors[:1] = 0
+    return Palette.from_colors(colors)
+
+
+def targets_for(palette: Palette, space: str, n_pixels: int, threads: int) -> tuple[_kernels.Targets, Points]:
+    """Targets, and the entries for the reference."""
+    entries = points_of_pixels(palette.colors, space, 0, 1)
+    channels = palette.colors.shape[1]
+    return _kernels.Targets(entries, SPACES[space], channels, n_pixels, threads), entries.astype(int)
+
+
+def points_for(pixels: NDArray[np.uint8], space: str) -> NDArray[np.int16]:
+    """Points (h, w, 4), some of which take no error."""
+    points = points_of_pixels(pixels.reshape(-1, pixels.shape[2]), space, GAIN, 1)
+    if pixels.shape[2] < 4:
+        points[::5, 3] = 0
+    return points.reshape(*pixels.shape[:2], 4)
+
+
+@pytest.mark.parametrize("n_pixels", [1, 1 << 20], ids=["compare-all", "lists"])
+@pytest.mark.parametrize("space", ["srgb", "oklab"])
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("k", [1, 2, 7, 40, 256])
+def test_diffuse_and_polish_are_the_references(isa: str, k: int, channels: int, space: str, n_pixels: int) -> None:
+    height, width = SHAPES[(k + channels) % len(SHAPES)]
+    palette = palette_of(k, channels)
+    targets, entries = targets_for(palette, space, n_pixels, 3)
+    weights = looks._polish_weights()
+    for pixels in (photograph(height, width, channels), noise(height, width, channels)):
+        points = points_for(pixels, space)
+        indices = np.full((height, width), 255, dtype=np.uint8)
+        _kernels.diffuse_points(points, targets, GAIN, indices, 3)
+        expected = reference.diffuse(points, entries, GAIN, space, channels == 4)
+        np.testing.assert_array_equal(indices, expected)
+        _kernels.polish_points(points, targets, weights, indices, 3)
+        np.testing.assert_array_equal(
+            indices, reference.polish(points, entries, weights, expected, space, channels == 4)
+        )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape(isa: str, shape: tuple[int, int]) -> None:
+    pixels = noise(*shape)
+    targets, entries = targets_for(palette_of(30, 3), "srgb", 1 << 20, 2)
+    points = points_for(pixels, "srgb")
+    indices = np.empty(shape, dtype=np.uint8)
+    _kernels.diffuse_points(points, targets, GAIN, indices, 2)
+    expected = reference.diffuse(points, entries, GAIN, "srgb", False)
+    np.testing.assert_array_equal(indices, expected)
+    _kernels.polish_points(points, targets, looks._polish_weights(), indices, 2)
+    np.testing.assert_array_equal(
+        indices, reference.polish(points, entries, looks._polish_weights(), expected, "srgb", False)
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_points_of_oklab(isa: str, channels: int) -> None:
+    pixels = noise(40, 50, channels).reshape(-1, channels)
+    rgb = np.repeat(pixels, 3, axis=1) if channels == 1 else pixels
+    expected = points_of(rgb, "oklab") * (2040 / 255)  # which has tests of its own
+    points = points_of_pixels(pixels, "oklab", GAIN_ONE, 2)
+    assert np.abs(points[:, :3] - expected).max() < 0.52
+    assert (points[:, 3] == GAIN_ONE).all()
+
+
+def test_normal_equations(isa: str) -> None:
+    points = points_for(photograph(23, 31), "oklab")
+    indices = np.random.default_rng(0).integers(0, 9, size=points.shape[:2], dtype=np.uint8)
+    blurred = np.empty_like(points)
+    _kernels.blur_points(points, BLUR, blurred, 2)
+    meetings, blurred_sums, sums, counts = _kernels.normal_equations(points, blurred, indices, BLUR, 9, 3)
+    matrix, expected_sums, expected_counts = reference.normal_equations(points, indices, BLUR, 9)
+    np.testing.assert_array_equal(meetings + meetings.T, 2 * matrix)
+    np.testing.assert_array_equal(blurred_sums, expected_sums)
+    np.testing.assert_array_equal(counts, expected_counts)
+    np.testing.assert_array_equal(sums, reference.sums(points, indices, 9))
+
+
+def test_solve() -> None:
+    rng = np.random.default_rng(0)
+    root = rng.random((40, 40))
+    matrix, right = root @ root.T + np.eye(40), rng.random((40, 4))
+    expected = np.linalg.solve(matrix, right)
+    _kernels.solve(matrix, right)
+    np.testing.assert_allclose(right, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("space", ["srgb", "oklab"])
+def test_the_same_bytes_for_any_number_of_threads(isa: str, space: str, channels: int) -> None:
+    pixels = photograph(300, 90, channels).reshape(300, 90, channels)
+    palette = palette_of(60, channels)
+    first = None
+    for threads in (1, 2, 3, 7):
+        fitted, indices = fit_palette_to_dithering(pixels, palette, rounds=2, space=space, threads=threads)
+        results = [fitted.colors.tobytes(), indices.tobytes()]
+        results += [
+            dither(pixels, palette, 0.8, method=method, space=space, threads=threads).tobytes()
+            for method in ("floyd-steinberg", "blue-noise")
+        ]
+        assert first is None or results == first
+        first = results
+
+
+def test_a_picture_of_the_palettes_colors_stays_exact() -> None:
+    pixels = few_colors(64, 50, 30)
+    palette = Palette.from_colors(np.unique(pixels.reshape(-1, 3), axis=0))
+    np.testing.assert_array_equal(palette.colors[dither(pixels, palette, 1.0)], pixels)
+
+
+def test_flat_areas_that_the_palette_holds_have_no_dots() -> None:
+    pixels = photograph(60, 60)
+    pixels[20:50, 20:50] = (200, 30, 90)
+    palette = Palette.from_colors(np.concatenate([palette_of(8, 3).colors, pixels[30:31, 30]]))
+    seen = palette.colors[dither(pixels, palette, 0.9)]
+    np.testing.assert_array_equal(seen[21:49, 21:49], pixels[21:49, 21:49])
+
+
+def test_alpha_stays_what_it_is() -> None:
+    pixels = noise(80, 60, 4)
+    pixels[::3, :, 3] = 255
+    palette = palette_of(50, 4)
+    for method in ("floyd-steinberg", "blue-noise"):
+        seen = palette.colors[dither(pixels, palette, method=method)]
+        for alpha in (0, 255):
+            assert (seen[pixels[..., 3] == alpha, 3] == alpha).all()
+
+
+@pytest.mark.parametrize("method", ["floyd-steinberg", "blue-noise"])
+def test_dithering_keeps_the_mean(method: str) -> None:
+    pixels = gradient(128, 128)
+    levels = np.array([0, 85, 170, 255], dtype=np.uint8)
+    palette = Palette.from_colors(np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3))
+    seen = palette.colors[dither(pixels, palette, 0.9, method=method, space="srgb")].astype(float)
+    flat = np.abs((seen - pixels)[16:112, 16:112].reshape(6, 16, 6, 16, 3).mean(axis=(1, 3)))
+    assert flat.mean() < 8
+
+
+def test_the_fit_lowers_the_blurred_error() -> None:
+    pixels = photograph(120, 160)
+    palette = palette_of(16, 3, seed=1)
+    ndimage = pytest.importorskip("scipy.ndimage")
+
+    def seen_error(used: Palette, indices: NDArray[np.uint8]) -> float:
+        difference = used.colors[indices].astype(float) - pixels
+        return float((ndimage.gaussian_filter(difference, (0.85, 0.85, 0)) ** 2).mean())
+
+    before = seen_error(palette, dither(pixels, palette, 0.8))
+    after = seen_error(*fit_palette_to_dithering(pixels, palette))
+    assert after < 0.7 * before
+
+
+def test_blue_noise_ranks_are_a_permutation_and_evenly_spread() -> None:
+    from kmc._blue_noise import MASK
+
+    assert sorted(MASK.ravel().tolist()) == list(range(4096))
+    dark = (MASK < 512).reshape(8, 8, 8, 8).sum(axis=(1, 3))
+    assert dark.min() >= 5
+    assert dark.max() <= 11
