@@ -8,7 +8,7 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 SOURCES = setup.py pyproject.toml $(wildcard kmc/*.pyx kmc/*.pxd kmc/*.pxi src_c/*.c src_c/*.h)
 
-.PHONY: demo test bench tables lint coverage neon wheel clean
+.PHONY: demo test bench quantette tables plots lint coverage neon wheel clean
 
 demo: $(VENV)/.installed
 	$(RUN) benchmarks/demo.py
@@ -55,11 +55,32 @@ coverage: $(VENV)/.dev
 		$(filter-out $(FIRST_TRACED) $(NOT_TRACED), $(sort $(wildcard tests/test_*.py))) \
 		-k "not equals_scikit_learn and not no_worse_than_scikit_learn and not the_same_bytes"
 
-bench: $(VENV)/.dev
-	$(RUN) -m pytest benchmarks -p benchmark --benchmark-json=benchmarks/results.json
+$(VENV)/.rivals: $(VENV)/.dev
+	-$(RUN) -m pip install --quiet --editable '.[rivals]'
+	touch $@
+
+# One program in Rust; without cargo the race leaves it out.
+quantette:
+	@if command -v cargo >/dev/null; then cd benchmarks/rivals/quantette && cargo build --quiet --release --locked; \
+	else echo "quantette: left out, cargo is not installed"; fi
+
+# PICTURES is a folder of photographs, the largest of 24 megapixels; without it those of scikit-learn are tiled.
+THREADS ?= 2
+RACE = $(RUN) benchmarks/race.py --threads $(THREADS) $(if $(PICTURES),--pictures $(PICTURES))
+
+bench: $(VENV)/.rivals quantette
+	$(RACE) --megapixels 0.4,2.5,10,24 --colors 16,64,256 --memory -o benchmarks/race.json
+	$(RACE) --megapixels 0.1,0.4,2.5,10,24,100 --colors 64 --rounds 3 -o benchmarks/sizes.json
+	$(RACE) --megapixels 2.5 --colors 2,4,8,16,32,64,128,256 --rounds 3 -o benchmarks/colors.json
+	$(RACE) --megapixels 0.1,0.4,1,2.5,10,24,100 --colors 2,8,16,64,256 --rivals kmc.compress -o benchmarks/scaling.json
+	$(RUN) -m pytest benchmarks -p benchmark --max-threads $(THREADS) --benchmark-json=benchmarks/stages.json
 
 tables: $(VENV)/.dev
-	$(RUN) benchmarks/report.py benchmarks/results.json
+	$(RUN) benchmarks/report.py benchmarks/race.json benchmarks/stages.json
+
+plots: $(VENV)/.dev
+	$(RUN) benchmarks/plots.py --sizes benchmarks/sizes.json --colors benchmarks/colors.json \
+		--scaling benchmarks/scaling.json
 
 wheel: $(VENV)/.dev
 	$(RUN) -m build

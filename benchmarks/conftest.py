@@ -1,24 +1,18 @@
-"""Options of the benchmarks, how often a call is measured, and what is recorded of the machine."""
+"""Options of the benchmarks of the stages, and how often a call is measured."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import machine
 import numpy as np
 import photographs
 import pytest
 
-import kmc
-
 Measure: TypeAlias = Callable[..., Any]
-
-PACKAGES = ("numpy", "pillow", "scikit-learn", "opencv-python-headless", "opencv-python")
 
 # A call below 0.7 s is measured seven times; a longer one as often as fits in 5 s, at least once.
 MOST_ROUNDS = 7
@@ -32,16 +26,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--max-threads",
         type=int,
-        default=usable_cores(),
+        default=machine.usable_cores(),
         metavar="N",
         help="threads for everything measured (default: all cores, here %(default)s)",
     )
-
-
-def usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -80,15 +68,4 @@ def measure(benchmark: Any) -> Measure:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    versions = {"Python": platform.python_version(), "kmc": kmc.__version__}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    machine_info["kmc"] = {
-        "cores": usable_cores(),
-        "threads": config.getoption("--max-threads"),
-        "instruction_set": kmc.instruction_set(),
-        "versions": versions,
-    }
+    machine_info["kmc"] = machine.describe(config.getoption("--max-threads"))

@@ -5,27 +5,46 @@ Out: palette (k', 3) uint8 with k' at most k, and indices (h, w) into it.
 
 To add a rival, write one function with the decorator :func:`rival`; the first paragraph of its
 docstring states its settings and goes into the report. Libraries are imported inside the
-functions, so that one that is not installed is skipped and costs nothing.
+functions, so that one that is not installed is skipped and costs nothing. What an array needs to
+become what the library takes (floats, a PIL image) is part of its time.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import io
+import json
+import os
+import shutil
+import subprocess
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-__all__ = ["RIVALS", "Rival", "equal_threads"]
+__all__ = ["RIVALS", "Quantized", "Rival", "equal_threads"]
+
+QUANTETTE = Path(__file__).parents[1] / "build" / "quantette" / "release" / "quantette-rival"
+QUANTETTE_RUNS = 4
 
 Pixels: TypeAlias = NDArray[np.uint8]
-Quantized: TypeAlias = tuple[Pixels, NDArray[Any]]
-Quantize: TypeAlias = Callable[[Pixels, int, int], Quantized]
+Quantize: TypeAlias = "Callable[[Pixels, int, int], Quantized]"
 Missing: TypeAlias = Callable[[], str | None]
+
+
+class Quantized(NamedTuple):
+    """What a rival gives; `seconds` only where part of the call is not to be counted."""
+
+    palette: Pixels
+    indices: NDArray[Any]
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,23 +61,33 @@ class Rival:
         Says what must be installed first, or None if nothing.
     quantize : callable
         ``quantize(pixels, k, threads)`` gives palette and indices.
+    is_program : bool
+        Whether it runs in a process of its own, whose memory is not seen.
     """
 
     name: str
     settings: str
     missing: Missing
     quantize: Quantize
+    is_program: bool = False
+
+    def timed(self, pixels: Pixels, k: int, threads: int) -> tuple[Quantized, float]:
+        """Run once and say how many seconds it took."""
+        start = time.perf_counter()
+        quantized = self.quantize(pixels, k, threads)
+        passed = time.perf_counter() - start
+        return quantized, passed if quantized.seconds is None else quantized.seconds
 
 
 RIVALS: dict[str, Rival] = {}
 
 
-def rival(name: str, missing: Missing) -> Callable[[Quantize], Quantize]:
+def rival(name: str, missing: Missing, is_program: bool = False) -> Callable[[Quantize], Quantize]:
     """Enter a function into :data:`RIVALS`."""
 
     def enter(quantize: Quantize) -> Quantize:
         settings = " ".join((quantize.__doc__ or "").split("\n\n")[0].split())
-        RIVALS[name] = Rival(name, settings, missing, quantize)
+        RIVALS[name] = Rival(name, settings, missing, quantize, is_program)
         return quantize
 
     return enter
@@ -69,10 +98,31 @@ def module(name: str) -> Missing:
     return lambda: None if importlib.util.find_spec(name) else f"{name} is not installed"
 
 
+def program(name: str) -> Missing:
+    """Look for a program."""
+    return lambda: None if shutil.which(name) else f"{name} is not installed"
+
+
+def effort() -> str | None:
+    """Look for the argument of kmc.compress."""
+    import kmc
+
+    has_effort = "effort" in inspect.signature(kmc.compress).parameters
+    return None if has_effort else "this version of kmc.compress has no effort"
+
+
+def quantette() -> str | None:
+    """Look for our program in benchmarks/rivals/quantette."""
+    if QUANTETTE.exists():
+        return None
+    return "quantette is not built (make quantette)" if shutil.which("cargo") else "cargo is not installed"
+
+
 def equal_threads(threads: int) -> AbstractContextManager[Any]:
     """Limit OpenMP and BLAS, as far as loaded already, to `threads` threads.
 
-    What has a pool of its own (OpenCV) or an argument (kmc) is told by its adapter.
+    What has a pool of its own (OpenCV, oneDAL), an argument (kmc) or an environment (programs) is
+    told by its adapter.
     """
     limits: AbstractContextManager[Any] = threadpool_limits(limits=threads)
     return limits
@@ -84,7 +134,17 @@ def kmc_compress(pixels: Pixels, k: int, threads: int) -> Quantized:
     import kmc
 
     compressed = kmc.compress(pixels, k, threads=threads)
-    return compressed.palette.colors, compressed.indices
+    return Quantized(compressed.palette.colors, compressed.indices)
+
+
+@rival("kmc.compress, effort fast", effort)
+def kmc_compress_fast(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """``effort="fast"``: a sample of the pixels, few rounds."""
+    import kmc
+
+    compress: Any = kmc.compress  # older versions have no such argument
+    compressed = compress(pixels, k, effort="fast", threads=threads)
+    return Quantized(compressed.palette.colors, compressed.indices)
 
 
 @rival("kmc.kmeans, all pixels", module("kmc"))
@@ -93,48 +153,43 @@ def kmc_kmeans(pixels: Pixels, k: int, threads: int) -> Quantized:
     import kmc
 
     result = kmc.kmeans(pixels.reshape(-1, 3), k, threads=threads)
-    return to_palette(result.centroids), result.labels.reshape(pixels.shape[:2])
+    return from_clusters(result.centroids, result.labels, pixels)
 
 
-@rival("scikit-learn KMeans lloyd, all pixels", module("sklearn"))
-def sklearn_lloyd(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """Points in float32 (faster than float64), init k-means++, n_init 1, max_iter 300, tol 1e-4."""
-    return fit_sklearn(pixels, k, "lloyd")
+@rival("quantette Wu, sRGB", quantette, is_program=True)
+def quantette_wu(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Version 0.6, built for this processor; WuU8x3 with BinnerU8x3::rgb(); timed inside the program."""
+    return run_quantette("wu-srgb", pixels, k, threads)
 
 
-@rival("scikit-learn KMeans elkan, all pixels", module("sklearn"))
-def sklearn_elkan(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """Points in float32 (faster than float64), init k-means++, n_init 1, max_iter 300, tol 1e-4."""
-    return fit_sklearn(pixels, k, "elkan")
+@rival("quantette Wu, Oklab", quantette, is_program=True)
+def quantette_wu_oklab(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Version 0.6, built for this processor; Pipeline with QuantizeMethod::Wu; timed inside the program."""
+    return run_quantette("wu-oklab", pixels, k, threads)
 
 
-def fit_sklearn(pixels: Pixels, k: int, algorithm: str) -> Quantized:
-    """Cluster every pixel by scikit-learn's KMeans."""
-    from sklearn.cluster import KMeans
-
-    kmeans = KMeans(k, n_init=1, algorithm=algorithm, random_state=0).fit(to_points(pixels))
-    return to_palette(kmeans.cluster_centers_), kmeans.labels_.reshape(pixels.shape[:2])
+@rival("quantette k-means, Oklab", quantette, is_program=True)
+def quantette_kmeans(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Version 0.6, built for this processor; Pipeline with QuantizeMethod::kmeans(); timed inside the program."""
+    return run_quantette("kmeans-oklab", pixels, k, threads)
 
 
-@rival("scikit-learn MiniBatchKMeans", module("sklearn"))
-def sklearn_mini_batch(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """Points in float32, init k-means++, n_init 1, batches of 1024 pixels, max_iter 100."""
-    from sklearn.cluster import MiniBatchKMeans
+def run_quantette(method: str, pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Run our program; its first runs warm up what is new in a process, its last counts."""
+    height, width = pixels.shape[:2]
+    output = run_program([QUANTETTE, width, height, k, method, QUANTETTE_RUNS], pixels.tobytes(), threads)
+    header, _, rest = output.partition(b"\n")
+    times = json.loads(header)
+    content = np.frombuffer(rest, dtype=np.uint8)
+    n_bytes = 3 * times["colors"]
+    return Quantized(content[:n_bytes].reshape(-1, 3), content[n_bytes:].reshape(height, width), times["seconds"][-1])
 
-    kmeans = MiniBatchKMeans(k, n_init=1, random_state=0).fit(to_points(pixels))
-    return to_palette(kmeans.cluster_centers_), kmeans.labels_.reshape(pixels.shape[:2])
 
-
-@rival("scikit-learn KMeans, 1000 sampled pixels", module("sklearn"))
-def sklearn_sample(pixels: Pixels, k: int, threads: int) -> Quantized:
-    """As in scikit-learn's example of colour quantization: fit on 1000 pixels, then predict all."""
-    from sklearn.cluster import KMeans
-    from sklearn.utils import shuffle
-
-    points = to_points(pixels)
-    kmeans = KMeans(k, n_init=1, random_state=0)
-    kmeans.fit(shuffle(points, random_state=0, n_samples=min(1000, len(points))))
-    return to_palette(kmeans.cluster_centers_), kmeans.predict(points).reshape(pixels.shape[:2])
+def run_program(command: list[Any], stdin: bytes, threads: int) -> bytes:
+    """Run a program on so many threads; give what it writes."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "RAYON_NUM_THREADS": str(threads)}
+    words = [str(word) for word in command]
+    return subprocess.run(words, input=stdin, stdout=subprocess.PIPE, check=True, env=environment).stdout
 
 
 @rival("Pillow FASTOCTREE", module("PIL"))
@@ -159,9 +214,51 @@ def quantize_pillow(pixels: Pixels, k: int, method: str, kmeans: int) -> Quantiz
     """Make a palette by Pillow; nothing is dithered."""
     from PIL import Image
 
-    image = Image.fromarray(pixels).quantize(k, Image.Quantize[method], kmeans)
+    return from_pillow(Image.fromarray(pixels).quantize(k, Image.Quantize[method], kmeans), k)
+
+
+def from_pillow(image: Any, k: int, seconds: float | None = None) -> Quantized:
+    """Take palette and indices out of a PIL image of mode P."""
     palette = np.array(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
-    return palette[:k], np.asarray(image)
+    return Quantized(palette[:k], np.asarray(image), seconds)
+
+
+@rival("imagequant", module("imagequant"))
+def imagequant(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Default speed of libimagequant, no dithering; the package is built for one thread."""
+    import imagequant
+    from PIL import Image
+
+    height, width = pixels.shape[:2]
+    rgba = Image.fromarray(pixels).convert("RGBA").tobytes()
+    indices, palette = imagequant.quantize_raw_rgba_bytes(rgba, width, height, dithering_level=0.0, max_colors=k)
+    colors = np.array(palette, dtype=np.uint8).reshape(-1, 4)[:k, :3]
+    return Quantized(colors, np.frombuffer(indices, dtype=np.uint8).reshape(height, width))
+
+
+@rival("pngquant", program("pngquant"), is_program=True)
+def pngquant(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Whole program at its default speed, --nofs: reads a PNG that is not compressed, writes a compressed one."""
+    return run_pngquant(pixels, k, threads, 4)
+
+
+@rival("pngquant, speed 10", program("pngquant"), is_program=True)
+def pngquant_fast(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Whole program, --speed 10 --nofs: reads a PNG that is not compressed, writes a compressed one."""
+    return run_pngquant(pixels, k, threads, 10)
+
+
+def run_pngquant(pixels: Pixels, k: int, threads: int, speed: int) -> Quantized:
+    """Time the program from start to end; making its PNG and reading the result is not counted."""
+    from PIL import Image
+
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG", compress_level=0)
+    content = png.getvalue()
+    start = time.perf_counter()
+    output = run_program(["pngquant", "--nofs", "--speed", speed, k, "-"], content, threads)
+    seconds = time.perf_counter() - start
+    return from_pillow(Image.open(io.BytesIO(output)), k, seconds)
 
 
 @rival("OpenCV kmeans, 20 iterations", module("cv2"))
@@ -175,7 +272,88 @@ def opencv(pixels: Pixels, k: int, threads: int) -> Quantized:
     points = to_points(pixels)
     unused = np.empty((len(points), 1), dtype=np.int32)  # labels to start from
     _, labels, centroids = cv2.kmeans(points, k, unused, criteria, 1, cv2.KMEANS_PP_CENTERS)
-    return to_palette(np.asarray(centroids)), np.asarray(labels).reshape(pixels.shape[:2])
+    return from_clusters(np.asarray(centroids), np.asarray(labels), pixels)
+
+
+@rival("faiss Kmeans", module("faiss"))
+def faiss_sample(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Kmeans of niter 20, nredo 1 on a sample of 256 points a centroid as by default (use_faster_subsampling)."""
+    return fit_faiss(pixels, k, use_faster_subsampling=True)
+
+
+@rival("faiss Kmeans, all pixels", module("faiss"))
+def faiss_all(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Kmeans of niter 20, nredo 1, max_points_per_centroid without bound."""
+    return fit_faiss(pixels, k, max_points_per_centroid=pixels.size)
+
+
+def fit_faiss(pixels: Pixels, k: int, **settings: Any) -> Quantized:
+    """Cluster by faiss, then find the nearest centroid of every pixel."""
+    import faiss
+
+    points = to_points(pixels)
+    kmeans = faiss.Kmeans(3, k, niter=20, nredo=1, seed=0, min_points_per_centroid=1, **settings)
+    kmeans.train(points)
+    _, labels = kmeans.index.search(points, 1)
+    return from_clusters(np.asarray(kmeans.centroids), labels, pixels)
+
+
+@rival("scikit-learn KMeans, all pixels", module("sklearn"))
+def sklearn_all(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Points in float32 (faster than float64), lloyd (faster than elkan here), n_init 1, max_iter 300, tol 1e-4."""
+    from sklearn.cluster import KMeans
+
+    kmeans = KMeans(k, n_init=1, random_state=0).fit(to_points(pixels))
+    return from_clusters(kmeans.cluster_centers_, kmeans.labels_, pixels)
+
+
+@rival("scikit-learn KMeans, distinct colours", module("sklearn"))
+def sklearn_distinct(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """As on all pixels, with counts as sample_weight; only fit() is timed, colours and final map are kmc's."""
+    from sklearn.cluster import KMeans
+
+    from kmc.histogram import ColorHistogram
+    from kmc.palette import Palette
+    from kmc.remap import remap
+
+    histogram = ColorHistogram.from_pixels(pixels, threads)
+    points, weights = histogram.colors.astype(np.float32), histogram.counts.astype(np.float32)
+    start = time.perf_counter()
+    kmeans = KMeans(k, n_init=1, random_state=0).fit(points, sample_weight=weights)
+    seconds = time.perf_counter() - start
+    palette = Palette.from_centroids(kmeans.cluster_centers_)
+    indices, _ = remap(pixels, histogram, palette, threads)
+    return Quantized(palette.colors, indices, seconds)
+
+
+@rival("scikit-learn-intelex KMeans, all pixels", module("sklearnex"))
+def sklearn_intelex(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """sklearnex.cluster.KMeans (scikit-learn is not patched), points in float32, n_init 1, max_iter 300, tol 1e-4."""
+    from sklearnex.cluster import KMeans
+
+    kmeans = KMeans(k, n_init=1, random_state=0, n_jobs=threads).fit(to_points(pixels))
+    return from_clusters(kmeans.cluster_centers_, kmeans.labels_, pixels)
+
+
+@rival("scikit-learn MiniBatchKMeans", module("sklearn"))
+def sklearn_mini_batch(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """Points in float32, init k-means++, n_init 1, batches of 1024 pixels, max_iter 100."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    kmeans = MiniBatchKMeans(k, n_init=1, random_state=0).fit(to_points(pixels))
+    return from_clusters(kmeans.cluster_centers_, kmeans.labels_, pixels)
+
+
+@rival("scikit-learn KMeans, 1000 sampled pixels", module("sklearn"))
+def sklearn_sample(pixels: Pixels, k: int, threads: int) -> Quantized:
+    """As in scikit-learn's example of colour quantization: fit on 1000 pixels, then predict all."""
+    from sklearn.cluster import KMeans
+    from sklearn.utils import shuffle
+
+    points = to_points(pixels)
+    kmeans = KMeans(k, n_init=1, random_state=0)
+    kmeans.fit(shuffle(points, random_state=0, n_samples=min(1000, len(points))))
+    return from_clusters(kmeans.cluster_centers_, kmeans.predict(points), pixels)
 
 
 def to_points(pixels: Pixels) -> NDArray[np.float32]:
@@ -187,3 +365,8 @@ def to_palette(centroids: NDArray[Any]) -> Pixels:
     """Round centroids (k, 3) to 8-bit colours."""
     palette: Pixels = np.clip(np.rint(centroids), 0, 255).astype(np.uint8)
     return palette
+
+
+def from_clusters(centroids: NDArray[Any], labels: NDArray[Any], pixels: Pixels) -> Quantized:
+    """Make palette and indices of the clusters of all pixels."""
+    return Quantized(to_palette(centroids), labels.reshape(pixels.shape[:2]))
