@@ -142,8 +142,8 @@ def choose_crops(pixels: Pixels, side: int) -> list[Crop]:
     """Choose squares of `side` pixels, or less in a small picture, that do not overlap where there is room.
 
     What decides, over all squares half a side apart: for the gradient, how much means of 8 x 8 pixels
-    vary where neighbours hardly differ; for the edge, the steepest hundredth of the steps between
-    neighbours against the middle one; for the colours, how much red-green and yellow-blue vary.
+    vary where not even the steepest hundredth of the steps between neighbours is steep; for the edge,
+    that hundredth against the middle one; for the colours, how much red-green and yellow-blue vary.
     """
     height, width = pixels.shape[:2]
     side = min(side, height, width)
@@ -166,8 +166,8 @@ def rate(pixels: Pixels) -> tuple[float, float, float]:
     """Rate a square (side, side, 3) as gradient, as edge beside a flat area, and for its colours."""
     red, green, blue = np.moveaxis(pixels.astype(np.float64), -1, 0)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    steps = np.concatenate([np.abs(np.diff(luma, axis=axis)).ravel() for axis in (0, 1)])
+    steps = np.concatenate([[0], *(np.abs(np.diff(luma, axis=axis)).ravel() for axis in (0, 1))])
+    steepest, middle = np.quantile(steps, [0.99, 0.5])
     blocks = sliding_window_view(luma, (min(8, len(luma)),) * 2)[::8, ::8].mean(axis=(2, 3))
     variation = np.std([red - green, blue - (red + green) / 2], axis=(1, 2)).sum()
-    steepest, middle = np.quantile(steps, [0.99, 0.5]) if steps.size else (0.0, 0.0)
-    return float(blocks.std() / (1 + steps.mean()) ** 2), float(steepest / (2 + middle)), float(variation)
+    return float(blocks.std() / (1 + steepest) ** 2), float(steepest / (2 + middle)), float(variation)

@@ -219,6 +219,7 @@ def run(options: argparse.Namespace) -> Record:
                 columns.setdefault(way.column, {})[way.dither] = result
             if options.sheets:
                 write_sheet(options.sheets, path, k, pixels, columns)
+            options.output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")  # hours may follow
     return document
 
 
@@ -308,7 +309,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with warnings.catch_warnings():  # a library may warn, for example of fewer distinct colours than k
         warnings.simplefilter("ignore")
         document = run(options)
-    options.output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     for name, reason in document["absent"].items():
         print(f"{name}: left out, {reason}", file=sys.stderr)
     text = table(document["records"], options.against)
