@@ -60,12 +60,12 @@ class _Greatest:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._least = -math.inf  # no value below it can be among them
+        self._least = -math.inf  # a value that is not above it changes nothing
         self._parts: list[Values] = []
         self._length = 0
 
     def add(self, values: Values) -> None:
-        kept = values[values >= self._least]
+        kept = values[values > self._least]
         self._parts.append(kept)
         self._length += len(kept)
         if self._length > 2 * self._count:  # seldom, so that each value is moved about twice
@@ -96,7 +96,7 @@ def delta_e(first: Values, second: Values) -> Values:
     stretch = 1.5 - 0.5 * _chroma_ratio((np.hypot(a_1, b_1) + np.hypot(a_2, b_2)) / 2)
     a_1, a_2 = a_1 * stretch, a_2 * stretch
     chroma_1, chroma_2 = np.hypot(a_1, b_1), np.hypot(a_2, b_2)
-    turn, hue = _turn_and_mean(np.arctan2(b_1, a_1) % TURN, np.arctan2(b_2, a_2) % TURN, chroma_1 * chroma_2 == 0)
+    turn, hue = _turn_and_mean(np.arctan2(b_1, a_1) % TURN, np.arctan2(b_2, a_2) % TURN)
 
     offset = ((lightness_1 + lightness_2) / 2 - 50) ** 2
     chroma = (chroma_1 + chroma_2) / 2
@@ -116,17 +116,16 @@ def _chroma_ratio(chroma: Values) -> Values:
     return ratio
 
 
-def _turn_and_mean(hue_1: Values, hue_2: Values, is_grey: NDArray[np.bool_]) -> tuple[Values, Values]:
+def _turn_and_mean(hue_1: Values, hue_2: Values) -> tuple[Values, Values]:
     """Give the turn from one hue (0 to 2 pi) to the other the short way, and the hue half way.
 
-    Where one of the colours is grey, it has no hue: no turn, and the sum of both in place of a mean.
+    A colour without chroma has no hue and needs no case of its own: all terms with hues are 0 then.
     """
     turn = hue_2 - hue_1
     total = hue_1 + hue_2
     is_long_way = np.abs(turn) > math.pi
     mean = np.where(is_long_way, total + np.where(total < TURN, TURN, -TURN), total) / 2
-    turn = np.where(is_long_way, turn - np.copysign(TURN, turn), turn)
-    return np.where(is_grey, 0, turn), np.where(is_grey, total, mean)
+    return np.where(is_long_way, turn - np.copysign(TURN, turn), turn), mean
 
 
 def _hue_weight(hue: Values) -> Values:

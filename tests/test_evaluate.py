@@ -21,7 +21,7 @@ from sklearn.datasets import load_sample_image
 import kmc
 from kmc import similarity
 from kmc.backgrounds import BACKGROUNDS, on_background
-from kmc.color_difference import delta_e
+from kmc.color_difference import _Greatest, delta_e
 from kmc.errors import KmcFileNotFoundError, KmcImportError, KmcTypeError, KmcValueError
 from kmc.evaluate import Evaluation, ciede2000, evaluate, ms_ssim, mse, psnr, ssim, ssimulacra2
 
@@ -208,6 +208,14 @@ class TestColorDifference:
         for grey in (ramp, ramp[::-1], ramp % 7):
             compressed = np.dstack([grey] * 3).astype(np.uint8)
             assert ciede2000(black, compressed) == pytest.approx(reference_ciede2000(black, compressed), abs=1e-9)
+
+    def test_the_greatest_are_kept_in_bounded_memory(self):
+        greatest = _Greatest(30)
+        values = np.random.default_rng(0).integers(0, 500, (200, 40)).astype(float)  # with ties
+        for row in values:
+            greatest.add(row)
+            assert sum(map(len, greatest._parts)) <= 2 * 30 + 40
+        np.testing.assert_array_equal(greatest.ascending(), np.sort(values, axis=None)[-30:])
 
     def test_grey_is_its_rgb(self):
         grey, other = random_pixels((2, 30, 40))
