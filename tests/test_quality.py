@@ -184,7 +184,7 @@ class TestSheet:
         size, line, gap = 30, contact_sheet.LINE, contact_sheet.GAP
         row = size + 2 * line + gap
         for number, results in enumerate(columns.values()):
-            block, column = divmod(number, contact_sheet.COLUMNS)
+            block, column = divmod(number, len(columns) // 2)
             left = gap + (1 + column) * (size + gap)
             for dither, result in results.items():
                 top = 4 * line + block * (2 * row + line) + dither * row
