@@ -61,7 +61,7 @@ $(VENV)/.rivals: $(VENV)/.dev
 
 # One program in Rust; without cargo the race leaves it out.
 quantette:
-	@if command -v cargo >/dev/null; then cd benchmarks/rivals/quantette && cargo build --quiet --release --locked; \
+	@if command -v cargo >/dev/null; then cd benchmarks/rivals/quantette && cargo build --quiet --release; \
 	else echo "quantette: left out, cargo is not installed"; fi
 
 # PICTURES is a folder of photographs, the largest of 24 megapixels; without it those of scikit-learn are tiled.

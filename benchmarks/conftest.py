@@ -68,4 +68,5 @@ def measure(benchmark: Any) -> Measure:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    machine_info["kmc"] = machine.describe(config.getoption("--max-threads"))
+    threads = config.getoption("--max-threads")
+    machine_info["kmc"] = machine.describe(threads) | {"bytes_per_second": machine.bytes_per_second(threads)}

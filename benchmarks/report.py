@@ -78,8 +78,14 @@ def details(race: Record, stages: Record) -> str:
     blocks += absences(race)
     timed = [{**benchmark["extra_info"], "seconds": benchmark["stats"]["median"]} for benchmark in stages["benchmarks"]]
     if timed:
-        blocks.append(describe_machine(stages["machine_info"]["kmc"]))
-    blocks += [stages_table(select(timed, picture=picture)) for picture in distinct(timed, "picture")]
+        machine = stages["machine_info"]["kmc"]
+        bandwidth = machine["bytes_per_second"]
+        blocks.append(describe_machine(machine))
+        blocks.append(
+            f"Its memory is read at {bandwidth / 1e9:.1f} GB/s. Each stage must move its input and its result once; "
+            "the times in brackets are in units of what the memory needs for that."
+        )
+        blocks += [stages_table(select(timed, picture=picture), bandwidth) for picture in distinct(timed, "picture")]
     return "\n\n".join(blocks)
 
 
@@ -186,15 +192,20 @@ def absences(race: Record) -> list[str]:
     return ["\n".join(f"- {block}" for block in blocks)] if blocks else []
 
 
-def stages_table(records: Sequence[Record]) -> str:
-    """Table of one picture: a row for each stage, its time for each k."""
+def stages_table(records: Sequence[Record], bandwidth: float) -> str:
+    """Table of one picture: a row for each stage, what it moves, its time for each k and the ratio to the memory's."""
     ks = distinct(records, "k")
-    header = ["stage of kmc", *(f"k={k}: ms" for k in ks), "what it does"]
+    header = ["stage of kmc", "MB", "memory: ms", *(f"k={k}: ms" for k in ks), "what it does"]
     rows = []
     for name in distinct(records, "stage"):
         found = [first(select(records, stage=name, k=k)) for k in ks]
-        times = [number(1000 * record["seconds"]) if record else "" for record in found]
-        rows.append([name, *times, select(records, stage=name)[0]["meaning"]])
+        some = select(records, stage=name)[0]
+        least = some["moved"] / bandwidth
+        times = [
+            f"{number(1000 * record['seconds'])} ({number(record['seconds'] / least)})" if record else ""
+            for record in found
+        ]
+        rows.append([name, number(some["moved"] / 1e6), number(1000 * least), *times, some["meaning"]])
     return f"**{records[0]['picture']}**, stage by stage:\n\n" + table(header, rows)
 
 

@@ -340,7 +340,7 @@ def sklearn_distinct(pixels: Pixels, k: int, threads: int) -> Quantized:
     start = time.perf_counter()
     kmeans = KMeans(k, n_init=1, random_state=0).fit(points, sample_weight=weights)
     seconds = time.perf_counter() - start
-    palette = Palette.from_colors(to_palette(kmeans.cluster_centers_))
+    palette = Palette.from_centroids(kmeans.cluster_centers_.astype(np.float64), histogram)
     indices, _ = remap(pixels, histogram, palette, threads)
     return Quantized(palette.colors, indices, seconds)
 

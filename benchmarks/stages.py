@@ -39,11 +39,14 @@ class Call:
     ----------
     run : callable
         The stage.
+    moved : int
+        Bytes that it must read and write: its input and its result, each once.
     arguments : callable
         Gives its arguments, made afresh for each round and not measured.
     """
 
     run: Callable[..., Any]
+    moved: int
     arguments: Callable[[], tuple[Any, ...]] = tuple
 
 
@@ -61,6 +64,7 @@ class Clustered:
     """Everything that a picture becomes on its way."""
 
     pixels: NDArray[np.uint8]
+    histogram_bytes: int
     points: NDArray[Any]
     weights: NDArray[np.float64]
     start: NDArray[np.float64]
@@ -80,39 +84,60 @@ def clustered(path: Path, k: int, threads: int) -> Clustered:
     palette = Palette.from_centroids(result.centroids, histogram)
     labels = palette.nearest(histogram.colors, threads)
     indices, _ = remap(pixels, histogram, palette, threads)
-    return Clustered(pixels, points, weights, start, palette, labels, indices)
+    histogram_bytes = histogram.colors.nbytes + histogram.counts.nbytes
+    return Clustered(pixels, histogram_bytes, points, weights, start, palette, labels, indices)
 
 
 @stage
 def load_stage(path: Path, k: int, threads: int) -> Call:
     """Decode the file."""
-    return Call(lambda: load(path))
+    return Call(lambda: load(path), path.stat().st_size + clustered(path, k, threads).pixels.nbytes)
 
 
 @stage
 def histogram_stage(path: Path, k: int, threads: int) -> Call:
     """Count the distinct colours."""
-    pixels = load(path).pixels
-    return Call(lambda: ColorHistogram.from_pixels(pixels, threads))
+    way = clustered(path, k, threads)
+    return Call(lambda: ColorHistogram.from_pixels(way.pixels, threads), way.pixels.nbytes + way.histogram_bytes)
+
+
+@stage
+def sample_stage(path: Path, k: int, threads: int) -> Call:
+    """Count the colours of 131072 pixels: effort="fast"."""
+    way = clustered(path, k, threads)
+    sample = ColorHistogram.from_sample(way.pixels, 1 << 17, threads)
+    moved = 3 * sample.n_pixels + sample.colors.nbytes + sample.counts.nbytes
+    return Call(lambda: ColorHistogram.from_sample(way.pixels, 1 << 17, threads), moved)
+
+
+@stage
+def cluster_stage(path: Path, k: int, threads: int) -> Call:
+    """Find the centroids: what compress() does by default."""
+    way = clustered(path, k, threads)
+    histogram = ColorHistogram.from_pixels(way.pixels, threads)
+    return Call(lambda: cluster_colors(histogram, k, "auto", None, 0, threads), way.histogram_bytes)
 
 
 @stage
 def seeding_stage(path: Path, k: int, threads: int) -> Call:
-    """Choose the first centroids by k-means++."""
+    """Choose first centroids by k-means++: only where asked for."""
     way = clustered(path, k, threads)
-    return Call(lambda: kmeans_plus_plus(way.points, way.weights, k, RandomStream(0), threads))
+    return Call(
+        lambda: kmeans_plus_plus(way.points, way.weights, k, RandomStream(0), threads),
+        way.points.nbytes + way.weights.nbytes,
+    )
 
 
 @stage
 def assignment_stage(path: Path, k: int, threads: int) -> Call:
-    """Find the nearest centroid of each distinct colour, once."""
+    """Find the nearest centroid of each distinct colour, once, as kmc.kmeans does."""
     way = clustered(path, k, threads)
-    return Call(lambda: nearest_centroids(way.points, way.start, threads))
+    return Call(lambda: nearest_centroids(way.points, way.start, threads), way.points.nbytes + way.labels.nbytes)
 
 
 @stage
 def update_stage(path: Path, k: int, threads: int) -> Call:
-    """Move each centroid to the mean of its colours, once and from nothing."""
+    """Move each centroid to the mean of its colours, once and from nothing, as kmc.kmeans does."""
     way = clustered(path, k, threads)
 
     def update() -> NDArray[np.float64]:
@@ -120,32 +145,41 @@ def update_stage(path: Path, k: int, threads: int) -> Call:
         sums.refresh(way.labels)
         return sums.means(way.start)
 
-    return Call(update)
+    return Call(update, way.points.nbytes + way.weights.nbytes + way.labels.nbytes)
 
 
 @stage
-def fit_stage(path: Path, k: int, threads: int) -> Call:
-    """Find the centroids: what compress() does by default."""
-    histogram = ColorHistogram.from_pixels(load(path).pixels, threads)
-    return Call(lambda: cluster_colors(histogram, k, "auto", None, 0, threads))
+def palette_stage(path: Path, k: int, threads: int) -> Call:
+    """Round the centroids and order them."""
+    way = clustered(path, k, threads)
+    histogram, centroids = ColorHistogram.from_pixels(way.pixels, threads), way.palette.colors.astype(np.float64)
+    return Call(lambda: Palette.from_centroids(centroids, histogram), centroids.nbytes)
 
 
 @stage
-def remap_stage(path: Path, k: int, threads: int) -> Call:
+def map_stage(path: Path, k: int, threads: int) -> Call:
     """Give every pixel its index."""
     way = clustered(path, k, threads)
     return Call(
         lambda histogram: remap(way.pixels, histogram, way.palette, threads),
+        way.pixels.nbytes + way.indices.nbytes + way.histogram_bytes,
         # The map uses up the histogram's index.
         lambda: (ColorHistogram.from_pixels(way.pixels, threads),),
     )
 
 
 @stage
+def apply_stage(path: Path, k: int, threads: int) -> Call:
+    """Give every pixel its index without a histogram: effort="fast" and Palette.apply."""
+    way = clustered(path, k, threads)
+    return Call(lambda: remap(way.pixels, None, way.palette, threads), way.pixels.nbytes + way.indices.nbytes)
+
+
+@stage
 def encode_stage(path: Path, k: int, threads: int) -> Call:
     """Make the bytes of the PNG file."""
     way = clustered(path, k, threads)
-    return Call(lambda: png_bytes(way.indices, way.palette.colors))
+    return Call(lambda: png_bytes(way.indices, way.palette.colors), way.indices.nbytes)
 
 
 @stage
@@ -153,4 +187,4 @@ def evaluate_stage(path: Path, k: int, threads: int) -> Call:
     """Compare the compressed picture with the original."""
     way = clustered(path, k, threads)
     compressed = way.palette.colors[way.indices]
-    return Call(lambda: evaluate(way.pixels, compressed))
+    return Call(lambda: evaluate(way.pixels, compressed), 2 * way.pixels.nbytes)

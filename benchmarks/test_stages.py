@@ -17,6 +17,7 @@ def test_stage(benchmark: Any, measure: Any, picture: Path, k: int, stage: str, 
     benchmark.extra_info.update(
         stage=stage,
         meaning=STAGES[stage].__doc__,
+        moved=call.moved,
         picture=picture.name,
         k=k,
         peak_mib=peak_memory.peak_mib("stage", stage, picture, k, threads),

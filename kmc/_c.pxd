@@ -12,67 +12,68 @@ cdef extern from "kmc_threads.h" nogil:
 
 cdef extern from "kmc_kernels.h" nogil:
     enum: KMC_TILE
-    enum: KMC_ELKAN_BLOCK
+    enum: KMC_BLOCK
+    enum: KMC_PANEL
 
     ctypedef struct kmc_centroids_f32:
         const double *exact
-        const float *rounded
-        size k
-        float relative, absolute
+        const float *transposed
+        const float *panels
+        const float *half_norms
+        size k, stride
+        float relative, absolute, margin, margin_per_norm
 
     ctypedef struct kmc_centroids_f64:
         const double *exact
-        const double *rounded
-        size k
-        double relative, absolute
+        const double *transposed
+        const double *panels
+        const double *half_norms
+        size k, stride
+        double relative, absolute, margin, margin_per_norm
 
     ctypedef struct kmc_elkan_f32:
         kmc_centroids_f32 centroids
-        const float *transposed
         const float *half_distances
         const float *half_nearest
         const float *travelled
-        size stride
 
     ctypedef struct kmc_elkan_f64:
         kmc_centroids_f64 centroids
-        const double *transposed
         const double *half_distances
         const double *half_nearest
         const double *travelled
-        size stride
 
     ctypedef struct kmc_kernels:
         const char *name
         void (*assign_u8)(
-            const uint8_t *, size, size, const kmc_centroids_f32 *, float *, int32_t *
+            const uint8_t *, size, size, const float *, const kmc_centroids_f32 *, float *, int32_t *
         ) noexcept nogil
         void (*assign_f32)(
-            const float *, size, size, const kmc_centroids_f32 *, float *, int32_t *
+            const float *, size, size, const float *, const kmc_centroids_f32 *, float *, int32_t *
         ) noexcept nogil
         void (*assign_f64)(
-            const double *, size, size, const kmc_centroids_f64 *, double *, int32_t *
-        ) noexcept nogil
-        void (*distances_u8)(
-            const uint8_t *, size, size, const float *, size, float *, float *, size
-        ) noexcept nogil
-        void (*distances_f32)(
-            const float *, size, size, const float *, size, float *, float *, size
-        ) noexcept nogil
-        void (*distances_f64)(
-            const double *, size, size, const double *, size, double *, double *, size
+            const double *, size, size, const double *, const kmc_centroids_f64 *, double *, int32_t *
         ) noexcept nogil
         void (*elkan_u8)(
-            const uint8_t *, size, size, const kmc_elkan_f32 *, int32_t *, float *, float *
+            const uint8_t *, size, size, const kmc_elkan_f32 *, int32_t *, float *, float *, float *
         ) noexcept nogil
         void (*elkan_f32)(
-            const float *, size, size, const kmc_elkan_f32 *, int32_t *, float *, float *
+            const float *, size, size, const kmc_elkan_f32 *, int32_t *, float *, float *, float *
         ) noexcept nogil
         void (*elkan_f64)(
-            const double *, size, size, const kmc_elkan_f64 *, int32_t *, double *, double *
+            const double *, size, size, const kmc_elkan_f64 *, int32_t *, double *, double *, double *
+        ) noexcept nogil
+        void (*distances_f32)(
+            const float *, size, size, const float *, size, const float *, float *, size
+        ) noexcept nogil
+        void (*distances_f64)(
+            const double *, size, size, const double *, size, const double *, double *, size
         ) noexcept nogil
 
     const kmc_kernels *kmc_available(int index)
+    void kmc_tile_points_u8(const uint8_t *, size, size, const float *, float *)
+    void kmc_tile_points_f32(const float *, size, size, const float *, float *)
+    void kmc_tile_points_f64(const double *, size, size, const double *, double *)
     void kmc_own_dist2_u8(
         const uint8_t *, size, size, const double *, const int32_t *, double *
     )
@@ -92,8 +93,6 @@ cdef extern from "kmc_kernels.h" nogil:
     )
     double kmc_weighted_sum_f32(const float *, const double *, size)
     double kmc_weighted_sum_f64(const double *, const double *, size)
-    double kmc_capped_sum_f32(const float *, const float *, const double *, size)
-    double kmc_capped_sum_f64(const double *, const double *, const double *, size)
 
 
 cdef extern from "color_keys.h" nogil:

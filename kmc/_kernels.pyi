@@ -3,7 +3,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 PART_SIZE: int
-ELKAN_BLOCK: int
+TILE_POINTS: int
+BLOCK_CENTROIDS: int
+PANEL_CENTROIDS: int
 
 Array = NDArray[Any]
 
@@ -19,22 +21,25 @@ def instruction_set() -> str: ...
 def set_instruction_set(name: str) -> None: ...
 def has_openmp() -> bool: ...
 def max_threads() -> int: ...
+def tile_points(points: Array, origin: Array, tiles: Array, num_threads: int) -> None: ...
 def assign(
     points: Array,
+    tiles: Array,
     exact: Array,
-    rounded: Array,
-    relative: float,
-    absolute: float,
+    transposed: Array,
+    panels: Array,
+    half_norms: Array,
+    bounds: Array,
     labels: Array,
     num_threads: int,
 ) -> None: ...
 def elkan_assign(
     points: Array,
     exact: Array,
-    rounded: Array,
-    relative: float,
-    absolute: float,
     transposed: Array,
+    panels: Array,
+    half_norms: Array,
+    bounds: Array,
     half_distances: Array,
     half_nearest: Array,
     travelled: Array,
@@ -54,20 +59,12 @@ def update(
     num_threads: int,
 ) -> int: ...
 def weighted_sums(values: Array, weights: Array | None, part_sums: Array, num_threads: int) -> None: ...
-def distances(points: Array, centroids: Array, dist2: Array, num_threads: int) -> None: ...
-def candidate_potentials(
-    points: Array,
-    candidates: Array,
-    closest: Array,
+def distances(
+    tiles: Array,
+    centroids: Array,
+    most: Array,
     weights: Array | None,
-    potentials: Array,
-    num_threads: int,
-) -> None: ...
-def lower_closest(
-    points: Array,
-    centroid: Array,
-    closest: Array,
-    weights: Array | None,
+    dist2: Array,
     part_sums: Array,
     num_threads: int,
 ) -> None: ...

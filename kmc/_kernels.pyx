@@ -8,8 +8,9 @@ so that the sum does not depend on the number of threads. Callers have validated
 what is asserted here is what would corrupt memory.
 
 Shapes: points (n, d), centroids (k, d) float64, labels (n,) int32, weights (n,) float64 or None.
-"real" is float32 for uint8 and float32 points and float64 for float64 points; `rounded` are the
-centroids in it, and `relative` and `absolute` bound its error, as in ``kmc_kernels.h``.
+"real" is float32 for uint8 and float32 points and float64 for float64 points. `exact`, `transposed`,
+`panels` and `half_norms` are the centroids, and `bounds` (relative, absolute, margin, margin_per_norm)
+tell how wrong real may be, all as in ``kmc_kernels.h``.
 """
 
 from cython.parallel cimport prange, threadid
@@ -38,9 +39,14 @@ cdef enum:
     # Partial centroid sums at most, and doubles that they may take together (32 MiB).
     MOST_PARTS = 32
     MOST_PARTIAL_DOUBLES = 1 << 22
+    TILE = _c.KMC_TILE
+    BLOCK = _c.KMC_BLOCK
+    PANEL = _c.KMC_PANEL
 
 PART_SIZE = PART
-ELKAN_BLOCK = _c.KMC_ELKAN_BLOCK
+TILE_POINTS = _c.KMC_TILE
+BLOCK_CENTROIDS = _c.KMC_BLOCK
+PANEL_CENTROIDS = _c.KMC_PANEL
 
 cdef const _c.kmc_kernels *kernels = _c.kmc_available(0)
 
@@ -89,102 +95,162 @@ cdef void *allocate(size_t count, size_t size) except NULL:
     return block
 
 
+def tile_points(
+    const point_t[:, ::1] points, const real_t[::1] origin, real_t[:, :, ::1] tiles, int num_threads
+):
+    """Points less `origin` (d,), transposed, and their lengths: OUT tiles (n / TILE, d + 1, TILE)."""
+    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], r
+    assert origin.shape[0] == d > 0 and tiles.shape[0] == n_ranges(n, TILE)
+    assert tiles.shape[1] == d + 1 and tiles.shape[2] == TILE
+    for r in prange(n_ranges(n, RANGE), nogil=True, schedule="static", num_threads=num_threads):
+        tile_range(points, origin, tiles, r * RANGE)
+
+
+cdef inline void tile_range(
+    const point_t[:, ::1] points, const real_t[::1] origin, real_t[:, :, ::1] tiles, Py_ssize_t start
+) noexcept nogil:
+    cdef Py_ssize_t n = range_size(start, RANGE, points.shape[0]), d = points.shape[1]
+    cdef real_t *tile = &tiles[start // TILE, 0, 0]
+    if point_t is uint8_t and real_t is float:
+        _c.kmc_tile_points_u8(&points[start, 0], n, d, &origin[0], tile)
+    elif point_t is float and real_t is float:
+        _c.kmc_tile_points_f32(&points[start, 0], n, d, &origin[0], tile)
+    elif point_t is double and real_t is double:
+        _c.kmc_tile_points_f64(&points[start, 0], n, d, &origin[0], tile)
+
+
+cdef inline _c.kmc_centroids_f32 single_centroids(
+    const double[:, ::1] exact, const float[:, ::1] transposed, const float[:, :, ::1] panels,
+    const float[::1] half_norms, const float[::1] bounds,
+) noexcept nogil:
+    cdef _c.kmc_centroids_f32 centroids
+    centroids.exact, centroids.transposed = &exact[0, 0], &transposed[0, 0]
+    centroids.panels, centroids.half_norms = &panels[0, 0, 0], &half_norms[0]
+    centroids.k, centroids.stride = exact.shape[0], transposed.shape[1]
+    centroids.relative, centroids.absolute = bounds[0], bounds[1]
+    centroids.margin, centroids.margin_per_norm = bounds[2], bounds[3]
+    return centroids
+
+
+cdef inline _c.kmc_centroids_f64 wide_centroids(
+    const double[:, ::1] exact, const double[:, ::1] transposed, const double[:, :, ::1] panels,
+    const double[::1] half_norms, const double[::1] bounds,
+) noexcept nogil:
+    cdef _c.kmc_centroids_f64 centroids
+    centroids.exact, centroids.transposed = &exact[0, 0], &transposed[0, 0]
+    centroids.panels, centroids.half_norms = &panels[0, 0, 0], &half_norms[0]
+    centroids.k, centroids.stride = exact.shape[0], transposed.shape[1]
+    centroids.relative, centroids.absolute = bounds[0], bounds[1]
+    centroids.margin, centroids.margin_per_norm = bounds[2], bounds[3]
+    return centroids
+
+
+cdef bint centroids_fit(
+    Py_ssize_t d, const double[:, ::1] exact, const real_t[:, ::1] transposed, const real_t[:, :, ::1] panels,
+    const real_t[::1] half_norms, const real_t[::1] bounds,
+):
+    """Whether the arrays that describe the centroids have the shapes of ``kmc_kernels.h``."""
+    cdef Py_ssize_t stride = transposed.shape[1]
+    return (
+        0 < exact.shape[0] <= stride and stride % BLOCK == 0 and exact.shape[1] == transposed.shape[0] == d > 0
+        and panels.shape[0] == stride // PANEL and panels.shape[1] == d and panels.shape[2] == PANEL
+        and half_norms.shape[0] == stride and bounds.shape[0] == 4
+    )
+
+
 def assign(
-    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] rounded,
-    double relative, double absolute, int32_t[::1] labels, int num_threads,
+    const point_t[:, ::1] points, const real_t[:, :, ::1] tiles, const double[:, ::1] exact,
+    const real_t[:, ::1] transposed, const real_t[:, :, ::1] panels, const real_t[::1] half_norms,
+    const real_t[::1] bounds, int32_t[::1] labels, int num_threads,
 ):
     """Nearest centroid of each point: OUT labels."""
-    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], r
-    assert exact.shape[0] == rounded.shape[0] > 0 and exact.shape[1] == rounded.shape[1] == d > 0
+    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], stride = transposed.shape[1], r
+    assert centroids_fit(d, exact, transposed, panels, half_norms, bounds)
+    assert tiles.shape[0] == n_ranges(n, TILE) and tiles.shape[1] == d + 1 and tiles.shape[2] == TILE
     assert labels.shape[0] == n
-    cdef real_t *tiles = <real_t *> allocate(num_threads * d * _c.KMC_TILE, sizeof(real_t))
+    cdef real_t *dist2 = <real_t *> allocate(num_threads * stride, sizeof(real_t))
     try:
         for r in prange(n_ranges(n, RANGE), nogil=True, schedule="static", num_threads=num_threads):
             assign_range(
-                points, exact, rounded, relative, absolute, tiles + threadid() * d * _c.KMC_TILE,
-                labels, r * RANGE,
+                points, tiles, exact, transposed, panels, half_norms, bounds,
+                dist2 + threadid() * stride, labels, r * RANGE,
             )
     finally:
-        free(tiles)
+        free(dist2)
 
 
 cdef inline void assign_range(
-    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] rounded,
-    double relative, double absolute, real_t *tile, int32_t[::1] labels, Py_ssize_t start,
+    const point_t[:, ::1] points, const real_t[:, :, ::1] tiles, const double[:, ::1] exact,
+    const real_t[:, ::1] transposed, const real_t[:, :, ::1] panels, const real_t[::1] half_norms,
+    const real_t[::1] bounds, real_t *dist2, int32_t[::1] labels, Py_ssize_t start,
 ) noexcept nogil:
     cdef Py_ssize_t n = range_size(start, RANGE, points.shape[0]), d = points.shape[1]
+    cdef const real_t *tile = &tiles[start // TILE, 0, 0]
     cdef _c.kmc_centroids_f32 single
     cdef _c.kmc_centroids_f64 wide
     if point_t is not double and real_t is float:
-        single.exact, single.rounded, single.k = &exact[0, 0], &rounded[0, 0], exact.shape[0]
-        single.relative, single.absolute = <float>relative, <float>absolute
+        single = single_centroids(exact, transposed, panels, half_norms, bounds)
         if point_t is uint8_t:
-            kernels.assign_u8(&points[start, 0], n, d, &single, tile, &labels[start])
+            kernels.assign_u8(&points[start, 0], n, d, tile, &single, dist2, &labels[start])
         else:
-            kernels.assign_f32(&points[start, 0], n, d, &single, tile, &labels[start])
+            kernels.assign_f32(&points[start, 0], n, d, tile, &single, dist2, &labels[start])
     elif point_t is double and real_t is double:
-        wide.exact, wide.rounded, wide.k = &exact[0, 0], &rounded[0, 0], exact.shape[0]
-        wide.relative, wide.absolute = relative, absolute
-        kernels.assign_f64(&points[start, 0], n, d, &wide, tile, &labels[start])
+        wide = wide_centroids(exact, transposed, panels, half_norms, bounds)
+        kernels.assign_f64(&points[start, 0], n, d, tile, &wide, dist2, &labels[start])
 
 
 def elkan_assign(
-    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] rounded,
-    double relative, double absolute, const real_t[:, ::1] transposed,
+    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] transposed,
+    const real_t[:, :, ::1] panels, const real_t[::1] half_norms, const real_t[::1] bounds,
     const real_t[:, ::1] half_distances, const real_t[::1] half_nearest,
     const real_t[::1] travelled, int32_t[::1] labels, real_t[::1] upper, real_t[:, ::1] lower,
     int num_threads,
 ):
     """Elkan's assignment: IN OUT labels, upper (n,), lower (n, stride); see ``kmc_kernels.h``."""
     cdef Py_ssize_t n = points.shape[0], k = exact.shape[0], stride = transposed.shape[1], r
-    assert k > 0 and rounded.shape[0] == k and exact.shape[1] == rounded.shape[1] == points.shape[1]
-    assert transposed.shape[0] == points.shape[1] > 0
-    assert stride % _c.KMC_ELKAN_BLOCK == 0 and stride >= k
+    assert centroids_fit(points.shape[1], exact, transposed, panels, half_norms, bounds)
     assert half_distances.shape[0] == half_nearest.shape[0] == k
     assert half_distances.shape[1] == travelled.shape[0] == lower.shape[1] == stride
     assert labels.shape[0] == upper.shape[0] == lower.shape[0] == n
-    for r in prange(n_ranges(n, RANGE), nogil=True, schedule="static", num_threads=num_threads):
-        elkan_range(
-            points, exact, rounded, relative, absolute, transposed, half_distances, half_nearest,
-            travelled, labels, upper, lower, r * RANGE,
-        )
+    cdef real_t *dist2 = <real_t *> allocate(num_threads * stride, sizeof(real_t))
+    try:
+        for r in prange(n_ranges(n, RANGE), nogil=True, schedule="static", num_threads=num_threads):
+            elkan_range(
+                points, exact, transposed, panels, half_norms, bounds, half_distances, half_nearest,
+                travelled, labels, upper, lower, dist2 + threadid() * stride, r * RANGE,
+            )
+    finally:
+        free(dist2)
 
 
 cdef inline void elkan_range(
-    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] rounded,
-    double relative, double absolute, const real_t[:, ::1] transposed,
+    const point_t[:, ::1] points, const double[:, ::1] exact, const real_t[:, ::1] transposed,
+    const real_t[:, :, ::1] panels, const real_t[::1] half_norms, const real_t[::1] bounds,
     const real_t[:, ::1] half_distances, const real_t[::1] half_nearest,
     const real_t[::1] travelled, int32_t[::1] labels, real_t[::1] upper, real_t[:, ::1] lower,
-    Py_ssize_t start,
+    real_t *dist2, Py_ssize_t start,
 ) noexcept nogil:
     cdef Py_ssize_t n = range_size(start, RANGE, points.shape[0]), d = points.shape[1]
     cdef _c.kmc_elkan_f32 single
     cdef _c.kmc_elkan_f64 wide
     if point_t is not double and real_t is float:
-        single.centroids.exact, single.centroids.rounded = &exact[0, 0], &rounded[0, 0]
-        single.centroids.k = exact.shape[0]
-        single.centroids.relative = <float>relative
-        single.centroids.absolute = <float>absolute
-        single.transposed, single.half_distances = &transposed[0, 0], &half_distances[0, 0]
+        single.centroids = single_centroids(exact, transposed, panels, half_norms, bounds)
+        single.half_distances = &half_distances[0, 0]
         single.half_nearest, single.travelled = &half_nearest[0], &travelled[0]
-        single.stride = travelled.shape[0]
         if point_t is uint8_t:
             kernels.elkan_u8(
-                &points[start, 0], n, d, &single, &labels[start], &upper[start], &lower[start, 0]
+                &points[start, 0], n, d, &single, &labels[start], &upper[start], &lower[start, 0], dist2
             )
         else:
             kernels.elkan_f32(
-                &points[start, 0], n, d, &single, &labels[start], &upper[start], &lower[start, 0]
+                &points[start, 0], n, d, &single, &labels[start], &upper[start], &lower[start, 0], dist2
             )
     elif point_t is double and real_t is double:
-        wide.centroids.exact, wide.centroids.rounded = &exact[0, 0], &rounded[0, 0]
-        wide.centroids.k = exact.shape[0]
-        wide.centroids.relative, wide.centroids.absolute = relative, absolute
-        wide.transposed, wide.half_distances = &transposed[0, 0], &half_distances[0, 0]
+        wide.centroids = wide_centroids(exact, transposed, panels, half_norms, bounds)
+        wide.half_distances = &half_distances[0, 0]
         wide.half_nearest, wide.travelled = &half_nearest[0], &travelled[0]
-        wide.stride = travelled.shape[0]
         kernels.elkan_f64(
-            &points[start, 0], n, d, &wide, &labels[start], &upper[start], &lower[start, 0]
+            &points[start, 0], n, d, &wide, &labels[start], &upper[start], &lower[start, 0], dist2
         )
 
 
@@ -219,15 +285,18 @@ def update(
     assert new_labels.shape[0] == n and sums.shape[1] == d and weight_sums.shape[0] == k
     assert weights is None or weights.shape[0] == n
     assert old_labels is None or old_labels.shape[0] == n
-    cdef Py_ssize_t affordable = max(1, MOST_PARTIAL_DOUBLES // stride)
-    cdef Py_ssize_t n_parts = min(n_ranges(n, PART), min(<Py_ssize_t>MOST_PARTS, affordable))
-    cdef Py_ssize_t part_size = n_ranges(n, n_parts), part, cell, moved = 0
+    cdef Py_ssize_t moved = n if old_labels is None else count_moved(old_labels, new_labels)
+    if moved == 0:
+        return 0
+    cdef Py_ssize_t affordable = min(MOST_PARTIAL_DOUBLES // stride, moved // k)  # a part costs as much as k moves
+    cdef Py_ssize_t n_parts = max(1, min(n_ranges(n, PART), min(<Py_ssize_t>MOST_PARTS, affordable)))
+    cdef Py_ssize_t part_size = n_ranges(n, n_parts), part, cell
     cdef double *partial = <double *> calloc(n_parts * stride, sizeof(double))
     if partial == NULL:
         raise MemoryError(f"kmc needs {n_parts * stride * sizeof(double)} bytes for partial sums")
     try:
         for part in prange(n_parts, nogil=True, schedule="static", num_threads=num_threads):
-            moved += update_part(
+            update_part(
                 points, weights, old_labels, new_labels, part * part_size, part_size, k,
                 partial + part * stride,
             )
@@ -238,6 +307,13 @@ def update(
                 weight_sums[cell] += partial[part * stride + k * d + cell]
     finally:
         free(partial)
+    return moved
+
+
+cdef Py_ssize_t count_moved(const int32_t[::1] old_labels, const int32_t[::1] new_labels) noexcept nogil:
+    cdef Py_ssize_t i, moved = 0
+    for i in range(old_labels.shape[0]):
+        moved += old_labels[i] != new_labels[i]
     return moved
 
 
@@ -268,6 +344,19 @@ cdef inline Py_ssize_t update_part(
         )
 
 
+cdef inline double weighted_sum(
+    const real_t *values, const double[::1] weights, Py_ssize_t start, Py_ssize_t n
+) noexcept nogil:
+    """Sum of weights[start:start + n] * values[:n]."""
+    cdef const double *weight = NULL
+    if weights is not None:
+        weight = &weights[start]
+    if real_t is float:
+        return _c.kmc_weighted_sum_f32(values, weight, n)
+    else:
+        return _c.kmc_weighted_sum_f64(values, weight, n)
+
+
 def weighted_sums(
     const real_t[::1] values, const double[::1] weights, double[::1] part_sums, int num_threads
 ):
@@ -275,125 +364,39 @@ def weighted_sums(
     cdef Py_ssize_t n = values.shape[0], part
     assert part_sums.shape[0] == n_ranges(n, PART) and (weights is None or weights.shape[0] == n)
     for part in prange(n_ranges(n, PART), nogil=True, schedule="static", num_threads=num_threads):
-        part_sums[part] = weighted_sum_part(values, weights, part * PART)
-
-
-cdef inline double weighted_sum_part(
-    const real_t[::1] values, const double[::1] weights, Py_ssize_t start
-) noexcept nogil:
-    cdef Py_ssize_t n = range_size(start, PART, values.shape[0])
-    cdef const double *weight = NULL
-    if weights is not None:
-        weight = &weights[start]
-    if real_t is float:
-        return _c.kmc_weighted_sum_f32(&values[start], weight, n)
-    else:
-        return _c.kmc_weighted_sum_f64(&values[start], weight, n)
-
-
-cdef inline void distances_range(
-    const point_t *points, Py_ssize_t n, Py_ssize_t d, const real_t *centroids, Py_ssize_t m,
-    real_t *tile, real_t *dist2, Py_ssize_t stride,
-) noexcept nogil:
-    if point_t is uint8_t and real_t is float:
-        kernels.distances_u8(points, n, d, centroids, m, tile, dist2, stride)
-    elif point_t is float and real_t is float:
-        kernels.distances_f32(points, n, d, centroids, m, tile, dist2, stride)
-    elif point_t is double and real_t is double:
-        kernels.distances_f64(points, n, d, centroids, m, tile, dist2, stride)
+        part_sums[part] = weighted_sum(&values[part * PART], weights, part * PART, range_size(part * PART, PART, n))
 
 
 def distances(
-    const point_t[:, ::1] points, const real_t[:, ::1] centroids, real_t[:, ::1] dist2,
-    int num_threads,
+    const real_t[:, :, ::1] tiles, const real_t[:, ::1] centroids, const real_t[::1] most,
+    const double[::1] weights, real_t[:, ::1] dist2, double[:, ::1] part_sums, int num_threads,
 ):
-    """All squared distances, in real: OUT dist2 (k, n)."""
-    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], k = centroids.shape[0], r, start
-    assert centroids.shape[1] == d > 0 and dist2.shape[0] == k and dist2.shape[1] == n
-    cdef real_t *tiles = <real_t *> allocate(num_threads * d * _c.KMC_TILE, sizeof(real_t))
-    try:
-        for r in prange(n_ranges(n, RANGE), nogil=True, schedule="static", num_threads=num_threads):
-            start = r * RANGE
-            distances_range(
-                &points[start, 0], range_size(start, RANGE, n), d, &centroids[0, 0], k,
-                tiles + threadid() * d * _c.KMC_TILE, &dist2[0, start], n,
-            )
-    finally:
-        free(tiles)
+    """Squared distances, at most `most` (n,): OUT dist2 (m, n) and their weighted sums (parts, m).
 
-
-def candidate_potentials(
-    const point_t[:, ::1] points, const real_t[:, ::1] candidates, const real_t[::1] closest,
-    const double[::1] weights, double[:, ::1] potentials, int num_threads,
-):
-    """What each candidate would leave of k-means++'s potential: OUT potentials (parts, m).
-
-    A row is one run of PART_SIZE points: the sums of weight * min(closest, squared distance).
+    IN centroids (m, d) less the origin of the tiles. A row of `part_sums` is one run of PART_SIZE points.
     """
-    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], m = candidates.shape[0], part
-    assert candidates.shape[1] == d > 0 and closest.shape[0] == n
+    cdef Py_ssize_t n = most.shape[0], d = centroids.shape[1], m = centroids.shape[0], part
+    assert tiles.shape[0] == n_ranges(n, TILE) and tiles.shape[1] == d + 1 and tiles.shape[2] == TILE
+    assert d > 0 and m > 0 and dist2.shape[0] == m and dist2.shape[1] == n
+    assert part_sums.shape[0] == n_ranges(n, PART) and part_sums.shape[1] == m
     assert weights is None or weights.shape[0] == n
-    assert potentials.shape[0] == n_ranges(n, PART) and potentials.shape[1] == m
-    cdef Py_ssize_t scratch_size = d * _c.KMC_TILE + m * PART
-    cdef real_t *scratch = <real_t *> allocate(num_threads * scratch_size, sizeof(real_t))
-    try:
-        for part in prange(n_ranges(n, PART), nogil=True, schedule="static", num_threads=num_threads):
-            potentials_part(
-                points, candidates, closest, weights, part * PART,
-                scratch + threadid() * scratch_size, &potentials[part, 0],
-            )
-    finally:
-        free(scratch)
+    for part in prange(n_ranges(n, PART), nogil=True, schedule="static", num_threads=num_threads):
+        distances_part(tiles, centroids, most, weights, dist2, part * PART, &part_sums[part, 0])
 
 
-cdef inline void potentials_part(
-    const point_t[:, ::1] points, const real_t[:, ::1] candidates, const real_t[::1] closest,
-    const double[::1] weights, Py_ssize_t start, real_t *scratch, double *potentials,
+cdef inline void distances_part(
+    const real_t[:, :, ::1] tiles, const real_t[:, ::1] centroids, const real_t[::1] most,
+    const double[::1] weights, real_t[:, ::1] dist2, Py_ssize_t start, double *sums,
 ) noexcept nogil:
-    cdef Py_ssize_t n = range_size(start, PART, points.shape[0]), d = points.shape[1]
-    cdef Py_ssize_t m = candidates.shape[0], j
-    cdef real_t *dist2 = scratch + d * _c.KMC_TILE
-    cdef const double *weight = NULL
-    if weights is not None:
-        weight = &weights[start]
-    distances_range(&points[start, 0], n, d, &candidates[0, 0], m, scratch, dist2, PART)
+    cdef Py_ssize_t stride = most.shape[0], n = range_size(start, PART, stride)
+    cdef Py_ssize_t d = centroids.shape[1], m = centroids.shape[0], j
+    cdef const real_t *tile = &tiles[start // TILE, 0, 0]
+    if real_t is float:
+        kernels.distances_f32(tile, n, d, &centroids[0, 0], m, &most[start], &dist2[0, start], stride)
+    else:
+        kernels.distances_f64(tile, n, d, &centroids[0, 0], m, &most[start], &dist2[0, start], stride)
     for j in range(m):
-        if real_t is float:
-            potentials[j] = _c.kmc_capped_sum_f32(dist2 + j * PART, &closest[start], weight, n)
-        else:
-            potentials[j] = _c.kmc_capped_sum_f64(dist2 + j * PART, &closest[start], weight, n)
-
-
-def lower_closest(
-    const point_t[:, ::1] points, const real_t[:, ::1] centroid, real_t[::1] closest,
-    const double[::1] weights, double[::1] part_sums, int num_threads,
-):
-    """One more centroid (1, d) of k-means++: IN OUT closest (n,); OUT their ``weighted_sums``."""
-    cdef Py_ssize_t n = points.shape[0], d = points.shape[1], part
-    assert centroid.shape[0] == 1 and centroid.shape[1] == d > 0 and closest.shape[0] == n
-    assert part_sums.shape[0] == n_ranges(n, PART) and (weights is None or weights.shape[0] == n)
-    cdef Py_ssize_t scratch_size = d * _c.KMC_TILE + PART
-    cdef real_t *scratch = <real_t *> allocate(num_threads * scratch_size, sizeof(real_t))
-    try:
-        for part in prange(n_ranges(n, PART), nogil=True, schedule="static", num_threads=num_threads):
-            part_sums[part] = lower_part(
-                points, centroid, closest, weights, part * PART,
-                scratch + threadid() * scratch_size,
-            )
-    finally:
-        free(scratch)
-
-
-cdef inline double lower_part(
-    const point_t[:, ::1] points, const real_t[:, ::1] centroid, real_t[::1] closest,
-    const double[::1] weights, Py_ssize_t start, real_t *scratch,
-) noexcept nogil:
-    cdef Py_ssize_t n = range_size(start, PART, points.shape[0]), d = points.shape[1], i
-    cdef real_t *dist2 = scratch + d * _c.KMC_TILE
-    distances_range(&points[start, 0], n, d, &centroid[0, 0], 1, scratch, dist2, PART)
-    for i in range(n):
-        closest[start + i] = min(closest[start + i], dist2[i])
-    return weighted_sum_part(closest, weights, start)
+        sums[j] = weighted_sum(&dist2[j, start], weights, start, n)
 
 
 include "_colorspace.pxi"

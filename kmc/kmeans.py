@@ -2,8 +2,9 @@
 
 Rounds of assignment (each point to its nearest centroid, squared Euclidean distance, ties to the lowest index) and
 update (each centroid to the weighted mean of its points), until no label changes or the centroids hardly move (Lloyd,
-"Least squares quantization in PCM", 1982). Two ways to assign give the same labels, bit for bit: "lloyd" computes every
-distance with vectors; "elkan" skips those that the triangle inequality rules out (Elkan, 2003).
+"Least squares quantization in PCM", 1982). Two ways to assign give the same labels, bit for bit: "lloyd" computes a
+score for every centroid with vectors, from a transposed copy of the points; "elkan" skips those that the triangle
+inequality rules out (Elkan, 2003).
 
 The update is in place: only points that changed cluster move between the sums, which are float64 and taken afresh every
 `FRESH_EVERY` rounds and before the end, so that their drift cannot be measured.
@@ -18,9 +19,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc import _kernels, _threads
+from kmc._tiles import Tiles, middle, real_type
 from kmc._validate import choice, real_array, real_number, whole_number
 from kmc.errors import KmcTypeError, KmcValueError
-from kmc.seeding import RandomStream, kmeans_plus_plus, random_points, real_type
+from kmc.seeding import RandomStream, kmeans_plus_plus, random_points
 
 __all__ = ["KMeansResult", "kmeans"]
 
@@ -32,7 +34,7 @@ Weights = NDArray[np.float64]
 MOST_DIMENSIONS = 4096
 MOST_CLUSTERS = 1 << 24  # labels travel in float32 lanes
 FRESH_EVERY = 16
-ELKAN_MOST_BYTES = 1 << 30
+POINTS_AT_ONCE = 1 << 18  # where there is one round only, so that a transposed copy stays small
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,36 +199,95 @@ def fit(
     return KMeansResult(centroids, labels, inertia, n_iter, converged)
 
 
+class _Centroids:
+    """The centroids of one round as the kernels want them: see ``kmc_kernels.h``.
+
+    Attributes
+    ----------
+    exact : ndarray (k, d) float64
+    transposed : ndarray (d, stride)
+        These and the following in the real type of the points.
+    panels : ndarray (stride / PANEL_CENTROIDS, d, PANEL_CENTROIDS)
+    half_norms : ndarray (stride,)
+    farthest : float
+        The greatest distance from the origin.
+    """
+
+    def __init__(self, exact: Centroids, origin: NDArray[Any]) -> None:
+        real, (k, d) = origin.dtype, exact.shape
+        stride = padded(k)
+        self.exact = exact
+        self.transposed = np.full((d, stride), np.inf, dtype=real)
+        self.half_norms = np.full(stride, np.inf, dtype=real)
+        from_origin = np.zeros((stride, d))
+        with np.errstate(over="ignore", invalid="ignore"):  # centroids that were given may be anywhere
+            self.transposed[:, :k] = exact.T
+            from_origin[:k] = origin - exact
+            half_norms = 0.5 * np.square(from_origin[:k]).sum(axis=1)
+            self.half_norms[:k] = half_norms
+            panels = from_origin.reshape(-1, _kernels.PANEL_CENTROIDS, d).transpose(0, 2, 1)
+            self.panels = np.ascontiguousarray(panels.astype(real))
+        self.farthest = float(np.sqrt(2 * half_norms.max()))
+
+
+def padded(k: int) -> int:
+    """Round k up to whole blocks of centroids."""
+    block = int(_kernels.BLOCK_CENTROIDS)
+    return -(-k // block) * block
+
+
 class _Assigner:
     """Finds the nearest centroid of every point by computing every distance ("lloyd").
 
     Distances are computed in the real type of the points first; see ``kmc_kernels.h`` for the definition that decides
-    where two are too close to call, and for the bounds of the error.
+    where two are too close to call.
     """
 
     def __init__(self, points: Points, centroids: Centroids, threads: int) -> None:
+        d = points.shape[1]
         self._points = points
         self._threads = threads
         self._real = real_type(points)
-        epsilon = float(np.finfo(self._real).eps)
-        self._relative = (points.shape[1] + 16) * epsilon
         # Rounding a coordinate moves it by half an epsilon; underflow takes less than 1e-17 off a float32 distance.
+        epsilon = float(np.finfo(self._real).eps)
         largest = max(largest_coordinate(points), largest_coordinate(centroids))
-        self._absolute = 1e-152
-        if self._real == np.float32:
-            self._absolute = epsilon * largest * points.shape[1] ** 0.5 + 2e-17
+        self._relative = (d + 16) * epsilon
+        self._absolute = 1e-152 if self._real == np.float64 else epsilon * largest * d**0.5 + 2e-17
+        self._origin = middle(points)
+        self._tiles: Tiles | None = None
+        self._farthest = 0.0
+
+    def _tiled(self) -> Tiles:
+        if self._tiles is None:
+            self._tiles = Tiles(self._points, self._origin, self._threads)
+            self._farthest = self._tiles.farthest
+        return self._tiles
+
+    def _bounds(self, centroids: _Centroids) -> NDArray[Any]:
+        """Give (relative, absolute, margin, margin_per_norm) of ``kmc_kernels.h``, rounded up.
+
+        With u the unit roundoff of real and w that of float64, x and c a point and a centroid less the origin: d + 1
+        multiply-adds, the rounding of both factors and the sum with the margin change a score by at most
+        (d + 10) u |x| |c| + (d + 8) u |c|^2; half the definition's own error is at most
+        (d + 2) w (|x|^2 / 2 + |x| |c| + |c|^2 / 2). Two scores are compared, and products may underflow.
+        """
+        d, real = self._points.shape[1], np.finfo(self._real)
+        tiny, u, w = d * float(real.smallest_subnormal), 0.5 * float(real.eps), 2.0**-53
+        per_norm = (d + 10) * u * centroids.farthest + (d + 2) * w * (0.5 * self._farthest + centroids.farthest)
+        margin = ((d + 8) * u + (d + 2) * w) * centroids.farthest**2
+        bounds = [self._relative, self._absolute, 2.02 * margin + 6 * tiny, 2.02 * per_norm + 2 * tiny]
+        with np.errstate(over="ignore"):
+            rounded_up: NDArray[Any] = np.nextafter(np.array(bounds, dtype=self._real), self._real.type(np.inf))
+        return rounded_up
 
     def assign(self, centroids: Centroids, labels: Labels) -> None:
         """OUT labels (n,); IN too, as they were the last time."""
+        tiles = self._tiled()
+        known = _Centroids(centroids, self._origin)
         _kernels.assign(
-            self._points,
-            centroids,
-            centroids.astype(self._real),
-            self._relative,
-            self._absolute,
-            labels,
-            self._threads,
-        )
+            self._points, tiles.array, known.exact, known.transposed, known.panels, known.half_norms,
+            self._bounds(known), labels, self._threads,
+        )  # fmt: skip
 
     def centroids_moved(self, old: Centroids, new: Centroids) -> None:
         """Tell that the centroids are elsewhere."""
@@ -246,27 +307,26 @@ class _Elkan(_Assigner):
 
     def __init__(self, points: Points, centroids: Centroids, threads: int) -> None:
         super().__init__(points, centroids, threads)
-        n, block = len(points), _kernels.ELKAN_BLOCK
-        self._stride = -(-len(centroids) // block) * block
-        self._travelled = np.zeros(self._stride, dtype=self._real)
+        n, stride = len(points), padded(len(centroids))
+        self._travelled = np.zeros(stride, dtype=self._real)
         self._upper = np.full(n, np.inf, dtype=self._real)
-        self._lower = np.zeros((n, self._stride), dtype=self._real)
+        self._lower = np.zeros((n, stride), dtype=self._real)
 
     def assign(self, centroids: Centroids, labels: Labels) -> None:
-        k, d = centroids.shape
-        transposed = np.full((d, self._stride), np.inf, dtype=self._real)
-        transposed[:, :k] = centroids.T
-        half = np.full((k, self._stride), np.inf, dtype=self._real)
-        half[:, :k] = self._half_distances(centroids)
+        known = _Centroids(centroids, self._origin)
+        half = np.full((len(centroids), len(self._travelled)), np.inf, dtype=self._real)
+        half[:, : len(centroids)] = self._half_distances(centroids)
         _kernels.elkan_assign(
-            self._points, centroids, centroids.astype(self._real), self._relative, self._absolute, transposed, half,
+            self._points, known.exact, known.transposed, known.panels, known.half_norms, self._bounds(known), half,
             half.min(axis=1), self._travelled, labels, self._upper, self._lower, self._threads,
         )  # fmt: skip
 
     def _half_distances(self, centroids: Centroids) -> NDArray[np.float64]:
         """Half the distances between centroids (k, k), rounded down; infinite from each to itself."""
-        dist2 = np.empty((len(centroids), len(centroids)))
-        _kernels.distances(centroids, centroids, dist2, self._threads)
+        k, d = centroids.shape
+        tiles = Tiles(centroids, np.zeros(d), self._threads)
+        dist2, unused = np.empty((k, k)), np.empty((-(-k // _kernels.PART_SIZE), k))
+        _kernels.distances(tiles.array, centroids, np.full(k, np.inf), None, dist2, unused, self._threads)
         half: NDArray[np.float64] = np.sqrt(dist2, out=dist2)
         half *= 0.5 * (1 - 2 * self._relative)
         np.fill_diagonal(half, np.inf)
@@ -282,17 +342,10 @@ class _Elkan(_Assigner):
 
 
 def _assigner(algorithm: str, points: Points, centroids: Centroids, threads: int) -> _Assigner:
-    if algorithm == "auto":
-        algorithm = faster_algorithm(len(points), points.shape[1], len(centroids))
+    # "auto" is "lloyd", which was faster for every shape and data that were measured. Elkan's processor time over
+    # Lloyd's, 100000 points in clusters: d=64 1.8 (k=64) and 1.2 (k=256), d=128 1.4 and 1.2; 10000 points, d=512 1.4,
+    # d=1024 1.5; 2 to 8 for uniform points and below d=64.
     return (_Elkan if algorithm == "elkan" else _Assigner)(points, centroids, threads)
-
-
-def faster_algorithm(n: int, d: int, k: int) -> str:
-    """Choose between "lloyd" and "elkan" for n points of d dimensions and k clusters."""
-    bytes_of_bounds = 4.0 * k * (n + k)
-    # Elkan's time over Lloyd's, 20000 points, uniform / in clusters: d=8 2.5 to 3 / 2; d=32 1.3 to 3.5 / 1.1 to 1.7;
-    # d=64 and k=64 1.8 / 0.9, k=256 1.3 / 0.7; d=128 and k=256 1.2 / 1.0. Real data lie between.
-    return "elkan" if d >= 64 and k >= 128 and bytes_of_bounds <= ELKAN_MOST_BYTES else "lloyd"
 
 
 class _ClusterSums:
@@ -408,7 +461,9 @@ def nearest_centroids(points: Points, centroids: Centroids, threads: int) -> Lab
     """Give the index (n,) of the nearest of centroids (k, d) to each of points (n, d)."""
     labels = np.empty(len(points), dtype=np.int32)
     threads = _threads.for_work(threads, points.size * len(centroids))
-    _Assigner(points, centroids, threads).assign(centroids, labels)
+    for start in range(0, len(points), POINTS_AT_ONCE):
+        part = slice(start, start + POINTS_AT_ONCE)
+        _Assigner(points[part], centroids, threads).assign(centroids, labels[part])
     return labels
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from kmc import _kernels
 from kmc._threads import for_work
+from kmc._tiles import Tiles, middle
 
 __all__ = ["RandomStream", "kmeans_plus_plus", "random_points"]
 
@@ -34,11 +35,6 @@ class RandomStream:
         """Give `size` doubles."""
         raw = np.asarray(self._bits.random_raw(size), dtype=np.uint64)
         return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def real_type(points: Points) -> np.dtype[Any]:
-    """Give the type in which distances to these points are computed first."""
-    return np.dtype(np.float64 if points.dtype == np.float64 else np.float32)
 
 
 def random_points(
@@ -90,19 +86,35 @@ def kmeans_plus_plus(
     n, d = points.shape
     n_candidates = 2 + int(np.log(k))
     threads = for_work(threads, n * d * n_candidates)
-    centroids = np.empty((k, d), dtype=real_type(points))
-    centroids[0] = points[_first(n, weights, stream)]
-    closest = np.full(n, np.inf, dtype=centroids.dtype)
-    part_sums = _lower(closest, points, weights, centroids[:1], threads)
-    for j in range(1, k):
-        drawn = _draw(closest, weights, part_sums, stream.uniform(2 * n_candidates))
-        candidates = points[drawn].astype(centroids.dtype)
-        potentials = np.empty((len(part_sums), n_candidates))
-        _kernels.candidate_potentials(points, candidates, closest, weights, potentials, threads)
+    tiles = Tiles(points, middle(points), threads)
+    closest = np.full(n, np.inf, dtype=tiles.origin.dtype)
+    buffers = np.empty((2, n_candidates, n), dtype=closest.dtype)
+    chosen = np.empty(k, dtype=np.intp)
+    candidates, part_sums = np.array([_first(n, weights, stream)]), np.empty(0)
+    for j in range(k):
+        if j > 0:
+            candidates = _draw(closest, weights, part_sums, stream.uniform(2 * n_candidates))
+        brought_down = buffers[j % 2, : len(candidates)]
+        potentials = _bring_down(closest, points[candidates], tiles, weights, brought_down, threads)
         best = int(np.argmin(potentials.sum(axis=0)))
-        centroids[j] = candidates[best]
-        part_sums = _lower(closest, points, weights, centroids[j : j + 1], threads)
-    return centroids.astype(np.float64)
+        chosen[j] = candidates[best]
+        closest, part_sums = brought_down[best], potentials[:, best]
+    return points[chosen].astype(np.float64)
+
+
+def _bring_down(
+    closest: NDArray[Any],
+    candidates: Points,
+    tiles: Tiles,
+    weights: NDArray[np.float64] | None,
+    brought_down: NDArray[Any],
+    threads: int,
+) -> NDArray[np.float64]:
+    """Give the weighted sums (parts, m) of OUT brought_down (m, n): `closest` (squared distances) by each candidate."""
+    part_sums = np.empty((-(-len(closest) // _kernels.PART_SIZE), len(candidates)))
+    from_origin = candidates.astype(closest.dtype) - tiles.origin
+    _kernels.distances(tiles.array, from_origin, closest, weights, brought_down, part_sums, threads)
+    return part_sums
 
 
 def _first(n: int, weights: NDArray[np.float64] | None, stream: RandomStream) -> int:
@@ -118,19 +130,6 @@ def _search(cumulative: NDArray[np.float64], targets: NDArray[np.float64]) -> ND
     last = np.searchsorted(cumulative, cumulative[-1], side="left")
     indices: NDArray[np.intp] = np.minimum(found, last)
     return indices
-
-
-def _lower(
-    closest: NDArray[Any],
-    points: Points,
-    weights: NDArray[np.float64] | None,
-    centroid: NDArray[Any],
-    threads: int,
-) -> NDArray[np.float64]:
-    """Bring `closest` (squared distances) down by one more centroid; give the weighted sum of each part."""
-    part_sums = np.empty(-(-len(points) // _kernels.PART_SIZE))
-    _kernels.lower_closest(points, centroid, closest, weights, part_sums, threads)
-    return part_sums
 
 
 def _draw(

@@ -1,10 +1,14 @@
 /* The kernels that need no vectors of their own, for every type of points. */
 #include "kmc_kernels.h"
 
+#include <math.h>
+
 #define POINT uint8_t
+#define REAL float
 #define NAME(word) word##_u8
 #include "common.inc.h"
 #undef POINT
+#undef REAL
 #undef NAME
 
 #define POINT float

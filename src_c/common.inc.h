@@ -1,6 +1,7 @@
-/* Included by common.c for each type of points, POINT and NAME(word). Contracts in kmc_kernels.h. */
+/* Included by common.c for each type of points, POINT, with the arithmetic that is tried first, REAL, and NAME(word).
+ * Contracts in kmc_kernels.h. */
 
-static inline double NAME(dist2)(const POINT *point, const double *centroid, ptrdiff_t d) {
+double NAME(kmc_dist2)(const POINT *point, const double *centroid, ptrdiff_t d) {
   double sum = 0;
   for (ptrdiff_t t = 0; t < d; t++) {
     const double diff = (double)point[t] - centroid[t];
@@ -9,22 +10,26 @@ static inline double NAME(dist2)(const POINT *point, const double *centroid, ptr
   return sum;
 }
 
-int32_t NAME(kmc_nearest)(const POINT *point, ptrdiff_t d, const double *centroids, ptrdiff_t k, double *dist2) {
-  int32_t label = 0;
-  *dist2 = NAME(dist2)(point, centroids, d);
-  for (ptrdiff_t j = 1; j < k; j++) {
-    const double other = NAME(dist2)(point, centroids + j * d, d);
-    if (other < *dist2) {
-      *dist2 = other;
-      label = (int32_t)j;
+/* The lengths are rounded up by more than what d <= 4096 additions in double and one rounding to real can lose. */
+void NAME(kmc_tile_points)(const POINT *points, ptrdiff_t n, ptrdiff_t d, const REAL *origin, REAL *tiles) {
+  const double round_up = sizeof(REAL) == sizeof(double) ? 1 + 1e-12 : 1 + 2e-7;
+  for (ptrdiff_t start = 0; start < n; start += KMC_TILE, tiles += (d + 1) * KMC_TILE) {
+    for (ptrdiff_t p = 0; p < KMC_TILE; p++) {
+      const POINT *point = points + (start + p < n ? start + p : n - 1) * d;
+      double norm2 = 0;
+      for (ptrdiff_t t = 0; t < d; t++) {
+        const REAL diff = (REAL)point[t] - origin[t];
+        tiles[t * KMC_TILE + p] = diff;
+        norm2 += (double)diff * (double)diff;
+      }
+      tiles[d * KMC_TILE + p] = (REAL)(sqrt(norm2) * round_up);
     }
   }
-  return label;
 }
 
 void NAME(kmc_own_dist2)(const POINT *points, ptrdiff_t n, ptrdiff_t d, const double *centroids, const int32_t *labels,
                          double *dist2) {
-  for (ptrdiff_t i = 0; i < n; i++) dist2[i] = NAME(dist2)(points + i * d, centroids + labels[i] * d, d);
+  for (ptrdiff_t i = 0; i < n; i++) dist2[i] = NAME(kmc_dist2)(points + i * d, centroids + labels[i] * d, d);
 }
 
 static inline void NAME(join)(const POINT *point, ptrdiff_t d, double weight, int32_t label, double *sums,

@@ -2,9 +2,9 @@
  *
  * The contract on x86: an instruction set may be used when cpuid reports it AND the operating system saves its
  * registers, which xgetbv(0) tells: bits 1 and 2 for xmm and ymm (AVX2), bits 5 to 7 as well for opmask and zmm
- * (AVX-512). cpuid's OSXSAVE bit says that xgetbv exists. "avx512" means F, BW, DQ, VL and VNNI (Ice Lake, Zen 4 and
- * newer): the colour kernels multiply in VNNI, and older AVX-512 processors lower their clock. On AArch64 NEON is
- * always there. */
+ * (AVX-512). cpuid's OSXSAVE bit says that xgetbv exists. "avx2" means AVX2 and FMA. "avx512" means F, BW, DQ, VL and
+ * VNNI (Ice Lake, Zen 4 and newer): the colour kernels multiply in VNNI, and older AVX-512 processors lower their
+ * clock. On AArch64 NEON is always there. */
 #include "kmc_kernels.h"
 
 extern const kmc_kernels kmc_kernels_generic;
@@ -38,9 +38,10 @@ static int runs(const kmc_kernels *kernels) {
   if (registers[0] < 7) return 0;
   cpuid(1, 0, registers);
   if (!(registers[ECX] >> 27 & 1)) return 0; /* OSXSAVE */
+  const unsigned has_fma = registers[ECX] >> 12 & 1;
   const uint64_t saved = xgetbv0();
   cpuid(7, 0, registers);
-  if (kernels == &kmc_kernels_avx2) return (saved & 0x06) == 0x06 && (registers[EBX] >> 5 & 1);
+  if (kernels == &kmc_kernels_avx2) return (saved & 0x06) == 0x06 && (registers[EBX] >> 5 & 1) && has_fma;
   const unsigned wanted = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
   return (saved & 0xe6) == 0xe6 && (registers[EBX] & wanted) == wanted && (registers[ECX] >> 11 & 1); /* VNNI */
 }

@@ -6,6 +6,7 @@
 
 #define POINT uint8_t
 #define POINT_NAME(word) word##_u8
+#include "block.inc.h"
 #include "assign.inc.h"
 #include "elkan.inc.h"
 #undef POINT
@@ -13,12 +14,12 @@
 
 #define POINT float
 #define POINT_NAME(word) word##_f32
+#include "block.inc.h"
 #include "assign.inc.h"
 #include "elkan.inc.h"
 #undef POINT
 #undef POINT_NAME
 
-#undef IS_EXACT
 #undef REAL
 #undef V
 #undef NAME
@@ -30,18 +31,17 @@
 
 #define POINT double
 #define POINT_NAME(word) word##_f64
+#include "block.inc.h"
 #include "assign.inc.h"
 #include "elkan.inc.h"
 #undef POINT
 #undef POINT_NAME
 
-#undef IS_EXACT
 #undef REAL
 #undef V
 #undef NAME
 
 extern const kmc_kernels KMC_TABLE;
 const kmc_kernels KMC_TABLE = {
-    KMC_NAME,      assign_u8, distances_u8, elkan_u8,      assign_f32,
-    distances_f32, elkan_f32, assign_f64,   distances_f64, elkan_f64,
+    KMC_NAME, assign_u8, elkan_u8, assign_f32, elkan_f32, assign_f64, elkan_f64, distances_f32, distances_f64,
 };

@@ -2,6 +2,7 @@
 #include "kmc_kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 #if defined(__x86_64__) || defined(_M_X64)
 #if defined(__clang__)

@@ -2,6 +2,7 @@
 #include "kmc_kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "simd_generic.h"
 

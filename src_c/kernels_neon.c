@@ -2,6 +2,7 @@
 #include "kmc_kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 #if defined(__aarch64__) || defined(_M_ARM64)
 #include "simd_neon.h"

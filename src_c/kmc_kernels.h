@@ -5,9 +5,12 @@
  *
  * The same labels everywhere: a squared distance is, by definition, the double sum over t = 0 .. d-1, in this order, of
  * (x[t] - c[t])^2 with one rounding for each operation and no fused multiply-add; ties go to the lowest centroid index.
- * uint8 and float points are first compared in float ("real" below), whose error is bounded: where two centroids are
- * too close to call, the point is decided in double. Vector kernels put points or centroids in lanes and never split
- * the sum over t.
+ *
+ * Assignment decides in three steps, each only where the one before is too close to call for its bound of the error:
+ * by scores |c|^2 / 2 - x.c in "real" (float for uint8 and float points), one multiply-add for each coordinate, fused
+ * where the processor can; by sums of squared differences in real; by the definition. So scores may differ from one
+ * instruction set to the next, but labels cannot. Vector kernels put points or centroids in lanes and never split the
+ * sum over t.
  */
 #ifndef KMC_KERNELS_H
 #define KMC_KERNELS_H
@@ -18,28 +21,33 @@
 /* Points that are transposed and assigned together: two AVX-512 vectors of float. */
 #define KMC_TILE 32
 
-/* Elkan's algorithm looks at the centroids in blocks of this many; rows of bounds are padded to it. */
-#define KMC_ELKAN_BLOCK 16
+/* Where centroids lie in lanes, they are looked at in blocks of this many; rows are padded to it. */
+#define KMC_BLOCK 16
 
-#define KMC_DECLARE_CENTROIDS(real, suffix)                                                                          \
-  /* k <= 2^24 centroids, and how far a distance computed in real may be from the one computed in double: by         \
-   * `relative` times itself and by `absolute`, which counts for both of two distances that are compared. */         \
-  typedef struct {                                                                                                   \
-    const double *exact; /* (k, d) */                                                                                \
-    const real *rounded; /* (k, d): the same in real */                                                              \
-    ptrdiff_t k;                                                                                                     \
-    real relative, absolute;                                                                                         \
-  } kmc_centroids_##suffix;                                                                                          \
-                                                                                                                     \
-  /* What Elkan's assignment knows besides. `stride` is k rounded up to KMC_ELKAN_BLOCK. In the padding `transposed` \
-   * and `half_distances` are infinite and `travelled` is 0. */                                                      \
-  typedef struct {                                                                                                   \
-    kmc_centroids_##suffix centroids;                                                                                \
-    const real *transposed;     /* (d, stride): `rounded`, one column each */                                        \
-    const real *half_distances; /* (k, stride): at most half the distance of two centroids; infinite to itself */    \
-    const real *half_nearest;   /* (k): at most half the distance to the nearest other centroid */                   \
-    const real *travelled;      /* (stride): at least how far each has moved since the start, in all */              \
-    ptrdiff_t stride;                                                                                                \
+/* Centroids whose scores are computed together. */
+#define KMC_PANEL 8
+
+#define KMC_DECLARE_CENTROIDS(real, suffix)                                                                        \
+  /* k <= 2^24 centroids. `stride` is k rounded up to KMC_BLOCK.                                                   \
+   *                                                                                                               \
+   * A distance computed from differences in real may be off by `relative` times itself and by `absolute`, which   \
+   * counts for both of two distances that are compared. Of two scores, the lower is the nearer centroid's if they \
+   * are more than `margin` + `margin_per_norm` * |point - origin| apart. */                                       \
+  typedef struct {                                                                                                 \
+    const double *exact;    /* (k, d) */                                                                           \
+    const real *transposed; /* (d, stride): the same in real, one column each; infinite in the padding */          \
+    const real *panels;     /* (stride / KMC_PANEL, d, KMC_PANEL): origin less centroid; 0 in the padding */       \
+    const real *half_norms; /* (stride): half of |centroid - origin|^2; infinite in the padding */                 \
+    ptrdiff_t k, stride;                                                                                           \
+    real relative, absolute, margin, margin_per_norm;                                                              \
+  } kmc_centroids_##suffix;                                                                                        \
+                                                                                                                   \
+  /* What Elkan's assignment knows besides. In the padding `half_distances` are infinite and `travelled` is 0. */  \
+  typedef struct {                                                                                                 \
+    kmc_centroids_##suffix centroids;                                                                              \
+    const real *half_distances; /* (k, stride): at most half the distance of two centroids; infinite to itself */  \
+    const real *half_nearest;   /* (k): at most half the distance to the nearest other centroid */                 \
+    const real *travelled;      /* (stride): at least how far each has moved since the start, in all */            \
   } kmc_elkan_##suffix;
 
 KMC_DECLARE_CENTROIDS(float, f32)
@@ -47,57 +55,64 @@ KMC_DECLARE_CENTROIDS(double, f64)
 
 /* For each type of points (T) with the arithmetic that is tried first (real, suffix):
  *
- * assign        nearest centroid of each point. SCRATCH tile (d, KMC_TILE); OUT labels (n).
- * distances     squared distances, in real. IN centroids (m, d); SCRATCH tile; OUT dist2 (m, out_stride >= n): row j
- *               holds those to centroids[j].
+ * assign        nearest centroid of each point. IN tiles, from tile_points; SCRATCH dist2 (stride); OUT labels (n).
  * elkan         nearest centroid, skipping those that the triangle inequality rules out (Elkan 2003).
  *               IN OUT labels (n); upper (n): bound on the distance to the own centroid less that centroid's
- *               `travelled`; lower (n, stride): bounds on the distance to each plus its `travelled`.
- *               First round: labels 0, upper +infinity, lower 0. Gives the labels of assign.
+ *               `travelled`; lower (n, stride): bounds on the distance to each plus its `travelled`. SCRATCH dist2
+ *               (stride). First round: labels 0, upper +infinity, lower 0. Gives the labels of assign.
+ *
+ * And for each real:
+ *
+ * distances     squared distances, in real. IN tiles of n points, from tile_points; centroids (m, d) less the same
+ *               origin; most (n); OUT dist2 (m, out_stride >= n): row j holds those to centroids[j], or `most` where
+ *               that is less.
  */
-#define KMC_DECLARE_KERNELS(T, real, points_suffix, suffix)                                                          \
-  void (*assign_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const kmc_centroids_##suffix *centroids, \
-                                 real *tile, int32_t *labels);                                                       \
-  void (*distances_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const real *centroids, ptrdiff_t m,   \
-                                    real *tile, real *dist2, ptrdiff_t out_stride);                                  \
-  void (*elkan_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const kmc_elkan_##suffix *known,          \
-                                int32_t *labels, real *upper, real *lower);
+#define KMC_DECLARE_KERNELS(T, real, points_suffix, suffix)                                                 \
+  void (*assign_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const real *tiles,              \
+                                 const kmc_centroids_##suffix *centroids, real *dist2, int32_t *labels);    \
+  void (*elkan_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const kmc_elkan_##suffix *known, \
+                                int32_t *labels, real *upper, real *lower, real *dist2);
+
+#define KMC_DECLARE_DISTANCES(real, suffix)                                                                   \
+  void (*distances_##suffix)(const real *tiles, ptrdiff_t n, ptrdiff_t d, const real *centroids, ptrdiff_t m, \
+                             const real *most, real *dist2, ptrdiff_t out_stride);
 
 typedef struct {
   const char *name;
   KMC_DECLARE_KERNELS(uint8_t, float, u8, f32)
   KMC_DECLARE_KERNELS(float, float, f32, f32)
   KMC_DECLARE_KERNELS(double, double, f64, f64)
+  KMC_DECLARE_DISTANCES(float, f32)
+  KMC_DECLARE_DISTANCES(double, f64)
 } kmc_kernels;
 
 /* Kernels that need no vectors of their own: the same code serves every instruction set.
  *
- * nearest      index of the nearest centroid of one point by the definition above; OUT dist2 (1).
+ * dist2        squared distance of one point to one centroid (d) by the definition above.
+ * tile_points  OUT tiles (n / KMC_TILE rounded up, d + 1, KMC_TILE): of each KMC_TILE points the differences to
+ *              origin (d), coordinate by coordinate, and at least their lengths. The last point fills up.
  * own_dist2    OUT dist2 (n): squared distance of each point to centroids[labels[i]].
  * update       The in-place centroid update: for each point whose label changed, its weighted coordinates leave the
  *              sums of the old cluster and join those of the new one. old_labels NULL: every point joins. weights NULL:
  *              each is 1. IN OUT sums (k, d), weight_sums (k). Returns how many points changed.
  */
-#define KMC_DECLARE_COMMON(T, suffix)                                                                             \
-  int32_t kmc_nearest_##suffix(const T *point, ptrdiff_t d, const double *centroids, ptrdiff_t k, double *dist2); \
-  void kmc_own_dist2_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *centroids,                 \
-                              const int32_t *labels, double *dist2);                                              \
-  ptrdiff_t kmc_update_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *weights,                 \
-                                const int32_t *old_labels, const int32_t *new_labels, double *sums,               \
+#define KMC_DECLARE_COMMON(T, real, suffix)                                                                  \
+  double kmc_dist2_##suffix(const T *point, const double *centroid, ptrdiff_t d);                            \
+  void kmc_tile_points_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const real *origin, real *tiles); \
+  void kmc_own_dist2_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *centroids,            \
+                              const int32_t *labels, double *dist2);                                         \
+  ptrdiff_t kmc_update_##suffix(const T *points, ptrdiff_t n, ptrdiff_t d, const double *weights,            \
+                                const int32_t *old_labels, const int32_t *new_labels, double *sums,          \
                                 double *weight_sums);
 
-KMC_DECLARE_COMMON(uint8_t, u8)
-KMC_DECLARE_COMMON(float, f32)
-KMC_DECLARE_COMMON(double, f64)
+KMC_DECLARE_COMMON(uint8_t, float, u8)
+KMC_DECLARE_COMMON(float, float, f32)
+KMC_DECLARE_COMMON(double, double, f64)
 
 /* Sum of weights[i] * values[i], in eight interleaved partial sums: a fixed order that still fills a vector.
  * weights NULL: each is 1. */
 double kmc_weighted_sum_f32(const float *values, const double *weights, ptrdiff_t n);
 double kmc_weighted_sum_f64(const double *values, const double *weights, ptrdiff_t n);
-
-/* Sum of weights[i] * min(values[i], cap[i]), in the same order: the potential of k-means++. */
-double kmc_capped_sum_f32(const float *values, const float *cap, const double *weights, ptrdiff_t n);
-double kmc_capped_sum_f64(const double *values, const double *cap, const double *weights, ptrdiff_t n);
 
 /* dispatch.c: the tables that this build has and this processor can run, best first; NULL past the last. */
 const kmc_kernels *kmc_available(int index);

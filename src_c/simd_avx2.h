@@ -1,8 +1,12 @@
-/* Vector vocabulary, AVX2. Skylake and Zen: add, sub, mul 4 cycles, two a cycle; blendv 2 cycles, one a cycle. */
+/* Vector vocabulary, AVX2 with FMA. Skylake and Zen: add, sub, mul 4 cycles, two a cycle; blendv 2 cycles, one a cycle.
+ */
 #include <immintrin.h>
 
 #define KMC_NAME "avx2"
 #define KMC_TABLE kmc_kernels_avx2
+
+/* Centroids in flight: with two vectors of points, 8 sums of 16 registers. */
+#define KMC_IN_FLIGHT 4
 
 typedef __m256 vf32;
 typedef __m256 vf32_mask;
@@ -13,6 +17,7 @@ static inline vf32 vf32_set1(float a) { return _mm256_set1_ps(a); }
 static inline vf32 vf32_add(vf32 a, vf32 b) { return _mm256_add_ps(a, b); }
 static inline vf32 vf32_sub(vf32 a, vf32 b) { return _mm256_sub_ps(a, b); }
 static inline vf32 vf32_mul(vf32 a, vf32 b) { return _mm256_mul_ps(a, b); }
+static inline vf32 vf32_muladd(vf32 a, vf32 b, vf32 c) { return _mm256_fmadd_ps(a, b, c); }
 static inline vf32 vf32_min(vf32 a, vf32 b) { return _mm256_min_ps(a, b); }
 static inline vf32 vf32_max(vf32 a, vf32 b) { return _mm256_max_ps(a, b); }
 static inline vf32 vf32_sqrt(vf32 a) { return _mm256_sqrt_ps(a); }
@@ -30,6 +35,7 @@ static inline vf64 vf64_set1(double a) { return _mm256_set1_pd(a); }
 static inline vf64 vf64_add(vf64 a, vf64 b) { return _mm256_add_pd(a, b); }
 static inline vf64 vf64_sub(vf64 a, vf64 b) { return _mm256_sub_pd(a, b); }
 static inline vf64 vf64_mul(vf64 a, vf64 b) { return _mm256_mul_pd(a, b); }
+static inline vf64 vf64_muladd(vf64 a, vf64 b, vf64 c) { return _mm256_fmadd_pd(a, b, c); }
 static inline vf64 vf64_min(vf64 a, vf64 b) { return _mm256_min_pd(a, b); }
 static inline vf64 vf64_max(vf64 a, vf64 b) { return _mm256_max_pd(a, b); }
 static inline vf64 vf64_sqrt(vf64 a) { return _mm256_sqrt_pd(a); }

@@ -4,6 +4,9 @@
 #define KMC_NAME "avx512"
 #define KMC_TABLE kmc_kernels_avx512
 
+/* Centroids in flight: with two vectors of points, 16 sums of 32 registers. */
+#define KMC_IN_FLIGHT 8
+
 typedef __m512 vf32;
 typedef __mmask16 vf32_mask;
 enum { vf32_lanes = 16 };
@@ -13,6 +16,7 @@ static inline vf32 vf32_set1(float a) { return _mm512_set1_ps(a); }
 static inline vf32 vf32_add(vf32 a, vf32 b) { return _mm512_add_ps(a, b); }
 static inline vf32 vf32_sub(vf32 a, vf32 b) { return _mm512_sub_ps(a, b); }
 static inline vf32 vf32_mul(vf32 a, vf32 b) { return _mm512_mul_ps(a, b); }
+static inline vf32 vf32_muladd(vf32 a, vf32 b, vf32 c) { return _mm512_fmadd_ps(a, b, c); }
 static inline vf32 vf32_min(vf32 a, vf32 b) { return _mm512_min_ps(a, b); }
 static inline vf32 vf32_max(vf32 a, vf32 b) { return _mm512_max_ps(a, b); }
 static inline vf32 vf32_sqrt(vf32 a) { return _mm512_sqrt_ps(a); }
@@ -30,6 +34,7 @@ static inline vf64 vf64_set1(double a) { return _mm512_set1_pd(a); }
 static inline vf64 vf64_add(vf64 a, vf64 b) { return _mm512_add_pd(a, b); }
 static inline vf64 vf64_sub(vf64 a, vf64 b) { return _mm512_sub_pd(a, b); }
 static inline vf64 vf64_mul(vf64 a, vf64 b) { return _mm512_mul_pd(a, b); }
+static inline vf64 vf64_muladd(vf64 a, vf64 b, vf64 c) { return _mm512_fmadd_pd(a, b, c); }
 static inline vf64 vf64_min(vf64 a, vf64 b) { return _mm512_min_pd(a, b); }
 static inline vf64 vf64_max(vf64 a, vf64 b) { return _mm512_max_pd(a, b); }
 static inline vf64 vf64_sqrt(vf64 a) { return _mm512_sqrt_pd(a); }

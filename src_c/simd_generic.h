@@ -2,6 +2,9 @@
 #define KMC_NAME "generic"
 #define KMC_TABLE kmc_kernels_generic
 
+/* Centroids in flight. */
+#define KMC_IN_FLIGHT 8
+
 #define KMC_SCALAR_VOCABULARY(real, V, root)                                   \
   typedef real V;                                                              \
   typedef int V##_mask;                                                        \
@@ -12,6 +15,7 @@
   static inline V V##_add(V a, V b) { return a + b; }                          \
   static inline V V##_sub(V a, V b) { return a - b; }                          \
   static inline V V##_mul(V a, V b) { return a * b; }                          \
+  static inline V V##_muladd(V a, V b, V c) { return a * b + c; }              \
   static inline V V##_min(V a, V b) { return a < b ? a : b; }                  \
   static inline V V##_max(V a, V b) { return a > b ? a : b; }                  \
   static inline V V##_sqrt(V a) { return root(a); }                            \

@@ -4,6 +4,9 @@
 #define KMC_NAME "neon"
 #define KMC_TABLE kmc_kernels_neon
 
+/* Centroids in flight: with two vectors of points, 16 sums of 32 registers. */
+#define KMC_IN_FLIGHT 8
+
 typedef float32x4_t vf32;
 typedef uint32x4_t vf32_mask;
 enum { vf32_lanes = 4 };
@@ -13,6 +16,7 @@ static inline vf32 vf32_set1(float a) { return vdupq_n_f32(a); }
 static inline vf32 vf32_add(vf32 a, vf32 b) { return vaddq_f32(a, b); }
 static inline vf32 vf32_sub(vf32 a, vf32 b) { return vsubq_f32(a, b); }
 static inline vf32 vf32_mul(vf32 a, vf32 b) { return vmulq_f32(a, b); }
+static inline vf32 vf32_muladd(vf32 a, vf32 b, vf32 c) { return vfmaq_f32(c, a, b); }
 static inline vf32 vf32_min(vf32 a, vf32 b) { return vminq_f32(a, b); }
 static inline vf32 vf32_max(vf32 a, vf32 b) { return vmaxq_f32(a, b); }
 static inline vf32 vf32_sqrt(vf32 a) { return vsqrtq_f32(a); }
@@ -30,6 +34,7 @@ static inline vf64 vf64_set1(double a) { return vdupq_n_f64(a); }
 static inline vf64 vf64_add(vf64 a, vf64 b) { return vaddq_f64(a, b); }
 static inline vf64 vf64_sub(vf64 a, vf64 b) { return vsubq_f64(a, b); }
 static inline vf64 vf64_mul(vf64 a, vf64 b) { return vmulq_f64(a, b); }
+static inline vf64 vf64_muladd(vf64 a, vf64 b, vf64 c) { return vfmaq_f64(c, a, b); }
 static inline vf64 vf64_min(vf64 a, vf64 b) { return vminq_f64(a, b); }
 static inline vf64 vf64_max(vf64 a, vf64 b) { return vmaxq_f64(a, b); }
 static inline vf64 vf64_sqrt(vf64 a) { return vsqrtq_f64(a); }

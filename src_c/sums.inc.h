@@ -6,15 +6,14 @@ static inline double NAME(add_up)(const double sums[8]) {
 
 double NAME(kmc_weighted_sum)(const REAL *values, const double *weights, ptrdiff_t n) {
   double sums[8] = {0};
-  for (ptrdiff_t i = 0; i < n; i++) sums[i % 8] += (weights ? weights[i] : 1.0) * (double)values[i];
-  return NAME(add_up)(sums);
-}
-
-double NAME(kmc_capped_sum)(const REAL *values, const REAL *cap, const double *weights, ptrdiff_t n) {
-  double sums[8] = {0};
-  for (ptrdiff_t i = 0; i < n; i++) {
-    const REAL value = values[i] < cap[i] ? values[i] : cap[i];
-    sums[i % 8] += (weights ? weights[i] : 1.0) * (double)value;
+  ptrdiff_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    if (weights) {
+      for (int l = 0; l < 8; l++) sums[l] += weights[i + l] * (double)values[i + l];
+    } else {
+      for (int l = 0; l < 8; l++) sums[l] += (double)values[i + l];
+    }
   }
+  for (; i < n; i++) sums[i % 8] += (weights ? weights[i] : 1.0) * (double)values[i];
   return NAME(add_up)(sums);
 }

@@ -149,7 +149,7 @@ static const size_t point_sizes[] = {1, 4, 8}, real_sizes[] = {4, 4, 8};
 typedef struct {
   enum point_type type;
   ptrdiff_t n, d, k, rounds;
-  void *points, *rounded;
+  void *points;
   double *exact, relative, absolute;
 } points_problem;
 
@@ -201,10 +201,6 @@ static void set_bounds(points_problem *p) {
   p->absolute = p->type == F64 ? 1e-152 : epsilon * largest * sqrt((double)p->d) + 2e-17;
 }
 
-static void round_centroids(points_problem *p) {
-  for (ptrdiff_t i = 0; i < p->k * p->d; i++) store(p->rounded, real_sizes[p->type], i, p->exact[i]);
-}
-
 /* One in four centroids is a point, one in four another centroid. */
 static void make_centroids(points_problem *p, double (*value)(enum point_type)) {
   for (ptrdiff_t j = 0; j < p->k; j++) {
@@ -216,22 +212,105 @@ static void make_centroids(points_problem *p, double (*value)(enum point_type)) 
       p->exact[j * p->d + t] = coordinate;
     }
   }
-  round_centroids(p);
 }
 
-static kmc_centroids_f32 single_centroids(const points_problem *p) {
-  return (kmc_centroids_f32){p->exact, p->rounded, p->k, (float)p->relative, (float)p->absolute};
+/* The centroids as the kernels want them: as class _Centroids in kmc/kmeans.py. */
+typedef struct {
+  ptrdiff_t stride;
+  void *transposed, *panels, *half_norms;
+  double relative, absolute, margin, margin_per_norm;
+} described;
+
+static void *origin_of(const points_problem *p) {
+  const size_t size = real_sizes[p->type];
+  void *origin = new_input(p->d, size);
+  for (ptrdiff_t t = 0; t < p->d; t++) {
+    double sum = 0;
+    for (ptrdiff_t i = 0; i < p->n; i++) sum += load(p->points, point_sizes[p->type], i * p->d + t) / (double)p->n;
+    store(origin, size, t, sum);
+  }
+  return origin;
 }
 
-static kmc_centroids_f64 wide_centroids(const points_problem *p) {
-  return (kmc_centroids_f64){p->exact, p->rounded, p->k, p->relative, p->absolute};
+static void *tiles_of(const points_problem *p, const void *origin, double *farthest) {
+  const ptrdiff_t tile_size = (p->d + 1) * KMC_TILE, n_tiles = (p->n + KMC_TILE - 1) / KMC_TILE;
+  void *tiles = new_input(n_tiles * tile_size, real_sizes[p->type]);
+  if (p->type == U8) kmc_tile_points_u8(p->points, p->n, p->d, origin, tiles);
+  if (p->type == F32) kmc_tile_points_f32(p->points, p->n, p->d, origin, tiles);
+  if (p->type == F64) kmc_tile_points_f64(p->points, p->n, p->d, origin, tiles);
+  *farthest = 0;
+  for (ptrdiff_t i = 0; i < n_tiles * KMC_TILE; i++) {
+    const ptrdiff_t norm = i / KMC_TILE * tile_size + p->d * KMC_TILE + i % KMC_TILE;
+    *farthest = larger(*farthest, load(tiles, real_sizes[p->type], norm));
+  }
+  return tiles;
+}
+
+/* The bounds of the error of scores, rounded up by storing a little more. */
+static void set_margins(const points_problem *p, double farthest_point, double farthest, described *known) {
+  const double tiny = (double)p->d * (p->type == F64 ? 0x1p-1074 : 0x1p-149), d = (double)p->d;
+  const double u = p->type == F64 ? 0x1p-53 : 0x1p-24, w = 0x1p-53;
+  const double per_norm = (d + 10) * u * farthest + (d + 2) * w * (0.5 * farthest_point + farthest);
+  known->margin = 2.03 * ((d + 8) * u + (d + 2) * w) * farthest * farthest + 7 * tiny;
+  known->margin_per_norm = 2.03 * per_norm + 3 * tiny;
+  known->relative = p->relative, known->absolute = p->absolute;
+}
+
+static described describe(const points_problem *p, const void *origin, double farthest_point) {
+  const size_t size = real_sizes[p->type];
+  const ptrdiff_t stride = (p->k + KMC_BLOCK - 1) / KMC_BLOCK * KMC_BLOCK, d = p->d;
+  described known = {stride, new_input(d * stride, size), new_input(d * stride, size), new_input(stride, size), 0, 0, 0,
+                     0};
+  double farthest2 = 0;
+  for (ptrdiff_t j = 0; j < stride; j++) {
+    double norm2 = j < p->k ? 0 : INFINITY;
+    for (ptrdiff_t t = 0; t < d; t++) {
+      const double diff = j < p->k ? load(origin, size, t) - p->exact[j * d + t] : 0;
+      store(known.transposed, size, t * stride + j, j < p->k ? p->exact[j * d + t] : INFINITY);
+      store(known.panels, size, (j / KMC_PANEL * d + t) * KMC_PANEL + j % KMC_PANEL, diff);
+      norm2 += diff * diff;
+    }
+    store(known.half_norms, size, j, 0.5 * norm2);
+    if (j < p->k) farthest2 = larger(farthest2, norm2);
+  }
+  set_margins(p, farthest_point, sqrt(farthest2), &known);
+  return known;
+}
+
+static kmc_centroids_f32 single_centroids(const points_problem *p, const described *known) {
+  return (kmc_centroids_f32){p->exact,
+                             known->transposed,
+                             known->panels,
+                             known->half_norms,
+                             p->k,
+                             known->stride,
+                             (float)known->relative,
+                             (float)known->absolute,
+                             (float)known->margin,
+                             (float)known->margin_per_norm};
+}
+
+static kmc_centroids_f64 wide_centroids(const points_problem *p, const described *known) {
+  return (kmc_centroids_f64){p->exact,      known->transposed,     known->panels,   known->half_norms,
+                             p->k,          known->stride,         known->relative, known->absolute,
+                             known->margin, known->margin_per_norm};
+}
+
+static double dist2_by_definition(const points_problem *p, ptrdiff_t i, ptrdiff_t j) {
+  const double *centroid = p->exact + j * p->d;
+  if (p->type == U8) return kmc_dist2_u8((uint8_t *)p->points + i * p->d, centroid, p->d);
+  if (p->type == F32) return kmc_dist2_f32((float *)p->points + i * p->d, centroid, p->d);
+  return kmc_dist2_f64((double *)p->points + i * p->d, centroid, p->d);
 }
 
 static int32_t nearest_by_definition(const points_problem *p, ptrdiff_t i) {
-  double dist2;
-  if (p->type == U8) return kmc_nearest_u8((uint8_t *)p->points + i * p->d, p->d, p->exact, p->k, &dist2);
-  if (p->type == F32) return kmc_nearest_f32((float *)p->points + i * p->d, p->d, p->exact, p->k, &dist2);
-  return kmc_nearest_f64((double *)p->points + i * p->d, p->d, p->exact, p->k, &dist2);
+  int32_t label = 0;
+  double nearest = dist2_by_definition(p, i, 0);
+  for (ptrdiff_t j = 1; j < p->k; j++) {
+    const double dist2 = dist2_by_definition(p, i, j);
+    if (dist2 < nearest) nearest = dist2, label = (int32_t)j;
+  }
+  return label;
 }
 
 static void record_labels(const kmc_kernels *kernels, const points_problem *p, const int32_t *labels, record *out) {
@@ -245,13 +324,16 @@ static void record_labels(const kmc_kernels *kernels, const points_problem *p, c
 
 static void run_assign(const kmc_kernels *kernels, const void *problem, record *out) {
   const points_problem *p = problem;
-  const kmc_centroids_f32 single = single_centroids(p);
-  const kmc_centroids_f64 wide = wide_centroids(p);
-  void *tile = new_input(p->d * KMC_TILE, real_sizes[p->type]);
+  double farthest;
+  const void *origin = origin_of(p), *tiles = tiles_of(p, origin, &farthest);
+  const described known = describe(p, origin, farthest);
+  const kmc_centroids_f32 single = single_centroids(p, &known);
+  const kmc_centroids_f64 wide = wide_centroids(p, &known);
+  void *dist2 = new_input(known.stride, real_sizes[p->type]);
   int32_t *labels = new_output(p->n, sizeof *labels);
-  if (p->type == U8) kernels->assign_u8(p->points, p->n, p->d, &single, tile, labels);
-  if (p->type == F32) kernels->assign_f32(p->points, p->n, p->d, &single, tile, labels);
-  if (p->type == F64) kernels->assign_f64(p->points, p->n, p->d, &wide, tile, labels);
+  if (p->type == U8) kernels->assign_u8(p->points, p->n, p->d, tiles, &single, dist2, labels);
+  if (p->type == F32) kernels->assign_f32(p->points, p->n, p->d, tiles, &single, dist2, labels);
+  if (p->type == F64) kernels->assign_f64(p->points, p->n, p->d, tiles, &wide, dist2, labels);
   record_labels(kernels, p, labels, out);
 }
 
@@ -259,10 +341,16 @@ static void run_distances(const kmc_kernels *kernels, const void *problem, recor
   const points_problem *p = problem;
   const size_t size = real_sizes[p->type];
   const ptrdiff_t stride = p->n + random_below(3);
-  void *tile = new_input(p->d * KMC_TILE, size), *dist2 = new_output(p->k * stride, size);
-  if (p->type == U8) kernels->distances_u8(p->points, p->n, p->d, p->rounded, p->k, tile, dist2, stride);
-  if (p->type == F32) kernels->distances_f32(p->points, p->n, p->d, p->rounded, p->k, tile, dist2, stride);
-  if (p->type == F64) kernels->distances_f64(p->points, p->n, p->d, p->rounded, p->k, tile, dist2, stride);
+  double farthest;
+  const void *origin = origin_of(p), *tiles = tiles_of(p, origin, &farthest);
+  void *centroids = new_input(p->k * p->d, size), *most = new_input(p->n, size);
+  void *dist2 = new_output(p->k * stride, size);
+  for (ptrdiff_t i = 0; i < p->k * p->d; i++) store(centroids, size, i, p->exact[i] - load(origin, size, i % p->d));
+  for (ptrdiff_t i = 0; i < p->n; i++) store(most, size, i, i % 3 ? INFINITY : 100 * uniform());
+  if (p->type == F64)
+    kernels->distances_f64(tiles, p->n, p->d, centroids, p->k, most, dist2, stride);
+  else
+    kernels->distances_f32(tiles, p->n, p->d, centroids, p->k, most, dist2, stride);
   record_output(out, "dist2", dist2, p->k * stride, size);
 }
 
@@ -270,7 +358,7 @@ static void run_distances(const kmc_kernels *kernels, const void *problem, recor
 
 typedef struct {
   ptrdiff_t stride;
-  void *transposed, *half_distances, *half_nearest, *travelled;
+  void *half_distances, *half_nearest, *travelled;
 } elkan_knowledge;
 
 static double half_distance(const points_problem *p, ptrdiff_t i, ptrdiff_t j) {
@@ -284,12 +372,10 @@ static double half_distance(const points_problem *p, ptrdiff_t i, ptrdiff_t j) {
 
 static void look_at_centroids(const points_problem *p, elkan_knowledge *known) {
   const size_t size = real_sizes[p->type];
-  const ptrdiff_t k = p->k, d = p->d, stride = known->stride;
-  for (ptrdiff_t i = 0; i < d * stride; i++) store(known->transposed, size, i, INFINITY);
+  const ptrdiff_t k = p->k, stride = known->stride;
   for (ptrdiff_t i = 0; i < k * stride; i++) store(known->half_distances, size, i, INFINITY);
   for (ptrdiff_t i = 0; i < k; i++) store(known->half_nearest, size, i, INFINITY);
   for (ptrdiff_t i = 0; i < k; i++) {
-    for (ptrdiff_t t = 0; t < d; t++) store(known->transposed, size, t * stride + i, p->exact[i * d + t]);
     for (ptrdiff_t j = 0; j < i; j++) {
       const double half = half_distance(p, i, j);
       store(known->half_distances, size, i * stride + j, half);
@@ -314,31 +400,32 @@ static void move_centroids(points_problem *p, elkan_knowledge *known, double ste
     const double travelled = load(known->travelled, size, j) + sqrt(moved2);
     store(known->travelled, size, j, travelled * (1 + 4 * (p->type == F64 ? 0x1p-52 : 0x1p-23)));
   }
-  round_centroids(p);
 }
 
 static void elkan_round(const kmc_kernels *kernels, const points_problem *p, const elkan_knowledge *known,
                         int32_t *labels, void *upper, void *lower) {
-  const kmc_elkan_f32 single = {single_centroids(p), known->transposed, known->half_distances,
-                                known->half_nearest, known->travelled,  known->stride};
-  const kmc_elkan_f64 wide = {wide_centroids(p),   known->transposed, known->half_distances,
-                              known->half_nearest, known->travelled,  known->stride};
-  if (p->type == U8) kernels->elkan_u8(p->points, p->n, p->d, &single, labels, upper, lower);
-  if (p->type == F32) kernels->elkan_f32(p->points, p->n, p->d, &single, labels, upper, lower);
-  if (p->type == F64) kernels->elkan_f64(p->points, p->n, p->d, &wide, labels, upper, lower);
+  const int before = n_allocations;
+  const described centroids = describe(p, origin_of(p), 0); /* no scores here */
+  const kmc_elkan_f32 single = {single_centroids(p, &centroids), known->half_distances, known->half_nearest,
+                                known->travelled};
+  const kmc_elkan_f64 wide = {wide_centroids(p, &centroids), known->half_distances, known->half_nearest,
+                              known->travelled};
+  void *dist2 = new_input(known->stride, real_sizes[p->type]);
+  if (p->type == U8) kernels->elkan_u8(p->points, p->n, p->d, &single, labels, upper, lower, dist2);
+  if (p->type == F32) kernels->elkan_f32(p->points, p->n, p->d, &single, labels, upper, lower, dist2);
+  if (p->type == F64) kernels->elkan_f64(p->points, p->n, p->d, &wide, labels, upper, lower, dist2);
+  free_down_to(before);
 }
 
 static void run_elkan(const kmc_kernels *kernels, const void *problem, record *out) {
   static const double steps[] = {0.5, 0.01, 0, 1e-7, 1, 0.1, 0.001, 0, 0};
   points_problem p = *(const points_problem *)problem;
   const size_t size = real_sizes[p.type];
-  const ptrdiff_t stride = (p.k + KMC_ELKAN_BLOCK - 1) / KMC_ELKAN_BLOCK * KMC_ELKAN_BLOCK;
-  elkan_knowledge known = {stride, new_input(p.d * stride, size), new_input(p.k * stride, size), new_input(p.k, size),
-                           new_input(stride, size)};
+  const ptrdiff_t stride = (p.k + KMC_BLOCK - 1) / KMC_BLOCK * KMC_BLOCK;
+  elkan_knowledge known = {stride, new_input(p.k * stride, size), new_input(p.k, size), new_input(stride, size)};
   int32_t *labels = new_output(p.n, sizeof *labels);
   void *upper = new_output(p.n, size), *lower = new_output(p.n * stride, size);
   p.exact = memcpy(new_input(p.k * p.d, sizeof *p.exact), p.exact, (size_t)(p.k * p.d) * sizeof *p.exact);
-  p.rounded = memcpy(new_input(p.k * p.d, size), p.rounded, (size_t)(p.k * p.d) * size);
   memset(labels, 0, (size_t)p.n * sizeof *labels);
   for (ptrdiff_t i = 0; i < p.n; i++) store(upper, size, i, INFINITY);
   for (ptrdiff_t i = 0; i < p.n * stride; i++) store(lower, size, i, 0);
@@ -361,7 +448,6 @@ static void check_points(enum point_type type, ptrdiff_t n, ptrdiff_t d, ptrdiff
   char name[120];
   p.points = new_input(n * d, size);
   p.exact = new_input(k * d, sizeof *p.exact);
-  p.rounded = new_input(k * d, real_sizes[type]);
   for (ptrdiff_t i = 0; i < n * d; i++) store(p.points, size, i, kinds[kind].value(type));
   make_centroids(&p, kinds[kind].value);
   set_bounds(&p);

@@ -16,6 +16,7 @@ from kmc.evaluate import mse
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import demo
+import machine
 import peak_memory
 import photographs
 import race
@@ -123,11 +124,15 @@ class TestStages:
         call = stages.STAGES[name](picture, 4, 1)
         for _ in range(2):
             assert call.run(*call.arguments()) is not None
+        assert call.moved > 0
+
+    def test_memory_has_a_speed(self):
+        assert 1e8 < machine.bytes_per_second(2) < 1e13
 
     def test_names(self):
         expected = (
-            "load", "histogram", "seeding", "assignment", "update", "fit", "remap", "encode",
-            "evaluate",
+            "load", "histogram", "sample", "cluster", "seeding", "assignment", "update", "palette", "map", "apply",
+            "encode", "evaluate",
         )  # fmt: skip
         assert tuple(stages.STAGES) == expected
 
@@ -182,7 +187,7 @@ def made_up_record(rival, k, seconds, error, picture="a.jpg", megapixels=2.5):
 
 
 def made_up_stage(stage, k, seconds):
-    info = {"stage": stage, "meaning": "Work.", "picture": "a.jpg", "k": k, "peak_mib": None}
+    info = {"stage": stage, "meaning": "Work.", "picture": "a.jpg", "k": k, "peak_mib": None, "moved": 1_234_000}
     return {"stats": {"median": seconds}, "extra_info": info}
 
 
@@ -211,7 +216,7 @@ RACE = {
 }
 
 STAGES = {
-    "machine_info": {"kmc": MACHINE},
+    "machine_info": {"kmc": MACHINE | {"bytes_per_second": 2e9}},
     "benchmarks": [made_up_stage("fit", 16, 0.001234), made_up_stage("fit", 64, 0.0123)],
 }
 
@@ -228,7 +233,7 @@ class TestReport:
         assert "| slow | How slow is called. |" in lines
         assert "- Not measured: lost (lost is not installed)." in lines
         assert "- slow was left out, as too slow, at 2.5 megapixels k=64." in lines
-        assert "| fit | 1.23 | 12.3 | Work. |" in lines
+        assert "| fit | 1.23 | 0.617 | 1.23 (2.00) | 12.3 (19.9) | Work. |" in lines
 
     def test_ratios_are_means_over_pictures(self):
         assert report.ratios(RACE["records"], "seconds", "Pillow FASTOCTREE", "kmc.compress") == [2.0, 0.5]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kmc import _kernels, _reference
+from kmc._tiles import Tiles, middle
 from kmc.kmeans import _Assigner, _Elkan
 
 Array = NDArray[Any]
@@ -119,14 +121,45 @@ def test_elkan_follows_moving_centroids(isa: str, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", LENGTHS)
 def test_distances_equal_the_reference(isa: str, n: int, dtype: str) -> None:
-    real = np.float64 if dtype == "float64" else np.float32
-    points, centroids = (
-        unaligned(make_points(n, 5, dtype)),
-        make_points(6, 5, "float64").astype(real),
-    )
-    dist2 = np.empty((6, n), dtype=real)
-    _kernels.distances(points, centroids, dist2, 2)
-    np.testing.assert_array_equal(dist2, _reference.distances(points, centroids, real))
+    """And their weighted sums, part by part."""
+    points = unaligned(make_points(n, 5, dtype))
+    tiles = Tiles(points, middle(points), 2)
+    real = tiles.origin.dtype
+    rng = np.random.default_rng(0)
+    most, weights = (rng.random(n) * 300).astype(real), rng.random(n)
+    centroids = make_points(6, 5, "float64").astype(real) - tiles.origin
+    for m, used in itertools.product(range(1, 7), (None, weights)):
+        dist2, part_sums = np.empty((m, n), dtype=real), np.empty((-(-n // _kernels.PART_SIZE), m))
+        _kernels.distances(tiles.array, centroids[:m], most, used, dist2, part_sums, 2)
+        expected = _reference.distances(points.astype(real) - tiles.origin, centroids[:m], real)
+        np.testing.assert_array_equal(dist2, np.minimum(expected, most))
+        sums = dist2.astype(np.float64) @ (np.ones(n) if used is None else used)
+        np.testing.assert_allclose(part_sums.sum(axis=0), sums, rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 31, 33, 1025])
+def test_tiles_hold_the_points(n: int, dtype: str) -> None:
+    points = unaligned(make_points(n, 5, dtype))
+    tiles = Tiles(points, middle(points), 2)
+    rows = tiles.array.transpose(0, 2, 1).reshape(-1, 6)
+    np.testing.assert_array_equal(rows[:n, :5], points.astype(tiles.origin.dtype) - tiles.origin)
+    np.testing.assert_array_equal(rows[n:], np.broadcast_to(rows[n - 1], rows[n:].shape))
+    lengths = np.linalg.norm(rows[:, :5].astype(np.float64), axis=1)
+    assert (rows[:, 5] >= lengths).all()
+    np.testing.assert_allclose(rows[:, 5], lengths, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("far", [0.0, 1e3, 1e6])
+def test_clusters_far_apart_leave_scores_no_digits(isa: str, far: float, dtype: str) -> None:
+    """Scores are off by the distance from the middle, here up to a million times that between centroids."""
+    rng = np.random.default_rng(0)
+    points = rng.integers(0, 40, (300, 6)) / 8 + far * rng.integers(-1, 2, (300, 1))
+    points = np.ascontiguousarray(points.clip(0, 255) if dtype == "uint8" else points).astype(dtype)
+    centroids = points[:60].astype(np.float64)
+    centroids[40:] += rng.normal(size=(20, 6)) * 1e-3
+    np.testing.assert_array_equal(assign(points, centroids), _reference.assign(points, centroids))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -171,7 +204,7 @@ def test_update_of_whole_numbers_is_exact() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n", [1, 7, 4096, 4097, 9000])
-def test_sums_and_potentials(isa: str, n: int, dtype: str) -> None:
+def test_weighted_sums(n: int, dtype: str) -> None:
     rng = np.random.default_rng(0)
     values, weights = rng.random(n).astype(dtype), rng.random(n)
     part_sums = np.empty(-(-n // _kernels.PART_SIZE))
@@ -180,22 +213,13 @@ def test_sums_and_potentials(isa: str, n: int, dtype: str) -> None:
         expected = values.sum(dtype=np.float64) if used is None else values.astype(np.float64) @ used
         np.testing.assert_allclose(part_sums.sum(), expected, rtol=1e-13)
 
-    points = make_points(n, 3, dtype)
-    candidates = points[:: max(1, n // 5)][:3].copy()
-    potentials = np.empty((len(part_sums), len(candidates)))
-    _kernels.candidate_potentials(points, candidates, values, weights, potentials, 2)
-    capped = np.minimum(_reference.distances(points, candidates, dtype), values)
-    np.testing.assert_allclose(potentials.sum(axis=0), capped @ weights, rtol=1e-6)
-
-    closest = values.copy()
-    _kernels.lower_closest(points, candidates[:1], closest, weights, part_sums, 2)
-    np.testing.assert_array_equal(closest, capped[0])
-    np.testing.assert_allclose(part_sums.sum(), capped[0].astype(np.float64) @ weights, rtol=1e-13)
-
 
 def test_shapes_that_would_corrupt_memory_are_caught() -> None:
     points, centroids = make_points(10, 3, "float64"), make_points(4, 3, "float64")
     with pytest.raises(AssertionError):
         _kernels.own_dist2(points, centroids[:, :2].copy(), np.zeros(10, np.int32), np.empty(10), 1)
     with pytest.raises(AssertionError):
-        _kernels.assign(points, centroids, centroids, 0.0, 0.0, np.zeros(9, np.int32), 1)
+        _Assigner(points, centroids, 1).assign(centroids, np.zeros(9, np.int32))
+    tiles = Tiles(points, middle(points), 1)
+    with pytest.raises(AssertionError):
+        _kernels.distances(tiles.array, centroids, np.empty(33), None, np.empty((4, 33)), np.empty((1, 4)), 1)

@@ -26,8 +26,9 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def photo(china: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with photo.jpg in it, which is the current one."""
+    """A folder with photo.jpg and other.jpg in it, which is the current one."""
     monkeypatch.chdir(tmp_path)
+    Image.fromarray(china[::3, ::-3]).save("other.jpg")
     Image.fromarray(china[::2, ::2]).save("photo.jpg", quality=95)
     return tmp_path
 
