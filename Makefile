@@ -43,7 +43,7 @@ lint: $(VENV)/.dev
 # Cython's plugin finds an included file only from the folder of the build, and other tests change the current folder.
 FIRST_TRACED = tests/test_histogram.py
 # Left out: what runs no traced line, and the slowest tests, which take four minutes and reach two lines more.
-NOT_TRACED = tests/test_neon.py tests/test_benchmarks.py
+NOT_TRACED = tests/test_neon.py tests/test_benchmarks.py tests/test_quality.py
 
 coverage: $(VENV)/.dev
 	rm -rf build/coverage && mkdir -p build/coverage

@@ -30,6 +30,8 @@ PACKAGES = (
     "opencv-python",
     "faiss-cpu",
     "imagequant",
+    "pyoxipng",
+    "ssimulacra2",
 )
 
 CPU_INFO = Path("/proc/cpuinfo")

@@ -1,7 +1,8 @@
 """What a user would take instead of kmc, each behind the same call, at its best settings.
 
-In:  pixels (h, w, 3) uint8, the number of colours k, the number of threads.
-Out: palette (k', 3) uint8 with k' at most k, and indices (h, w) into it.
+In:  pixels (h, w, 3) uint8, the number of colours k, the number of threads; where the function has
+     such an argument, whether to dither; where its decorator says so, pixels (h, w, 4).
+Out: palette (k', 3 or 4) uint8 with k' at most k, and indices (h, w) into it.
 
 To add a rival, write one function with the decorator :func:`rival`; the first paragraph of its
 docstring states its settings and goes into the report. Libraries are imported inside the
@@ -35,7 +36,7 @@ QUANTETTE = Path(__file__).parents[1] / "build" / "quantette" / "release" / "qua
 QUANTETTE_RUNS = 4
 
 Pixels: TypeAlias = NDArray[np.uint8]
-Quantize: TypeAlias = "Callable[[Pixels, int, int], Quantized]"
+Quantize: TypeAlias = "Callable[..., Quantized]"
 Missing: TypeAlias = Callable[[], str | None]
 
 
@@ -60,9 +61,11 @@ class Rival:
     missing : callable
         Says what must be installed first, or None if nothing.
     quantize : callable
-        ``quantize(pixels, k, threads)`` gives palette and indices.
+        ``quantize(pixels, k, threads)`` gives palette and indices; with ``dither=True`` dithered, if `dithers`.
     is_program : bool
         Whether it runs in a process of its own, whose memory is not seen.
+    rgba : tuple of bool
+        The values of `dither` with which it takes pixels with alpha.
     """
 
     name: str
@@ -70,6 +73,12 @@ class Rival:
     missing: Missing
     quantize: Quantize
     is_program: bool = False
+    rgba: tuple[bool, ...] = ()
+
+    @property
+    def dithers(self) -> bool:
+        """Whether ``quantize`` takes ``dither=True``."""
+        return "dither" in inspect.signature(self.quantize).parameters
 
     def timed(self, pixels: Pixels, k: int, threads: int) -> tuple[Quantized, float]:
         """Run once and say how many seconds it took."""
@@ -82,12 +91,14 @@ class Rival:
 RIVALS: dict[str, Rival] = {}
 
 
-def rival(name: str, missing: Missing, is_program: bool = False) -> Callable[[Quantize], Quantize]:
+def rival(
+    name: str, missing: Missing, is_program: bool = False, rgba: tuple[bool, ...] = ()
+) -> Callable[[Quantize], Quantize]:
     """Enter a function into :data:`RIVALS`."""
 
     def enter(quantize: Quantize) -> Quantize:
         settings = " ".join((quantize.__doc__ or "").split("\n\n")[0].split())
-        RIVALS[name] = Rival(name, settings, missing, quantize, is_program)
+        RIVALS[name] = Rival(name, settings, missing, quantize, is_program, rgba)
         return quantize
 
     return enter
@@ -163,15 +174,15 @@ def quantette_wu(pixels: Pixels, k: int, threads: int) -> Quantized:
 
 
 @rival("quantette Wu, Oklab", quantette, is_program=True)
-def quantette_wu_oklab(pixels: Pixels, k: int, threads: int) -> Quantized:
+def quantette_wu_oklab(pixels: Pixels, k: int, threads: int, dither: bool = False) -> Quantized:
     """Version 0.6, built for this processor; Pipeline with QuantizeMethod::Wu; timed inside the program."""
-    return run_quantette("wu-oklab", pixels, k, threads)
+    return run_quantette("wu-oklab-dithered" if dither else "wu-oklab", pixels, k, threads)
 
 
 @rival("quantette k-means, Oklab", quantette, is_program=True)
-def quantette_kmeans(pixels: Pixels, k: int, threads: int) -> Quantized:
+def quantette_kmeans(pixels: Pixels, k: int, threads: int, dither: bool = False) -> Quantized:
     """Version 0.6, built for this processor; Pipeline with QuantizeMethod::kmeans(); timed inside the program."""
-    return run_quantette("kmeans-oklab", pixels, k, threads)
+    return run_quantette("kmeans-oklab-dithered" if dither else "kmeans-oklab", pixels, k, threads)
 
 
 def run_quantette(method: str, pixels: Pixels, k: int, threads: int) -> Quantized:
@@ -192,16 +203,16 @@ def run_program(command: list[Any], stdin: bytes, threads: int) -> bytes:
     return subprocess.run(words, input=stdin, stdout=subprocess.PIPE, check=True, env=environment).stdout
 
 
-@rival("Pillow FASTOCTREE", module("PIL"))
-def pillow_fast_octree(pixels: Pixels, k: int, threads: int) -> Quantized:
+@rival("Pillow FASTOCTREE", module("PIL"), rgba=(False,))
+def pillow_fast_octree(pixels: Pixels, k: int, threads: int, dither: bool = False) -> Quantized:
     """Image.quantize, on one thread as all of Pillow."""
-    return quantize_pillow(pixels, k, "FASTOCTREE", 0)
+    return quantize_pillow(pixels, k, "FASTOCTREE", 0, dither)
 
 
 @rival("Pillow MEDIANCUT", module("PIL"))
-def pillow_median_cut(pixels: Pixels, k: int, threads: int) -> Quantized:
+def pillow_median_cut(pixels: Pixels, k: int, threads: int, dither: bool = False) -> Quantized:
     """Image.quantize, on one thread as all of Pillow."""
-    return quantize_pillow(pixels, k, "MEDIANCUT", 0)
+    return quantize_pillow(pixels, k, "MEDIANCUT", 0, dither)
 
 
 @rival("Pillow MEDIANCUT, kmeans=1", module("PIL"))
@@ -210,36 +221,43 @@ def pillow_median_cut_kmeans(pixels: Pixels, k: int, threads: int) -> Quantized:
     return quantize_pillow(pixels, k, "MEDIANCUT", 1)
 
 
-def quantize_pillow(pixels: Pixels, k: int, method: str, kmeans: int) -> Quantized:
-    """Make a palette by Pillow; nothing is dithered."""
+def quantize_pillow(pixels: Pixels, k: int, method: str, kmeans: int, dither: bool = False) -> Quantized:
+    """Make a palette by Pillow; for dithering, which it does with given palettes only, map once more."""
     from PIL import Image
 
-    return from_pillow(Image.fromarray(pixels).quantize(k, Image.Quantize[method], kmeans), k)
+    image = Image.fromarray(pixels)
+    quantized = image.quantize(k, Image.Quantize[method], kmeans)
+    if dither:
+        quantized = image.quantize(palette=quantized, dither=Image.Dither.FLOYDSTEINBERG)
+    return from_pillow(quantized, k, pixels.shape[2])
 
 
-def from_pillow(image: Any, k: int, seconds: float | None = None) -> Quantized:
+def from_pillow(image: Any, k: int, channels: int, seconds: float | None = None) -> Quantized:
     """Take palette and indices out of a PIL image of mode P."""
-    palette = np.array(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    if channels == 4:
+        image.apply_transparency()
+    mode = "RGBA" if channels == 4 else "RGB"
+    palette = np.array(image.getpalette(mode), dtype=np.uint8).reshape(-1, channels)
     return Quantized(palette[:k], np.asarray(image), seconds)
 
 
-@rival("imagequant", module("imagequant"))
-def imagequant(pixels: Pixels, k: int, threads: int) -> Quantized:
+@rival("imagequant", module("imagequant"), rgba=(False, True))
+def imagequant(pixels: Pixels, k: int, threads: int, dither: bool = False) -> Quantized:
     """Default speed of libimagequant, no dithering; the package is built for one thread."""
     import imagequant
     from PIL import Image
 
     height, width = pixels.shape[:2]
     rgba = Image.fromarray(pixels).convert("RGBA").tobytes()
-    indices, palette = imagequant.quantize_raw_rgba_bytes(rgba, width, height, dithering_level=0.0, max_colors=k)
-    colors = np.array(palette, dtype=np.uint8).reshape(-1, 4)[:k, :3]
+    indices, palette = imagequant.quantize_raw_rgba_bytes(rgba, width, height, float(dither), k)
+    colors = np.array(palette, dtype=np.uint8).reshape(-1, 4)[:k, : pixels.shape[2]]
     return Quantized(colors, np.frombuffer(indices, dtype=np.uint8).reshape(height, width))
 
 
-@rival("pngquant", program("pngquant"), is_program=True)
-def pngquant(pixels: Pixels, k: int, threads: int) -> Quantized:
+@rival("pngquant", program("pngquant"), is_program=True, rgba=(False, True))
+def pngquant(pixels: Pixels, k: int, threads: int, dither: bool = False) -> Quantized:
     """Whole program at its default speed, --nofs: reads a PNG that is not compressed, writes a compressed one."""
-    return run_pngquant(pixels, k, threads, 4)
+    return run_pngquant(pixels, k, threads, 4, dither)
 
 
 @rival("pngquant, speed 10", program("pngquant"), is_program=True)
@@ -248,7 +266,7 @@ def pngquant_fast(pixels: Pixels, k: int, threads: int) -> Quantized:
     return run_pngquant(pixels, k, threads, 10)
 
 
-def run_pngquant(pixels: Pixels, k: int, threads: int, speed: int) -> Quantized:
+def run_pngquant(pixels: Pixels, k: int, threads: int, speed: int, dither: bool = False) -> Quantized:
     """Time the program from start to end; making its PNG and reading the result is not counted."""
     from PIL import Image
 
@@ -256,9 +274,10 @@ def run_pngquant(pixels: Pixels, k: int, threads: int, speed: int) -> Quantized:
     Image.fromarray(pixels).save(png, "PNG", compress_level=0)
     content = png.getvalue()
     start = time.perf_counter()
-    output = run_program(["pngquant", "--nofs", "--speed", speed, k, "-"], content, threads)
+    options = ["--floyd=1" if dither else "--nofs", "--speed", speed]
+    output = run_program(["pngquant", *options, k, "-"], content, threads)
     seconds = time.perf_counter() - start
-    return from_pillow(Image.open(io.BytesIO(output)), k, seconds)
+    return from_pillow(Image.open(io.BytesIO(output)), k, pixels.shape[2], seconds)
 
 
 @rival("OpenCV kmeans, 20 iterations", module("cv2"))

@@ -9,6 +9,7 @@ __all__ = [
     "KmcError",
     "KmcFileError",
     "KmcFileNotFoundError",
+    "KmcImportError",
     "KmcTypeError",
     "KmcValueError",
 ]
@@ -32,3 +33,7 @@ class KmcFileError(KmcError, OSError, ValueError):
 
 class KmcFileNotFoundError(KmcFileError, FileNotFoundError):
     """A file or folder that was named does not exist."""
+
+
+class KmcImportError(KmcError, ImportError):
+    """An optional package that was asked for is not installed."""

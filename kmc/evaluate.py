@@ -2,54 +2,50 @@
 
 In:  two pictures of the same size, each in any form that :func:`kmc.load.load` takes, or a
      :class:`~kmc.compressed_image.CompressedImage`.
-Out: :class:`Evaluation`; or one number from :func:`mse`, :func:`psnr` or :func:`ssim`.
+Out: :class:`Evaluation`; or the figures of one measure from the function of its name.
 
-All measures are taken on the 8-bit samples. Of two pictures with different channels the poorer is
-brought to the richer: grey becomes RGB, what has no alpha becomes opaque. The colour of an entirely
-transparent pixel cannot be seen and counts as (0, 0, 0, 0) on both sides.
+MSE, PSNR and SSIM are taken on the 8-bit samples. Of two pictures with different channels the
+poorer is brought to the richer: grey becomes RGB, what has no alpha becomes opaque. The colour of
+an entirely transparent pixel cannot be seen and counts as (0, 0, 0, 0) on both sides.
 
-The pictures are read tile by tile, so that the working memory (about 6 MiB) does not grow with
-them. Two threads over the tiles were tried and were no faster than one.
-
-Reference: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to
-structural similarity", IEEE Transactions on Image Processing 13 (2004).
+CIEDE2000, MS-SSIM and SSIMULACRA2 say how different pictures look. Where one of the two has
+transparency, both are laid on black, on white and on a checkerboard (:mod:`kmc.backgrounds`), and
+each figure is the worst of the three.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import io
 import math
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from kmc import color_difference, similarity
+from kmc._validate import choice
+from kmc.backgrounds import pairs_on_backgrounds
 from kmc.compressed_image import CompressedImage
 from kmc.encode import PNG_MAX_COLORS
-from kmc.errors import KmcValueError
+from kmc.errors import KmcImportError, KmcTypeError, KmcValueError
 from kmc.histogram import ColorHistogram
 from kmc.load import ImageLike, Picture, load
+from kmc.similarity import MS_SSIM_SIDE, WINDOW, samples_of, tiles
 
-__all__ = ["Evaluation", "evaluate", "mse", "psnr", "ssim"]
+__all__ = ["Evaluation", "ciede2000", "evaluate", "ms_ssim", "mse", "psnr", "ssim", "ssimulacra2"]
 
 Pixels: TypeAlias = NDArray[np.uint8]
-Samples: TypeAlias = NDArray[np.float64]
-
-# Measured on 2 megapixels, RGB: 32x256 to 128x512 pixels within 10 % of each other, whole rows of
-# 2560 pixels 1.4 times as long. With them ssim() took a third of scikit-image's time.
-TILE_ROWS = 64
-TILE_COLUMNS = 256
-
-# The window of Wang et al., as scikit-image cuts it off: sigma 1.5, 3.5 sigma on either side.
-RADIUS = 5
-WINDOW = 2 * RADIUS + 1
-WEIGHTS: Samples = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / 1.5) ** 2)
-WEIGHTS /= WEIGHTS.sum()
 
 PEAK = 255.0
-C1 = (0.01 * PEAK) ** 2
-C2 = (0.03 * PEAK) ** 2
+SSIMULACRA2_SIDE = 8  # what is smaller has no scale that it looks at
+
+# What evaluate() leaves out unless it is asked for: each takes as long as all the rest, or many times as long.
+PERCEPTUAL = ("ciede2000", "ms_ssim", "ssimulacra2")
+METRICS = ("core", "all", *PERCEPTUAL)
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,6 +70,15 @@ class Evaluation:
         PIL images, and for a CompressedImage with more colours than a file can hold.
     compression_ratio : float or None
         bytes_original / bytes_compressed.
+    ciede2000, ciede2000_p95 : float or None
+        Mean and 95th percentile over the pixels of the colour difference CIEDE2000, 0 to about 120; a difference of
+        1 is just noticeable. None unless asked for.
+    ms_ssim : float or None
+        Multi-scale structural similarity, 0 to 1, where 1 means identical. None unless asked for, and for pictures
+        with a side below 176 pixels.
+    ssimulacra2 : float or None
+        SSIMULACRA2, at most 100, which means identical; 90 cannot be told apart, 70 is high, 30 low quality. None
+        unless asked for, for pictures with a side below 8 pixels, and where the package ssimulacra2 is not installed.
     """
 
     mse: float
@@ -85,6 +90,10 @@ class Evaluation:
     bytes_original: int | None
     bytes_compressed: int | None
     compression_ratio: float | None
+    ciede2000: float | None = None
+    ciede2000_p95: float | None = None
+    ms_ssim: float | None = None
+    ssimulacra2: float | None = None
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Give the fields for JSON, which knows no infinity: an infinite `psnr` becomes None."""
@@ -104,6 +113,7 @@ class Evaluation:
             "MSE": f"{self.mse:.4g}",
             "PSNR": decibels,
             "SSIM": similarity,
+            **self._perceptual_lines(),
             "colours": f"{self.colors_original:,d} -> {self.colors_compressed:,d}",
             "bytes": f"{before} -> {after}",
             "bits per pixel": show(self.bits_per_pixel, ".3f"),
@@ -111,8 +121,21 @@ class Evaluation:
         }
         return "\n".join(f"{name:18} {text}" for name, text in lines.items())
 
+    def _perceptual_lines(self) -> dict[str, str]:
+        """Show the measures that were asked for and could be taken."""
+        lines = {}
+        if self.ciede2000 is not None:
+            lines["CIEDE2000"] = f"{self.ciede2000:.3f} (95th percentile {self.ciede2000_p95:.3f})"
+        if self.ms_ssim is not None:
+            lines["MS-SSIM"] = f"{self.ms_ssim:.4f}"
+        if self.ssimulacra2 is not None:
+            lines["SSIMULACRA2"] = f"{self.ssimulacra2:.2f}"
+        return lines
 
-def evaluate(original: ImageLike, compressed: ImageLike | CompressedImage) -> Evaluation:
+
+def evaluate(
+    original: ImageLike, compressed: ImageLike | CompressedImage, *, metrics: str | Collection[str] = "core"
+) -> Evaluation:
     """Compare a compressed picture with its original.
 
     Parameters
@@ -121,6 +144,9 @@ def evaluate(original: ImageLike, compressed: ImageLike | CompressedImage) -> Ev
         See :func:`kmc.load.load`.
     compressed : the same, or CompressedImage
         A picture of the same height and width.
+    metrics : {"core", "all", "ciede2000", "ms_ssim", "ssimulacra2"} or several of these, optional
+        What to measure beside MSE, PSNR and SSIM, which are always there. "core" adds nothing, "all" whatever can be
+        measured here.
 
     Returns
     -------
@@ -129,11 +155,14 @@ def evaluate(original: ImageLike, compressed: ImageLike | CompressedImage) -> Ev
     Raises
     ------
     KmcValueError
-        The pictures differ in size, or one of them cannot be used (see :func:`kmc.load.load`).
+        The pictures differ in size, or one of them cannot be used (see :func:`kmc.load.load`); there is no such
+        metric.
     KmcTypeError
         One of them is nothing that holds a picture.
     KmcFileError, KmcFileNotFoundError
         A file cannot be read as a picture, or is not there.
+    KmcImportError
+        "ssimulacra2" is asked for by name, and its package is not installed.
 
     Examples
     --------
@@ -141,10 +170,13 @@ def evaluate(original: ImageLike, compressed: ImageLike | CompressedImage) -> Ev
     >>> from kmc.evaluate import evaluate
     >>> original = np.zeros((16, 16, 3), dtype=np.uint8)
     >>> compressed = original + np.uint8(2)
-    >>> evaluation = evaluate(original, compressed)
+    >>> evaluation = evaluate(original, compressed, metrics="ciede2000")
     >>> evaluation.mse, round(evaluation.psnr, 2), evaluation.colors_compressed
     (4.0, 42.11, 1)
+    >>> round(evaluation.ciede2000, 3)
+    0.315
     """
+    chosen = _chosen(metrics)
     first, second = _load_pair(original, compressed)
     error = _mse(first.pixels, second.pixels)
     n_pixels = first.height * first.width
@@ -152,13 +184,14 @@ def evaluate(original: ImageLike, compressed: ImageLike | CompressedImage) -> Ev
     return Evaluation(
         mse=error,
         psnr=_psnr_of(error),
-        ssim=_ssim(first.pixels, second.pixels) if _fits_window(first) else None,
+        ssim=similarity.ssim(first.pixels, second.pixels) if _fits(first, WINDOW) else None,
         colors_original=len(ColorHistogram.from_pixels(first.pixels)),
         colors_compressed=len(ColorHistogram.from_pixels(second.pixels)),
         bits_per_pixel=8 * bytes_compressed / n_pixels if bytes_compressed else None,
         bytes_original=first.n_bytes,
         bytes_compressed=bytes_compressed,
         compression_ratio=(first.n_bytes / bytes_compressed if first.n_bytes and bytes_compressed else None),
+        **_perceptual(first, second, chosen),
     )
 
 
@@ -219,12 +252,106 @@ def ssim(original: ImageLike, compressed: ImageLike | CompressedImage) -> float:
     1.0
     """
     first, second = _load_pair(original, compressed)
-    if not _fits_window(first):
-        raise KmcValueError(
-            f"the pictures have {first.width} x {first.height} pixels and SSIM looks at windows of "
-            f"{WINDOW} x {WINDOW}; give pictures of at least that size, or use MSE or PSNR"
+    _require_side(first, "SSIM", WINDOW)
+    return similarity.ssim(first.pixels, second.pixels)
+
+
+def ciede2000(original: ImageLike, compressed: ImageLike | CompressedImage) -> tuple[float, float]:
+    """Mean and 95th percentile of the colour difference CIEDE2000 over all pixels.
+
+    As Sharma, Wu and Dalal define it, between colours in CIELAB with the white D65. Equal to scikit-image's
+    ``deltaE_ciede2000`` of ``rgb2lab``. 0 means identical, 1 is just noticeable side by side. Where one of the
+    pictures has transparency, each of the two numbers is the worst of three backgrounds (:mod:`kmc.backgrounds`).
+
+    Parameters and errors are those of :func:`evaluate`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kmc.evaluate import ciede2000
+    >>> mean, percentile = ciede2000(np.zeros((2, 2), dtype=np.uint8), np.full((2, 2), 255, dtype=np.uint8))
+    >>> round(mean, 6), round(percentile, 6)
+    (100.0, 100.0)
+    """
+    first, second = _load_pair(original, compressed)
+    return _ciede2000(first, second)
+
+
+def ms_ssim(original: ImageLike, compressed: ImageLike | CompressedImage) -> float:
+    """Multi-scale structural similarity of two pictures, 0 to 1; 1 means identical.
+
+    As Wang, Simoncelli and Bovik define it for grey, with five scales weighted 0.0448, 0.2856, 0.3001, 0.2363 and
+    0.1333 and the window of :func:`ssim`. At each scale the local values are averaged over all places where the
+    whole window lies in the picture; the product over the scales is taken for each of the channels red, green and
+    blue, and the mean of the three is what comes back. A negative average counts as 0. Where one of the pictures has
+    transparency, it is the worst of three backgrounds (:mod:`kmc.backgrounds`).
+
+    Parameters are those of :func:`evaluate`.
+
+    Raises
+    ------
+    KmcValueError
+        The pictures have a side below 176 pixels, and for the reasons that :func:`evaluate` has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kmc.evaluate import ms_ssim
+    >>> ramp = np.add.outer(np.arange(176), np.arange(176)).astype(np.uint8)
+    >>> ms_ssim(ramp, ramp)
+    1.0
+    """
+    first, second = _load_pair(original, compressed)
+    _require_side(first, "MS-SSIM", MS_SSIM_SIDE)
+    return _ms_ssim(first, second)
+
+
+def ssimulacra2(original: ImageLike, compressed: ImageLike | CompressedImage) -> float:
+    """SSIMULACRA2 of two pictures, at most 100, which means identical; 90 cannot be told apart, 30 is low quality.
+
+    By the package ssimulacra2, which takes some microseconds and 500 bytes for each pixel and reads up to two points
+    lower than the reference in C++ where quality is poor: compare only figures of the same program. Where one of the
+    pictures has transparency, it is the worst of three backgrounds (:mod:`kmc.backgrounds`).
+
+    Parameters are those of :func:`evaluate`.
+
+    Raises
+    ------
+    KmcImportError
+        The package is not installed.
+    KmcValueError
+        The pictures have a side below 8 pixels, and for the reasons that :func:`evaluate` has.
+    """
+    _require_ssimulacra2()
+    first, second = _load_pair(original, compressed)
+    _require_side(first, "SSIMULACRA2", SSIMULACRA2_SIDE)
+    return _ssimulacra2(first, second)
+
+
+def _chosen(metrics: str | Collection[str]) -> set[str]:
+    """Give the names of the measures to take beside the core; "all" leaves out what is not installed."""
+    names = {metrics} if isinstance(metrics, str) else metrics
+    if not isinstance(names, Collection):
+        words = ", ".join(repr(word) for word in METRICS)
+        raise KmcTypeError(f"metrics must be one or several of {words}, got {metrics!r}; name them as texts")
+    chosen = {choice("metrics", name, METRICS) for name in names}
+    if "ssimulacra2" in chosen:
+        _require_ssimulacra2()
+    if "all" in chosen:
+        chosen |= {name for name in PERCEPTUAL if name != "ssimulacra2" or _has_ssimulacra2()}
+    return chosen
+
+
+def _has_ssimulacra2() -> bool:
+    return importlib.util.find_spec("ssimulacra2") is not None
+
+
+def _require_ssimulacra2() -> None:
+    if not _has_ssimulacra2():
+        raise KmcImportError(
+            "SSIMULACRA2 is measured by the package ssimulacra2, which is not installed; install it with "
+            "pip install 'kmc-image[metrics]' (or pip install ssimulacra2), or use MS-SSIM"
         )
-    return _ssim(first.pixels, second.pixels)
 
 
 def _load_pair(original: ImageLike, compressed: ImageLike | CompressedImage) -> tuple[Picture, Picture]:
@@ -256,92 +383,58 @@ def _mse(original: Pixels, compressed: Pixels) -> float:
     channels = max(original.shape[2], compressed.shape[2])
     height, width = original.shape[:2]
     total = 0.0
-    for tile in _tiles(height, width, overlap=0):
-        difference = _samples(original[tile], channels)
-        difference -= _samples(compressed[tile], channels)
+    for tile in tiles(height, width):
+        difference = samples_of(original[tile], channels)
+        difference -= samples_of(compressed[tile], channels)
         total += float(np.vdot(difference, difference))
     return total / float(height * width * channels)
 
 
-def _fits_window(picture: Picture) -> bool:
-    return min(picture.height, picture.width) >= WINDOW
+def _fits(picture: Picture, side: int) -> bool:
+    return min(picture.height, picture.width) >= side
 
 
-def _ssim(original: Pixels, compressed: Pixels) -> float:
-    """Mean of the local similarity over all places where the window lies in the picture."""
-    channels = max(original.shape[2], compressed.shape[2])
-    height, width = (length - 2 * RADIUS for length in original.shape[:2])
-    total = 0.0
-    for tile in _tiles(height, width, overlap=2 * RADIUS):
-        x = _samples(original[tile], channels)
-        y = _samples(compressed[tile], channels)
-        total += float(_similarity(x, y, channels).sum())
-    return total / float(height * width * channels)
+def _require_side(picture: Picture, metric: str, side: int) -> None:
+    if not _fits(picture, side):
+        raise KmcValueError(
+            f"the pictures have {picture.width} x {picture.height} pixels and {metric} needs {side} x {side}; "
+            "give pictures of at least that size, or use MSE or PSNR"
+        )
 
 
-def _tiles(height: int, width: int, overlap: int) -> Iterator[tuple[slice, slice]]:
-    for top in range(0, height, TILE_ROWS):
-        bottom = min(top + TILE_ROWS, height) + overlap
-        for left in range(0, width, TILE_COLUMNS):
-            yield slice(top, bottom), slice(left, min(left + TILE_COLUMNS, width) + overlap)
+def _perceptual(first: Picture, second: Picture, chosen: set[str]) -> dict[str, float]:
+    """Take the measures that were chosen and that the size of the pictures allows."""
+    found = {}
+    if "ciede2000" in chosen:
+        found["ciede2000"], found["ciede2000_p95"] = _ciede2000(first, second)
+    if "ms_ssim" in chosen and _fits(first, MS_SSIM_SIDE):
+        found["ms_ssim"] = _ms_ssim(first, second)
+    if "ssimulacra2" in chosen and _fits(first, SSIMULACRA2_SIDE):
+        found["ssimulacra2"] = _ssimulacra2(first, second)
+    return found
 
 
-def _samples(pixels: Pixels, channels: int) -> Samples:
-    """Give (h, w, 1, 3 or 4) pixels as (h, w * channels) float64, channels interleaved."""
-    height, width = pixels.shape[:2]
-    samples = np.empty((height, width, channels))
-    samples[..., :3] = pixels[..., :3]  # grey is broadcast to the three
-    if pixels.shape[2] == 4:
-        samples[..., 3] = pixels[..., 3]
-        samples[pixels[..., 3] == 0] = 0
-    elif channels == 4:
-        samples[..., 3] = PEAK
-    return samples.reshape(height, width * channels)
+def _ciede2000(first: Picture, second: Picture) -> tuple[float, float]:
+    pairs = pairs_on_backgrounds(first.pixels, second.pixels)
+    means, percentiles = zip(*(color_difference.ciede2000(*pair) for pair in pairs), strict=True)
+    return max(means), max(percentiles)
 
 
-def _similarity(x: Samples, y: Samples, channels: int) -> Samples:
-    """SSIM at every place where the window lies in the tile; `x` and `y` are overwritten.
-
-    The variances of x and y appear only as their sum, so that four blurred maps do. Identical
-    tiles give exactly 1: every rounding in the numerator is then that in the denominator.
-    """
-    mean_x, mean_y, covariance = (_blur(samples, channels) for samples in (x, y, x * y))
-    x *= x
-    y *= y
-    x += y
-    variances = _blur(x, channels)
-
-    mean_product = mean_x * mean_y
-    mean_x *= mean_x
-    mean_y *= mean_y
-    mean_squares = mean_x
-    mean_squares += mean_y
-    covariance -= mean_product
-    variances -= mean_squares
-
-    similarity = 2 * mean_product + C1
-    similarity *= 2 * covariance + C2
-    mean_squares += C1
-    variances += C2
-    similarity /= mean_squares * variances
-    return similarity
+def _ms_ssim(first: Picture, second: Picture) -> float:
+    return min(similarity.ms_ssim(*pair) for pair in pairs_on_backgrounds(first.pixels, second.pixels))
 
 
-def _blur(samples: Samples, channels: int) -> Samples:
-    """Weighted means of all windows: (h, w * channels) -> (h - 10, (w - 10) * channels)."""
-    height, width = samples.shape
-    height -= 2 * RADIUS
-    width -= 2 * RADIUS * channels
-    columns = _weighted_sum([samples[i : i + height] for i in range(WINDOW)])
-    return _weighted_sum([columns[:, i : i + width] for i in range(0, WINDOW * channels, channels)])
+def _ssimulacra2(first: Picture, second: Picture) -> float:
+    from ssimulacra2 import compute_ssimulacra2
+
+    pairs = pairs_on_backgrounds(first.pixels, second.pixels)
+    return min(float(compute_ssimulacra2(*(_as_file(pixels) for pixels in pair))) for pair in pairs)
 
 
-def _weighted_sum(shifted: list[Samples]) -> Samples:
-    """Sum of the eleven shifted views times WEIGHTS, which are symmetric: add first, then scale."""
-    total: Samples = shifted[RADIUS] * WEIGHTS[RADIUS]
-    pair = np.empty_like(total)
-    for i in range(RADIUS):
-        np.add(shifted[i], shifted[-1 - i], out=pair)
-        pair *= WEIGHTS[i]
-        total += pair
-    return total
+def _as_file(pixels: Pixels) -> io.BytesIO:
+    """Write a file that is quick to read: the package takes nothing else."""
+    file = io.BytesIO()
+    rgb = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+    Image.fromarray(np.ascontiguousarray(rgb)).save(file, "PPM")
+    file.seek(0)
+    return file

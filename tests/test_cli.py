@@ -45,6 +45,10 @@ EVALUATE_KEYS = {
     "bytes_compressed",
     "bits_per_pixel",
     "compression_ratio",
+    "ciede2000",
+    "ciede2000_p95",
+    "ms_ssim",
+    "ssimulacra2",
 }
 
 
@@ -228,6 +232,25 @@ def test_evaluate(folder, run):
     assert f"{expected.mse:.4g}" in out
     assert f"{expected.psnr:.2f}" in out
     assert "SSIM" in out
+
+
+def test_metrics_of_evaluate(folder, run):
+    run("compress", "photo.png", "-k", 4, "-o", "small.png")
+    expected = kmc.evaluate("photo.png", "small.png", metrics="all")
+    assert parse(run("evaluate", "photo.png", "small.png", "--json", "--metrics", "all")) == {
+        **expected.to_dict(),
+        "lossless": False,
+    }
+    out = run("evaluate", "photo.png", "small.png", "--metrics", "ciede2000, ms_ssim")
+    assert f"CIEDE2000          {expected.ciede2000:.3f}" in out
+    assert "SSIMULACRA2" not in out
+
+
+def test_metrics_that_do_not_exist(folder, capsys):
+    assert cli.main(["evaluate", "photo.png", "photo.png", "--metrics", "ciede2000,vmaf"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "got 'vmaf'" in err
 
 
 # The rest

@@ -2,14 +2,15 @@
 //!
 //! quantette-rival WIDTH HEIGHT K METHOD RUNS < PIXELS
 //!
-//! METHOD is wu-srgb, wu-oklab or kmeans-oklab; PIXELS are raw bytes, three a pixel. Standard output gets one line of
+//! METHOD is wu-srgb, wu-oklab, kmeans-oklab, or one of the last two with -dithered behind it; PIXELS are raw bytes, three a pixel. Standard output gets one line of
 //! JSON, {"seconds": [one for each run], "colors": N}, then N * 3 bytes of palette, then a byte of index for each pixel.
-//! The number of threads is that of rayon: RAYON_NUM_THREADS. Nothing is dithered.
+//! The number of threads is that of rayon: RAYON_NUM_THREADS. Dithering is the crate's Floyd-Steinberg as it comes.
 
 use quantette::{
     ImageRef, PaletteSize, Pipeline, QuantizeMethod,
     color_map::IndexedColorMap,
     deps::palette::{Srgb, cast},
+    dither::FloydSteinberg,
     wu::{BinnerU8x3, WuU8x3},
 };
 use std::{
@@ -30,11 +31,11 @@ fn wu_srgb(image: ImageRef<'_, Srgb<u8>>, k: PaletteSize) -> Result<Quantized, B
     Ok((map.into_palette().into_vec(), indices))
 }
 
-fn oklab(image: ImageRef<'_, Srgb<u8>>, k: PaletteSize, method: QuantizeMethod) -> Quantized {
+fn oklab(image: ImageRef<'_, Srgb<u8>>, k: PaletteSize, method: QuantizeMethod, dither: bool) -> Quantized {
     Pipeline::new()
         .palette_size(k)
         .quantize_method(method)
-        .ditherer(None)
+        .ditherer(dither.then(FloydSteinberg::new))
         .parallel(true)
         .input_image(image)
         .output_srgb8_indexed_image()
@@ -61,9 +62,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         quantized = match method.as_str() {
             "wu-srgb" => wu_srgb(image, k)?,
-            "wu-oklab" => oklab(image, k, QuantizeMethod::Wu),
-            "kmeans-oklab" => oklab(image, k, QuantizeMethod::kmeans()),
-            _ => return Err(format!("METHOD is {method}, not wu-srgb, wu-oklab or kmeans-oklab").into()),
+            "wu-oklab" => oklab(image, k, QuantizeMethod::Wu, false),
+            "wu-oklab-dithered" => oklab(image, k, QuantizeMethod::Wu, true),
+            "kmeans-oklab" => oklab(image, k, QuantizeMethod::kmeans(), false),
+            "kmeans-oklab-dithered" => oklab(image, k, QuantizeMethod::kmeans(), true),
+            _ => return Err(format!("METHOD is {method}; the first lines of this program name those there are").into()),
         };
         seconds.push(start.elapsed().as_secs_f64());
     }
