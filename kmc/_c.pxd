@@ -234,6 +234,8 @@ cdef extern from "color_kmeans_dispatch.h" nogil:
         int32_t channels
         int32_t max_rounds
         int32_t search_trials
+        int32_t polish_trials
+        int32_t fine_trials
         double tol
         double coarse_tol
         kmc_seeding seeding

@@ -11,11 +11,11 @@ cdef void parallel_for(void *num_threads, _c.kmc_task task, void *context, int32
 
 def color_kmeans(
     const uint8_t[:, ::1] colors, const int64_t[::1] counts, double[:, ::1] centroids, bint seeds_given,
-    int max_rounds, int search_trials, double tol, double coarse_tol, int num_threads,
+    int max_rounds, tuple trials, double tol, double coarse_tol, int num_threads,
 ):
     """k-means of distinct colours (u, c), in the order of their keys, with counts (u,).
 
-    IN OUT centroids (k, c). Returns (inertia, rounds, converged). See ``color_kmeans.h``.
+    IN OUT centroids (k, c). trials: of the search on cells, on boxes and on colours. Returns (inertia, rounds, converged). See ``color_kmeans.h``.
     """
     cdef int32_t u = <int32_t>colors.shape[0], k = <int32_t>centroids.shape[0]
     cdef _c.kmc_color_kmeans_options options
@@ -23,7 +23,8 @@ def color_kmeans(
     assert 0 < k <= min(u, 65535) and colors.shape[1] == centroids.shape[1] and counts.shape[0] == u
     assert colors.shape[1] == 1 or colors.shape[1] == 3
     options.k, options.channels, options.max_rounds = k, <int32_t>colors.shape[1], max_rounds
-    options.search_trials, options.tol, options.coarse_tol = search_trials, tol, coarse_tol
+    options.search_trials, options.polish_trials, options.fine_trials = trials
+    options.tol, options.coarse_tol = tol, coarse_tol
     options.seeding = _c.KMC_SEEDS_GIVEN if seeds_given else _c.KMC_SEEDS_SEARCHED
     options.n_tasks = num_threads
     cdef size_t scratch_size = _c.kmc_color_kmeans_scratch(u, &options)

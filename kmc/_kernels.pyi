@@ -90,7 +90,7 @@ def color_kmeans(
     centroids: Array,
     seeds_given: bool,
     max_rounds: int,
-    search_trials: int,
+    trials: tuple[int, int, int],
     tol: float,
     coarse_tol: float,
     num_threads: int,

@@ -182,9 +182,9 @@ def _add_compress(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     add(
         "--effort",
-        choices=("balanced", "fast"),
+        choices=("fast", "balanced", "best"),
         default="balanced",
-        help="fast: from a sample, in few rounds (default balanced)",
+        help="fast: from a sample, in few rounds; best: searches on for less error (default balanced)",
     )
     add(
         "--space",

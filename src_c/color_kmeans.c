@@ -414,8 +414,7 @@ static void start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
       kmc_search(fit, &level[l], options->search_trials, arena);
       searched = 1;
     } else if (l > 0 && l < 2 && level[l - 1].scatter / kmc_fit_inertia(fit) > POLISH_SHARE) {
-      const int32_t trials = options->search_trials * 3 / 4;
-      kmc_search(fit, &level[l], trials < POLISH_TRIALS ? trials : POLISH_TRIALS, arena);
+      kmc_search(fit, &level[l], options->polish_trials, arena);
     }
   }
 }
@@ -449,6 +448,11 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   else
     start_coarse(&fit, arena, &result.coarse_rounds);
   result.converged = kmc_color_lloyd(&fit, &fit.points.level[2], options->tol, options->max_rounds, &result.rounds);
+  if (options->fine_trials > 0) {
+    kmc_search(&fit, &fit.points.level[2], options->fine_trials, arena);
+    const int32_t left = options->max_rounds - result.rounds;
+    result.converged = kmc_color_lloyd(&fit, &fit.points.level[2], options->tol, left, &result.rounds);
+  }
   if (result.converged && options->tol == 0) {
     result.converged = settle(&fit, &fit.points.level[2], options->max_rounds - result.rounds, &result.rounds);
   }

@@ -33,8 +33,9 @@ typedef struct {
   int32_t k;             /* 1 .. 65535, at most u */
   int32_t channels;      /* 1 or 3 */
   int32_t max_rounds;    /* rounds on the colours */
-  int32_t search_trials; /* most trials of the search; 0 with KMC_SEEDS_CUT. Measured: 8 below a megapixel, 16 from
-                            there on */
+  int32_t search_trials; /* most trials of the search; 0 with KMC_SEEDS_CUT */
+  int32_t polish_trials; /* the same on boxes, where cells were coarse */
+  int32_t fine_trials;   /* the same on the colours, after their rounds */
   double tol;            /* stop when a plain round lowers the inertia by at most tol times itself; 0: a fixed point
                           * (labels by double distances). Measured default: 5e-4 */
   double coarse_tol;     /* the same for rounds on cells, above 0; default 1e-3 */

@@ -163,7 +163,7 @@ typedef struct {
 static const double MOMENTUM = 0.8;
 
 static const float SEARCH_SHARE = 0.25f, POLISH_SHARE = 0.05f, SEARCH_HOPE = 2, SEARCH_STEP = 0.25f;
-enum { POLISH_TRIALS = 12, SEARCH_ROUNDS = 4, SEARCH_SWAPS = 8 };
+enum { SEARCH_ROUNDS = 4, SEARCH_SWAPS = 8 };
 
 /* color_kmeans.c */
 /* One round; centroids stay where they are if they would move by less than least_step. Returns how many points moved.
