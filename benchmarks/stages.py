@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from kmc._settings import Settings
 from kmc.color_kmeans import cluster_colors
 from kmc.colorspace import points_of
 from kmc.encode import png_bytes
@@ -115,7 +116,8 @@ def cluster_stage(path: Path, k: int, threads: int) -> Call:
     """Find the centroids: what compress() does by default."""
     way = clustered(path, k, threads)
     histogram = ColorHistogram.from_pixels(way.pixels, threads)
-    return Call(lambda: cluster_colors(histogram, k, "auto", None, 0, threads), way.histogram_bytes)
+    settings = Settings(k, None, "balanced", "srgb", None, 0, threads)
+    return Call(lambda: cluster_colors(histogram, "auto", settings), way.histogram_bytes)
 
 
 @stage

@@ -161,6 +161,9 @@ cdef extern from "histogram.h" nogil:
 
 
 cdef extern from "color_map.h" nogil:
+    int64_t kmc_error_of_indices(
+        const uint8_t *pixels, size n, size channels, const uint8_t *entries, const uint8_t *indices
+    )
     void kmc_index_alphas(const uint8_t *colors, size n, uint32_t *keys, int64_t *alpha_start)
     void kmc_place_labels_u8(
         const uint8_t *colors, size channels, const uint8_t *labels, size n,

@@ -122,6 +122,21 @@ def apply_palette(
     return np.sum(squares)
 
 
+def error_of_indices(
+    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] entries, const uint8_t[::1] indices, int num_threads
+):
+    """Sum of the squared differences of pixels (n, c) and entries[indices]; colour under alpha 0 counts as 0."""
+    cdef Py_ssize_t n = pixels.shape[0], channels = pixels.shape[1], i, start, n_parts = n_parts_of(n, num_threads)
+    cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
+    assert entries.shape[1] == channels and indices.shape[0] == n and np.max(indices) < entries.shape[0]
+    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        start = n * i // n_parts
+        squares[i] = _c.kmc_error_of_indices(
+            &pixels[start, 0], n * (i + 1) // n_parts - start, channels, &entries[0, 0], &indices[start]
+        )
+    return np.sum(squares)
+
+
 cdef class Palettes:
     """One kmc_palette for each part, with scratch of its own."""
 

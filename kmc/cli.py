@@ -34,6 +34,7 @@ examples:
   kmc compress photo.jpg                        16 colours, to photo-kmc.png
   kmc compress photo.jpg -k 64 -o small.png
   kmc compress photo.jpg --init random --num-iterations 10 --seed 1
+  kmc compress photo.jpg --preset looks         dithered, for the eye
   kmc compress huge.tif --effort fast           when milliseconds count more than 3 % of MSE
   kmc compress huge.tif --downsample 1.5MP      fit the palette on 1.5 megapixels
 """
@@ -187,10 +188,21 @@ def _add_compress(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="fast: from a sample, in few rounds; best: searches on for less error (default balanced)",
     )
     add(
+        "--preset",
+        choices=("exact", "looks"),
+        default="exact",
+        help="exact: plain k-means, the least MSE; looks: Oklab and dithering fitted to the eye (default exact)",
+    )
+    add(
         "--space",
         choices=("srgb", "oklab"),
-        default="srgb",
-        help="in which distances are measured: srgb for the least MSE, oklab for the eye (default srgb)",
+        help="in which distances are measured: srgb for the least MSE, oklab for the eye (default: the preset's)",
+    )
+    add(
+        "--dither",
+        type=_amount_or_word,
+        metavar="D",
+        help="0 for none, up to 1 for error diffusion, or blue-noise (default: the preset's)",
     )
     add(
         "--num-iterations",
@@ -219,6 +231,13 @@ def _whole_number(text: str) -> int:
         raise argparse.ArgumentTypeError(message) from None
 
 
+def _amount_or_word(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # compress() knows which words mean something
+
+
 def _factor_or_megapixels(text: str) -> float | str:
     try:
         return float(text)
@@ -242,7 +261,9 @@ def _compress(arguments: argparse.Namespace) -> str:
         num_iterations=arguments.num_iterations,
         init=arguments.init,
         effort=arguments.effort,
+        preset=arguments.preset,
         space=arguments.space,
+        dither=arguments.dither,
         downsample=arguments.downsample,
         seed=arguments.seed,
         threads=arguments.threads,

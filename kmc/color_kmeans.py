@@ -12,7 +12,7 @@ Entirely transparent pixels take no part: they are a palette entry of their own,
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from kmc import _kernels
 from kmc.colorspace import centroids_of_grid, grid_of, points_of
 from kmc.histogram import ColorHistogram
 from kmc.kmeans import fit, starting_centroids
+
+if TYPE_CHECKING:
+    from kmc._settings import Settings
 
 __all__ = ["Clustering", "cluster_colors"]
 
@@ -64,41 +67,28 @@ class Clustering(NamedTuple):
     converged: bool
 
 
-def cluster_colors(
-    histogram: ColorHistogram,
-    k: int,
-    init: str | NDArray[np.float64],
-    num_iterations: int | None,
-    seed: int,
-    threads: int,
-    effort: str = "balanced",
-    space: str = "srgb",
-) -> Clustering:
+def cluster_colors(histogram: ColorHistogram, init: str | NDArray[np.float64], settings: Settings) -> Clustering:
     """Find the k centroids of a histogram of more than k colours.
 
     Parameters
     ----------
     histogram : ColorHistogram
-    k : int
     init : {"auto", "random", "k-means++"} or ndarray (k, c) of 8-bit values
-    num_iterations : int or None
-        The most rounds on the colours; None runs to convergence.
-    seed : int
-    threads : int
-    effort : {"fast", "balanced", "best"}
-    space : {"srgb", "oklab"}
+    settings : Settings
+        Of which k, num_iterations, effort, space, seed and threads matter.
 
     Returns
     -------
     Clustering
         k centroids; the first is (0, 0, 0, 0) where there are transparent pixels and k is above 1.
     """
+    k, num_iterations, effort, space, _, seed, threads = settings
     apart = 1 if histogram.has_transparent and k > 1 else 0
     colors, counts = histogram.colors[apart:], histogram.counts[apart:]
     if isinstance(init, str) and init == "auto" and colors.shape[1] < 4 and k <= ENGINE_MOST_COLORS:
         grid, grid_counts = grid_of(ColorHistogram(colors, counts), space, threads)
         if len(grid) > k:
-            return _by_engine(grid, grid_counts, k, num_iterations, threads, EFFORTS[effort], space)
+            return _by_engine(grid, grid_counts, settings)
     points, weights = points_of(colors, space, threads), counts.astype(np.float64)
     if not isinstance(init, str):
         init = points_of(np.rint(init).astype(np.uint8), space)[apart:].astype(np.float64)
@@ -111,24 +101,16 @@ def cluster_colors(
     return Clustering(centroids, result.inertia, result.n_iter, result.converged)
 
 
-def _by_engine(
-    colors: NDArray[np.uint8],
-    counts: NDArray[np.int64],
-    k: int,
-    num_iterations: int | None,
-    threads: int,
-    effort: Effort,
-    space: str,
-) -> Clustering:
-    centroids = np.empty((k, colors.shape[1]))
-    rounds, tol, coarse_tol, trials = effort
-    if num_iterations is not None:
-        rounds, tol = num_iterations, 0.0
+def _by_engine(colors: NDArray[np.uint8], counts: NDArray[np.int64], settings: Settings) -> Clustering:
+    centroids = np.empty((settings.k, colors.shape[1]))
+    rounds, tol, coarse_tol, trials = EFFORTS[settings.effort]
+    if settings.num_iterations is not None:
+        rounds, tol = settings.num_iterations, 0.0
     elif len(colors) <= FEW_COLORS:
         rounds, tol = MOST_ROUNDS, 0.0
-    if effort is EFFORTS["balanced"] and counts.sum() < SMALL_PICTURE_PIXELS:
+    if settings.effort == "balanced" and counts.sum() < SMALL_PICTURE_PIXELS:
         trials = SMALL_PICTURE_TRIALS
     inertia, n_iter, converged = _kernels.color_kmeans(
-        colors, counts, centroids, False, rounds, trials, tol, coarse_tol, threads
+        colors, counts, centroids, False, rounds, trials, tol, coarse_tol, settings.threads
     )
-    return Clustering(centroids_of_grid(centroids, space), inertia, n_iter, converged)
+    return Clustering(centroids_of_grid(centroids, settings.space), inertia, n_iter, converged)

@@ -1,13 +1,15 @@
 """The space in which distance between colours is measured: colors (u, c) uint8 -> points (u, d) and back.
 
-"srgb"   8-bit values as they are: least MSE. RGBA is premultiplied, so that colour counts as far as it is seen: the
-         point is (r * a, g * a, b * a, 255 * a), which is 255 times the premultiplied colour and a whole number, exact
-         in float32.
+"srgb"   8-bit values as they are: least MSE.
 "oklab"  lightness and two axes of colour in which equal distances look about equally far (Ottosson, "A perceptual color
-         space for image processing", 2020), times 255; RGBA premultiplied by alpha from 0 to 1. Grey has one axis: its
-         points are (lightness,).
+         space for image processing", 2020), times 255. Grey has one axis: its points are (lightness,).
 
-The engine for pictures takes points on a grid of 8 bits: :func:`grid_of`.
+With alpha a distance is the mean of what is seen on black and on white, where a premultiplied value v with alpha a
+differs by dv and by dv - da: (dv^2 + (dv - da)^2) / 2 = (dv - da / 2)^2 + (da / 2)^2. So the points have v - a / 2 for
+each value that the background changes, and alpha with the weight of their number. They are scaled so that in sRGB they
+are whole numbers, exact in float32.
+
+The engine for pictures takes grey and RGB on a grid of 8 bits: :func:`grid_of`.
 """
 
 from __future__ import annotations
@@ -56,8 +58,10 @@ RGB_OF_CONES = np.array(
 )
 
 OKLAB_SCALE = 255
-# What makes a and b, and what they are on a grid of 8 bits, non-negative.
-GRID_OFFSET = {"srgb": np.zeros(4), "oklab": np.array([0.0, 128, 128, 0])}
+# What makes a and b non-negative.
+GRID_OFFSET = np.array([0.0, 128, 128])
+# Of alpha in sRGB, where three values change with the background: sqrt(3), rounded to what keeps points exact.
+ALPHA_WEIGHT = 1.75
 
 
 def points_of(colors: Colors, space: str = "srgb", threads: int = 1) -> Points:
@@ -73,17 +77,18 @@ def points_of(colors: Colors, space: str = "srgb", threads: int = 1) -> Points:
     Returns
     -------
     points : ndarray (u, c)
-        sRGB: uint8 for grey and RGB, which are returned as they are; float32 from 0 to 65025 for RGBA. Oklab: float32,
-        lightness (and alpha) from 0 to 255.
+        sRGB: uint8 for grey and RGB, which are returned as they are; float32 from -65025 to 113794 for RGBA, which is
+        510 times the distance. Oklab: float32, lightness from 0 to 255.
     """
     if space == "oklab":
         return _oklab(colors, threads)
     if colors.shape[1] != 4:
         return colors
-    alpha = colors[:, 3:].astype(np.float32)
+    alpha = 255 * colors[:, 3].astype(np.float32)
     points = colors.astype(np.float32)
-    points[:, 3] = 255
-    points *= alpha
+    points[:, :3] *= 2 * points[:, 3:]
+    points[:, :3] -= alpha[:, np.newaxis]
+    points[:, 3] = ALPHA_WEIGHT * alpha
     return points
 
 
@@ -93,6 +98,9 @@ def _oklab(colors: Colors, threads: int) -> NDArray[np.float32]:
     points = np.empty(rgb.shape, dtype=np.float32)
     _kernels.oklab(rgb, LINEAR, points, _threads.for_work(threads, 16 * colors.size))
     points *= np.float32(OKLAB_SCALE)
+    if channels == 4:
+        points[:, 3] /= 2
+        points[:, 0] -= points[:, 3]
     return np.ascontiguousarray(points[:, :channels])
 
 
@@ -109,17 +117,25 @@ def colors_of(centroids: Centroids, space: str = "srgb") -> Colors:
     colors : ndarray (k, c) uint8
         Straight alpha. A colour that rounds to alpha 0 is (0, 0, 0, 0).
     """
-    channels = centroids.shape[1]
     to_levels = _levels_of_oklab if space == "oklab" else _round
-    if channels != 4:
+    if centroids.shape[1] != 4:
         return to_levels(centroids)
-    alpha_one = OKLAB_SCALE if space == "oklab" else 255 * 255
+    values, alphas = _straight(centroids, space)
     colors = np.zeros(centroids.shape, dtype=np.uint8)
-    colors[:, 3] = _round(centroids[:, 3] * (255 / alpha_one))
+    colors[:, 3] = _round(255 * alphas)
     seen = colors[:, 3] > 0
-    full = alpha_one if space == "oklab" else 255
-    colors[seen, :3] = to_levels(centroids[seen, :3] / centroids[seen, 3:] * full)
+    colors[seen, :3] = to_levels(values[seen] / alphas[seen, np.newaxis])
     return colors
+
+
+def _straight(centroids: Centroids, space: str) -> tuple[Centroids, NDArray[np.float64]]:
+    """Give premultiplied values (k, 3), in the scale of points without alpha, and alpha (k,) from 0 to 1."""
+    values = centroids[:, :3].copy()
+    if space == "oklab":
+        values[:, 0] += centroids[:, 3]
+        return values, centroids[:, 3] * (2 / OKLAB_SCALE)
+    alphas = centroids[:, 3] / (ALPHA_WEIGHT * 255 * 255)
+    return (values / 255 + 255 * alphas[:, np.newaxis]) / 2, alphas
 
 
 def _round(values: NDArray[np.float64]) -> Colors:
@@ -146,15 +162,13 @@ def _product(rows: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[
 def grid_of(histogram: ColorHistogram, space: str, threads: int = 1) -> tuple[Colors, NDArray[np.int64]]:
     """Give points (m, c) uint8 for the engine, in the order of their keys, and how many pixels each stands for.
 
-    In sRGB without alpha these are the colours. Else points are rounded to a grid of 8 bits, about as fine as the
-    colours themselves; what falls together is joined.
+    Of grey and RGB. In sRGB these are the colours. In Oklab points are rounded to a grid of 8 bits, about as fine as
+    the colours themselves; what falls together is joined.
     """
     colors, counts = histogram.colors, histogram.counts
-    channels = colors.shape[1]
-    if space == "srgb" and channels < 4:
+    if space == "srgb":
         return colors, counts
-    scale = 1 if space == "oklab" else 1 / 255
-    grid = _round(points_of(colors, space, threads) * np.float32(scale) + GRID_OFFSET[space][:channels])
+    grid = _round(points_of(colors, space, threads) + GRID_OFFSET[: colors.shape[1]])
     order = np.sort(keys_of(grid).astype(np.uint64) << np.uint64(32) | np.arange(len(grid), dtype=np.uint64))
     rows = (order & np.uint64(0xFFFFFFFF)).astype(np.intp)
     keys = order >> np.uint64(32)
@@ -164,7 +178,7 @@ def grid_of(histogram: ColorHistogram, space: str, threads: int = 1) -> tuple[Co
 
 def centroids_of_grid(centroids: Centroids, space: str) -> Centroids:
     """Bring centroids of :func:`grid_of` to the space of :func:`points_of`."""
-    channels = centroids.shape[1]
-    scale = 255 if space == "srgb" and channels == 4 else 1
-    moved: Centroids = (centroids - GRID_OFFSET[space][:channels]) * scale
+    if space == "srgb":
+        return centroids
+    moved: Centroids = centroids - GRID_OFFSET[: centroids.shape[1]]
     return moved

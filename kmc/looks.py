@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kmc import _kernels, _threads
 from kmc.colorspace import LINEAR, colors_of
 from kmc.dither import GAIN_ONE, RANGE, points_of_pixels, targets_of
+from kmc.histogram import ColorHistogram
 from kmc.palette import Palette
 
 __all__ = ["fit_palette_to_dithering"]
@@ -44,6 +45,7 @@ TILE = 128
 def fit_palette_to_dithering(
     pixels: NDArray[np.uint8],
     palette: Palette,
+    histogram: ColorHistogram,
     *,
     rounds: int = 6,
     polish_rounds: int = 2,
@@ -58,6 +60,8 @@ def fit_palette_to_dithering(
     pixels : ndarray (h, w, c) uint8, C-contiguous, c = 1, 3 or 4
     palette : Palette
         Where the fit starts: converged k-means in `space`.
+    histogram : ColorHistogram
+        Of the picture, or a sample of it: a colour of it takes the place of an entry that falls on another one.
     rounds : int
         Of dithering and moving the entries. 6 converge; 1 gains two thirds of what they do.
     polish_rounds : int
@@ -70,7 +74,7 @@ def fit_palette_to_dithering(
     Returns
     -------
     palette : Palette
-        At most as many entries as before, ordered anew.
+        As many entries as before, ordered anew.
     indices : ndarray (h, w) uint8
     """
     n_threads = _threads.for_work(_threads.resolve(threads), 32.0 * pixels.size)
@@ -79,7 +83,7 @@ def fit_palette_to_dithering(
     if rounds > 0:
         sample = _tiles(pixels)
         points = points_of_pixels(sample.reshape(-1, channels), space, gain, n_threads)
-        palette = _fit(points.reshape(*sample.shape[:2], 4), palette, rounds, gain, space, n_threads)
+        palette = _fit(points.reshape(*sample.shape[:2], 4), palette, histogram, rounds, gain, space, n_threads)
     points = points_of_pixels(pixels.reshape(-1, channels), space, gain, n_threads).reshape(height, width, 4)
     targets = targets_of(palette, space, height * width, n_threads)
     indices = np.empty((height, width), dtype=np.uint8)
@@ -89,14 +93,17 @@ def fit_palette_to_dithering(
     return palette, indices
 
 
-def _fit(points: Points, palette: Palette, rounds: int, gain: int, space: str, threads: int) -> Palette:
+def _fit(
+    points: Points, palette: Palette, histogram: ColorHistogram, rounds: int, gain: int, space: str, threads: int
+) -> Palette:
     blurred = np.empty_like(points)
     _kernels.blur_points(points, BLUR, blurred, threads)
     indices = np.empty(points.shape[:2], dtype=np.uint8)
     for _ in range(rounds):
         targets = targets_of(palette, space, points.size // 4, threads)
         _kernels.diffuse_points(points, targets, gain, indices, threads)
-        palette = _moved(points, blurred, indices, palette, space, threads)
+        moved = _moved(points, blurred, indices, palette, space, threads)
+        palette = moved.filled_up(len(palette), histogram, space)
     return palette
 
 

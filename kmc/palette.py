@@ -68,14 +68,21 @@ class Palette:
     def from_centroids(cls, centroids: NDArray[np.float64], histogram: ColorHistogram, space: str = "srgb") -> Palette:
         """Round centroids (k, c) of the space of :mod:`kmc.colorspace` to k different 8-bit colours.
 
-        Where two become one, the colour of `histogram` (of at least k colours) that the others leave most error to
-        takes the place.
+        Where two become one, another takes its place; see :meth:`filled_up`.
         """
-        palette = cls.from_colors(colors_of(centroids, space))
-        missing = len(centroids) - len(palette)
+        if centroids.shape[1] == 4:
+            centroids = _with_whole_opacity(centroids, histogram, space)
+        return cls.from_colors(colors_of(centroids, space)).filled_up(len(centroids), histogram, space)
+
+    def filled_up(self, k: int, histogram: ColorHistogram, space: str = "srgb") -> Palette:
+        """Give a palette of k different colours: these, and those of `histogram` to which they leave most error.
+
+        The histogram has at least k colours.
+        """
+        missing = k - len(self)
         if missing == 0:
-            return palette
-        return cls.from_colors(_with_worst_colors(palette.colors, histogram, missing, space))
+            return self
+        return Palette.from_colors(_with_worst_colors(self.colors, histogram, missing, space))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Palette:
@@ -110,11 +117,18 @@ class Palette:
     def nearest(self, colors: NDArray[np.uint8], threads: int | None = None, space: str = "srgb") -> NDArray[np.int32]:
         """Give the index of the nearest entry to each of colors (u, c); ties go to the lowest index.
 
-        Nearest in the space of :mod:`kmc.colorspace`.
+        Nearest in the space of :mod:`kmc.colorspace`. Opaque colours get opaque entries, and transparent ones
+        transparent entries, if there are any.
         """
         n_threads = _threads.resolve(threads)
         entries = points_of(self.colors, space).astype(np.float64)
-        return nearest_centroids(points_of(colors, space, n_threads), entries, n_threads)
+        points = points_of(colors, space, n_threads)
+        labels = nearest_centroids(points, entries, n_threads)
+        for alpha in (0, 255) if self.channels == 4 else ():
+            own, rows = np.flatnonzero(self.colors[:, 3] == alpha), colors[:, 3] == alpha
+            if len(own) and rows.any():
+                labels[rows] = own[nearest_centroids(points[rows], entries[own], n_threads)]
+        return labels
 
     @property
     def channels(self) -> int:
@@ -154,6 +168,21 @@ class Palette:
         from kmc.api import apply_palette
 
         return apply_palette(self, image, threads, space)
+
+
+def _with_whole_opacity(centroids: NDArray[np.float64], histogram: ColorHistogram, space: str) -> NDArray[np.float64]:
+    """Make opaque those centroids that stand for opaque pixels in the main: the means of these; one at least."""
+    points, counts = points_of(histogram.colors, space), histogram.counts
+    opaque = histogram.colors[:, 3] == 255
+    if not opaque.any():
+        return centroids
+    labels, k = nearest_centroids(points, centroids, 1), len(centroids)
+    weights = np.bincount(labels[opaque], counts[opaque], k)
+    is_opaque = (weights > 0) & (2 * weights >= np.bincount(labels, counts, k))
+    is_opaque[np.argmax(weights)] |= not is_opaque.any()
+    sums = [np.bincount(labels[opaque], counts[opaque] * axis, k) for axis in points[opaque].T.astype(np.float64)]
+    means = np.stack(sums, axis=1) / np.maximum(weights, 1)[:, np.newaxis]
+    return np.where(is_opaque[:, np.newaxis], means, centroids)
 
 
 def _with_worst_colors(entries: NDArray[np.uint8], histogram: ColorHistogram, n: int, space: str) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from kmc.histogram import ColorHistogram
 from kmc.kmeans import weighted_sum
 from kmc.palette import Palette
 
-__all__ = ["remap"]
+__all__ = ["error_of", "remap"]
 
 
 def remap(
@@ -92,3 +92,10 @@ def _squared_error(histogram: ColorHistogram, palette: Palette, labels: NDArray[
     threads = _threads.for_work(threads, histogram.colors.size)
     _kernels.own_dist2(histogram.colors, palette.colors.astype(np.float64), labels, dist2, threads)
     return weighted_sum(dist2, histogram.counts.astype(np.float64), threads)
+
+
+def error_of(pixels: NDArray[np.uint8], palette: Palette, indices: NDArray[np.uint8], threads: int) -> float:
+    """Give the MSE over all samples of pixels (h, w, c) with indices (h, w); colour under alpha 0 counts as 0."""
+    channels = pixels.shape[2]
+    squares = _kernels.error_of_indices(pixels.reshape(-1, channels), palette.colors, indices.ravel(), threads)
+    return float(squares / pixels.size)

@@ -15,6 +15,22 @@ static inline int64_t position_of_key(const uint32_t *keys, const int64_t *alpha
   return first;
 }
 
+int64_t kmc_error_of_indices(const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels, const uint8_t *entries,
+                             const uint8_t *indices) {
+  int64_t sum = 0;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const uint8_t *pixel = pixels + i * channels, *entry = entries + indices[i] * channels;
+    const int seen = channels < 4 || pixel[3] > 0;
+    int32_t square = 0;
+    for (ptrdiff_t t = 0; t < channels; t++) {
+      const int32_t difference = seen * pixel[t] - entry[t];
+      square += difference * difference;
+    }
+    sum += square;
+  }
+  return sum;
+}
+
 void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_t *alpha_start) {
   ptrdiff_t row = 0;
   for (int alpha = 0; alpha <= 256; alpha++) {

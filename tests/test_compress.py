@@ -16,6 +16,7 @@ from PIL import Image
 
 import kmc
 from kmc import _isa, _reference
+from kmc._settings import Settings
 from kmc.color_kmeans import EFFORTS, FEW_COLORS, cluster_colors
 from kmc.colorspace import colors_of, points_of
 
@@ -131,8 +132,16 @@ def test_alpha_is_kept() -> None:
 def test_nearest_is_measured_in_premultiplied_space() -> None:
     colors = soft_disc().reshape(-1, 4)[::11]
     palette = kmc.compress(soft_disc(), 24).palette
-    expected = _reference.assign(points_of(colors), points_of(palette.colors).astype(np.float64))
+    expected = np.empty(len(colors), dtype=int)
+    for alphas in ([0], [255], range(1, 255)):  # opaque stays opaque, and transparent transparent
+        rows = np.isin(colors[:, 3], alphas)
+        own = np.flatnonzero(np.isin(palette.colors[:, 3], alphas)) if len(alphas) == 1 else np.arange(len(palette))
+        entries = points_of(palette.colors[own]).astype(np.float64)
+        expected[rows] = own[_reference.assign(points_of(colors[rows]), entries)]
     np.testing.assert_array_equal(palette.nearest(colors), expected)
+    image = palette.apply(soft_disc()).image
+    np.testing.assert_array_equal(image[..., 3] == 255, soft_disc()[..., 3] == 255)
+    np.testing.assert_array_equal(image[..., 3] == 0, soft_disc()[..., 3] == 0)
 
 
 def test_an_entirely_transparent_picture() -> None:
@@ -322,7 +331,7 @@ def test_bad_init(init: Any, message: str) -> None:
 def test_the_result_is_a_fixed_point(flower: Array, size: int, k: int) -> None:
     """One more plain round of k-means on all pixels lowers the inertia by no more than the tolerance allows."""
     histogram = kmc.ColorHistogram.from_pixels(np.ascontiguousarray(flower[:size, :size]))
-    clustering = cluster_colors(histogram, k, "auto", None, 0, 2)
+    clustering = cluster_colors(histogram, "auto", Settings(k, None, "balanced", "srgb", None, 0, 2))
     assert clustering.converged
     again = kmc.kmeans(
         histogram.colors, k, weights=histogram.counts, init=clustering.centroids, num_iterations=1, tol=0
@@ -344,3 +353,84 @@ def test_fewer_colours_than_threads(n_colors: int, threads: int) -> None:
     colors = np.random.default_rng(0).integers(0, 256, (n_colors, 3), dtype=np.uint8)
     picture = np.resize(colors, (20, 30, 3))
     assert len(kmc.compress(picture, n_colors - 1, threads=threads).palette) == n_colors - 1
+
+
+DITHERED = [
+    {"preset": "looks"},
+    {"preset": "looks", "effort": "best"},
+    {"preset": "looks", "effort": "fast"},
+    {"dither": "blue-noise"},
+    {"dither": 0.5},
+    {"dither": 1, "space": "oklab"},
+]
+
+
+@pytest.mark.parametrize("options", DITHERED)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_dithered(channels: int, options: dict[str, Any]) -> None:
+    picture = photograph(150, 170, channels).reshape(150, 170, channels)
+    if channels == 4:
+        picture[:40, :, 3] = 255
+        picture[40:60, :, 3] = 0
+    result = kmc.compress(picture, 12, **options)
+    assert len(result.palette) == 12
+    seen = picture.copy()
+    if channels == 4:
+        seen[picture[..., 3] == 0] = 0
+        np.testing.assert_array_equal(result.image[40:60], 0)
+        np.testing.assert_array_equal(result.image[:40, :, 3], 255)
+    assert result.mse == pytest.approx(true_mse(seen, result.image), rel=1e-12)
+    plain = kmc.compress(picture, 12, space=options.get("space", "oklab" if "preset" in options else "srgb"))
+    assert result.mse > plain.mse  # what dithering costs, and the proof that it ran
+    blurred = [p.reshape(30, 5, 34, 5, channels).mean(axis=(1, 3)) for p in (seen, result.image, plain.image)]
+    if channels < 4:  # what it gains: means of areas are nearer
+        assert true_mse(blurred[0], blurred[1]) < true_mse(blurred[0], blurred[2])
+
+
+@pytest.mark.parametrize("options", DITHERED)
+def test_few_colours_stay_exact_with_dithering(options: dict[str, Any]) -> None:
+    for channels in (1, 3, 4):
+        picture = few_colors(60, 70, 9, channels)
+        assert kmc.compress(picture, 9, **options).lossless
+
+
+@pytest.mark.parametrize("options", DITHERED[:4])
+def test_dithering_gives_the_same_bytes(options: dict[str, Any]) -> None:
+    picture = photograph(140, 133, 3)
+    before, results = kmc.instruction_set(), []
+    for name in kmc.instruction_sets():
+        _isa.use(name)
+        results += [kmc.compress(picture, 20, threads=threads, **options) for threads in (1, 2, 3, 7)]
+    _isa.use(before)
+    for result in results[1:]:
+        assert result.to_bytes() == results[0].to_bytes()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (700, 1), (2, 2)])
+def test_dithering_of_odd_shapes(shape: tuple[int, int]) -> None:
+    for k in (1, 2, 16):
+        for options in DITHERED:
+            assert kmc.compress(photograph(*shape, 3), k, **options).image.shape == (*shape, 3)
+
+
+def test_best_has_less_error(flower: Array) -> None:
+    for k in (16, 64):
+        assert kmc.compress(flower, k, effort="best").mse < kmc.compress(flower, k).mse
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dither": 2}, "from 0 to 1"),
+        ({"dither": -0.1}, "from 0"),
+        ({"dither": "foo"}, "'blue-noise', got 'foo'"),
+        ({"dither": True}, "got True"),
+        ({"preset": "nice"}, "'exact', 'looks'"),
+        ({"space": "lab"}, "'srgb', 'oklab'"),
+        ({"effort": "much"}, "'fast', 'balanced', 'best'"),
+        ({"preset": "looks", "k": 300}, "up to 256 colours"),
+    ],
+)
+def test_bad_looks(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(kmc.errors.KmcError, match=message):
+        kmc.compress(photograph(9, 9, 3), **({"k": 4} | options))

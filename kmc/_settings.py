@@ -1,0 +1,83 @@
+"""What ``compress()`` was asked for, checked and complete."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kmc import _threads
+from kmc._validate import choice, real_number, whole_number
+from kmc.color_kmeans import EFFORTS
+from kmc.colorspace import SPACES
+from kmc.errors import KmcTypeError, KmcValueError
+from kmc.palette import MOST_COLORS
+
+__all__ = ["Dithering", "Settings", "checked_settings"]
+
+# What an argument is that was left out.
+PRESETS: dict[str, tuple[str, float]] = {"exact": ("srgb", 0.0), "looks": ("oklab", 0.8)}
+MOST_DITHERED_COLORS = 256
+BLUE_NOISE_AMOUNT = 0.8
+
+
+class Dithering(NamedTuple):
+    """How much, above 0 to 1, and by which method of :func:`kmc.dither.dither`."""
+
+    amount: float
+    method: str
+
+
+class Settings(NamedTuple):
+    """Arguments of ``compress()``."""
+
+    k: int
+    num_iterations: int | None
+    effort: str
+    space: str
+    dithering: Dithering | None
+    seed: int
+    threads: int
+
+
+def checked_settings(
+    k: int,
+    preset: str,
+    num_iterations: int | None,
+    effort: str,
+    space: str | None,
+    dither: float | str | None,
+    seed: int,
+    threads: int | None,
+) -> Settings:
+    """Check the arguments and put in what the preset says of those that are None."""
+    k = whole_number("k", k, 1, MOST_COLORS, "a palette file holds up to 256")
+    preset_space, preset_dither = PRESETS[choice("preset", preset, tuple(PRESETS))]
+    if num_iterations is not None:
+        num_iterations = whole_number("num_iterations", num_iterations, 1, 2**31 - 1, "leave it out to converge")
+    settings = Settings(
+        k=k,
+        num_iterations=num_iterations,
+        effort=choice("effort", effort, tuple(EFFORTS)),
+        space=choice("space", preset_space if space is None else space, SPACES),
+        dithering=_checked_dithering(preset_dither if dither is None else dither),
+        seed=whole_number("seed", seed, 0, 2**63 - 1, "0 is the default"),
+        threads=_threads.resolve(threads),
+    )
+    if settings.dithering and k > MOST_DITHERED_COLORS:
+        raise KmcValueError(
+            f"dithering works with up to {MOST_DITHERED_COLORS} colours, got k = {k}; use a smaller k or dither=0"
+        )
+    return settings
+
+
+def _checked_dithering(dither: float | str) -> Dithering | None:
+    advice = 'give 0 for none, 0.8 for what looks best on photographs, or "blue-noise"'
+    if isinstance(dither, str):
+        if dither != "blue-noise":
+            raise KmcValueError(f"dither must be a number from 0 to 1 or 'blue-noise', got {dither!r}; {advice}")
+        return Dithering(BLUE_NOISE_AMOUNT, "blue-noise")
+    if dither is None:
+        raise KmcTypeError(f"dither must be a number from 0 to 1 or 'blue-noise', got None; {advice}")
+    amount = real_number("dither", dither, 0, advice)
+    if amount > 1:
+        raise KmcValueError(f"dither must be a number from 0 to 1 or 'blue-noise', got {amount:g}; {advice}")
+    return Dithering(amount, "floyd-steinberg") if amount else None
