@@ -15,7 +15,8 @@ def color_kmeans(
 ):
     """k-means of distinct colours (u, c), in the order of their keys, with counts (u,).
 
-    IN OUT centroids (k, c). trials: of the search on cells, on boxes and on colours. Returns (inertia, rounds, converged). See ``color_kmeans.h``.
+    IN OUT centroids (k, c). trials: of the search on cells, on boxes and on colours. Returns (inertia, rounds,
+    converged). See ``color_kmeans.h``.
     """
     cdef int32_t u = <int32_t>colors.shape[0], k = <int32_t>centroids.shape[0]
     cdef _c.kmc_color_kmeans_options options

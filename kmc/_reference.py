@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["assign", "count_colors", "distances", "keys", "kmeans", "own_dist2", "update"]
+from kmc.colorspace import points_of
+
+__all__ = ["assign", "count_colors", "distances", "keys", "kmeans", "nearest_entries", "own_dist2", "update"]
 
 Array = NDArray[Any]
 
@@ -66,3 +68,18 @@ def count_colors(pixels: Array) -> dict[int, int]:
     """How often each key occurs among those of pixels (n, c)."""
     found, counts = np.unique(keys(pixels), return_counts=True)
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def nearest_entries(colors: Array, entries: Array, space: str = "srgb") -> Array:
+    """Index of the nearest of entries (k, c) to each of colors (u, c); opaque and transparent colours keep their kind.
+
+    Where there is an entry of the kind.
+    """
+    labels = assign(points_of(colors, space), points_of(entries, space).astype(np.float64))
+    for alpha in (0, 255) if colors.shape[1] == 4 else ():
+        rows, own = colors[:, 3] == alpha, np.flatnonzero(entries[:, 3] == alpha)
+        if len(own) and rows.any():
+            labels[rows] = own[
+                assign(points_of(colors[rows], space), points_of(entries[own], space).astype(np.float64))
+            ]
+    return labels

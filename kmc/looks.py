@@ -118,7 +118,11 @@ def _moved(
     entries = points_of_pixels(palette.colors, space, 0, 1).astype(np.float64)
     right = blurred_sums + UPDATE_SHARE * sums + entries * (counts == 0)[:, np.newaxis]
     _kernels.solve(matrix, right)
-    return Palette.from_colors(_colors_of_points(right, space, channels))
+    colors = _colors_of_points(right, space, channels)
+    if channels == 4:  # what is opaque or transparent stays it
+        colors[palette.colors[:, 3] == 255, 3] = 255
+        colors[palette.colors[:, 3] == 0] = 0
+    return Palette.from_colors(colors)
 
 
 def _polish_weights() -> NDArray[np.int16]:

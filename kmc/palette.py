@@ -174,7 +174,7 @@ def _with_whole_opacity(centroids: NDArray[np.float64], histogram: ColorHistogra
     """Make opaque those centroids that stand for opaque pixels in the main: the means of these; one at least."""
     points, counts = points_of(histogram.colors, space), histogram.counts
     opaque = histogram.colors[:, 3] == 255
-    if not opaque.any():
+    if len(centroids) == 1 or not opaque.any():
         return centroids
     labels, k = nearest_centroids(points, centroids, 1), len(centroids)
     weights = np.bincount(labels[opaque], counts[opaque], k)

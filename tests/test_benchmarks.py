@@ -348,5 +348,5 @@ def test_benchmarks_are_collected(picture):
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    for name in ("china.jpg-4-fit", "temple.png-8-fit"):
+    for name in ("china.jpg-4-cluster", "temple.png-8-cluster"):
         assert f"[{name}]" in result.stdout

@@ -12,6 +12,7 @@ from kmc import _kernels, looks
 from kmc import _reference_dither as reference
 from kmc.colorspace import points_of
 from kmc.dither import GAIN_ONE, SPACES, dither, points_of_pixels
+from kmc.histogram import ColorHistogram
 from kmc.looks import BLUR, fit_palette_to_dithering
 from kmc.palette import Palette
 from tests.pictures import few_colors, gradient, noise, photograph
@@ -120,7 +121,9 @@ def test_the_same_bytes_for_any_number_of_threads(isa: str, space: str, channels
     palette = palette_of(60, channels)
     first = None
     for threads in (1, 2, 3, 7):
-        fitted, indices = fit_palette_to_dithering(pixels, palette, rounds=2, space=space, threads=threads)
+        fitted, indices = fit_palette_to_dithering(
+            pixels, palette, ColorHistogram.from_pixels(pixels), rounds=2, space=space, threads=threads
+        )
         results = [fitted.colors.tobytes(), indices.tobytes()]
         results += [
             dither(pixels, palette, 0.8, method=method, space=space, threads=threads).tobytes()
@@ -174,7 +177,7 @@ def test_the_fit_lowers_the_blurred_error() -> None:
         return float((ndimage.gaussian_filter(difference, (0.85, 0.85, 0)) ** 2).mean())
 
     before = seen_error(palette, dither(pixels, palette, 0.8))
-    after = seen_error(*fit_palette_to_dithering(pixels, palette))
+    after = seen_error(*fit_palette_to_dithering(pixels, palette, ColorHistogram.from_pixels(pixels)))
     assert after < 0.7 * before
 
 

@@ -41,11 +41,11 @@ GOLDEN = {
     (3, 200, "auto"): "e1012c4e56310d3c",
     (3, 16, "k-means++"): "120778ec413ad4bf",
     (3, 16, "random"): "f1dcffc6ff49fef3",
-    (4, 2, "auto"): "ceab55e78f2fef85",
-    (4, 16, "auto"): "912e49c1584030f1",
-    (4, 200, "auto"): "119b572d348f7a7a",
-    (4, 16, "k-means++"): "912e49c1584030f1",
-    (4, 16, "random"): "fe029c96fbecc8d6",
+    (4, 2, "auto"): "a8ac3ac6111c45db",
+    (4, 16, "auto"): "07f55f1871920d74",
+    (4, 200, "auto"): "98cf2bbb95ce5f65",
+    (4, 16, "k-means++"): "07f55f1871920d74",
+    (4, 16, "random"): "668d688c6db8bc9f",
 }
 KMEANS_GOLDEN = "b5b259c4e3168cf3"
 

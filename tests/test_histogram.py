@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 import kmc
 from kmc import ColorHistogram, Palette, _reference
-from kmc.colorspace import points_of
 from kmc.remap import remap
 
 Array = NDArray[Any]
@@ -47,7 +46,7 @@ def check_map(pixels: Array, histogram: ColorHistogram, k: int, threads: int) ->
     if channels == 4:
         flat[flat[:, 3] == 0] = 0
     colors, rows = np.unique(flat, axis=0, return_inverse=True)
-    labels = _reference.assign(points_of(colors), points_of(entries))[rows]
+    labels = _reference.nearest_entries(colors, entries)[rows]
     np.testing.assert_array_equal(indices.ravel(), labels)
     assert mse == pytest.approx(np.square(flat - entries[labels].astype(float)).mean(), rel=1e-12)
 

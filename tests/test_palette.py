@@ -12,7 +12,6 @@ from pictures import noise, photograph
 
 import kmc
 from kmc import _reference
-from kmc.colorspace import points_of
 from kmc.palette import Palette
 
 Array = NDArray[Any]
@@ -31,7 +30,7 @@ def test_apply_gives_the_nearest_entries(shape: tuple[int, int], channels: int, 
     palette = random_palette(k, channels)
     result = palette.apply(pixels, threads)
     flat = pixels.reshape(-1, channels).copy()
-    nearest = _reference.assign(points_of(flat), points_of(palette.colors).astype(np.float64))
+    nearest = _reference.nearest_entries(flat, palette.colors)
     np.testing.assert_array_equal(result.indices.ravel(), nearest)
     np.testing.assert_array_equal(result.palette.colors, palette.colors)
     if channels == 4:
