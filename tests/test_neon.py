@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,18 @@ def native_compiler() -> str:
 
 
 def build(compiler: str, program: Path, flags: list[str]) -> Path:
+    """Compile the sources side by side, then link them."""
+    command = [compiler, *FLAGS, *flags, f"-I{ROOT / 'src_c'}"]
+
+    def compiled(source: Path) -> str:
+        target = program.with_name(f"{source.stem}.o")
+        subprocess.run([*command, "-c", str(source), "-o", str(target)], check=True, timeout=600)
+        return str(target)
+
     sources = [ROOT / "tests" / "neon_harness.c", *sorted((ROOT / "src_c").glob("*.c"))]
-    command = [compiler, *FLAGS, *flags, f"-I{ROOT / 'src_c'}", *map(str, sources), "-o", str(program), "-lm"]
-    subprocess.run(command, check=True, timeout=600)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(compiled, sources))
+    subprocess.run([*command, *objects, "-o", str(program), "-lm"], check=True, timeout=600)
     return program
 
 
