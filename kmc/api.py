@@ -120,7 +120,7 @@ def compress(
     if clustering is None:
         palette = Palette.from_colors(sample.colors)
     else:
-        palette = Palette.from_centroids(clustering.centroids, sample, settings.space)
+        palette = Palette.from_centroids(clustering.centroids, sample, settings.space, settings.threads)
     stages.lap("palette")
     palette, indices, mse = _map(picture.pixels, histogram, sample, palette, settings)
     stages.lap("map")

@@ -1,6 +1,7 @@
 """k-means of a picture's colours: ColorHistogram -> centroids (k, c) in the space of :mod:`kmc.colorspace`.
 
-Exact: every distinct colour takes part with its count. Two ways lead to the same kind of result.
+Every colour of the histogram takes part with its count (in Oklab rounded to a grid of 8 bits). Two ways lead to the
+same kind of result.
 
 - The engine of ``color_kmeans.h`` (``init="auto"``, grey and RGB): Lloyd's rounds from coarse cells of the colour
   space to single colours, seeded by variance cuts (Wu, "Efficient statistical computations for optimal color

@@ -35,7 +35,8 @@ class CompressedImage:
         Mean over all samples (pixels times channels) of the squared difference of the 8-bit values.
     inertia : float
         What k-means minimized: the sum over the pixels that were clustered of the squared distance to the nearest
-        centroid, before centroids were rounded to 8 bits. 0 if nothing was clustered.
+        centroid, before centroids were rounded to 8 bits, in the units of the points of :mod:`kmc.colorspace`. 0 if
+        nothing was clustered.
     n_iter : int
         Rounds of k-means that ran; 0 if nothing was clustered.
     converged : bool

@@ -103,7 +103,7 @@ def _fit(
         targets = targets_of(palette, space, points.size // 4, threads)
         _kernels.diffuse_points(points, targets, gain, indices, threads)
         moved = _moved(points, blurred, indices, palette, space, threads)
-        palette = moved.filled_up(len(palette), histogram, space)
+        palette = moved.filled_up(len(palette), histogram, space, threads)
     return palette
 
 

@@ -65,16 +65,18 @@ class Palette:
         return cls(np.ascontiguousarray(colors[order[~repeated]]))
 
     @classmethod
-    def from_centroids(cls, centroids: NDArray[np.float64], histogram: ColorHistogram, space: str = "srgb") -> Palette:
+    def from_centroids(
+        cls, centroids: NDArray[np.float64], histogram: ColorHistogram, space: str = "srgb", threads: int = 1
+    ) -> Palette:
         """Round centroids (k, c) of the space of :mod:`kmc.colorspace` to k different 8-bit colours.
 
         Where two become one, another takes its place; see :meth:`filled_up`.
         """
         if centroids.shape[1] == 4:
-            centroids = _with_whole_opacity(centroids, histogram, space)
-        return cls.from_colors(colors_of(centroids, space)).filled_up(len(centroids), histogram, space)
+            centroids = _with_whole_opacity(centroids, histogram, space, threads)
+        return cls.from_colors(colors_of(centroids, space)).filled_up(len(centroids), histogram, space, threads)
 
-    def filled_up(self, k: int, histogram: ColorHistogram, space: str = "srgb") -> Palette:
+    def filled_up(self, k: int, histogram: ColorHistogram, space: str = "srgb", threads: int = 1) -> Palette:
         """Give a palette of k different colours: these, and those of `histogram` to which they leave most error.
 
         The histogram has at least k colours.
@@ -82,7 +84,7 @@ class Palette:
         missing = k - len(self)
         if missing == 0:
             return self
-        return Palette.from_colors(_with_worst_colors(self.colors, histogram, missing, space))
+        return Palette.from_colors(_with_worst_colors(self.colors, histogram, missing, space, threads))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Palette:
@@ -170,13 +172,15 @@ class Palette:
         return apply_palette(self, image, threads, space)
 
 
-def _with_whole_opacity(centroids: NDArray[np.float64], histogram: ColorHistogram, space: str) -> NDArray[np.float64]:
+def _with_whole_opacity(
+    centroids: NDArray[np.float64], histogram: ColorHistogram, space: str, threads: int
+) -> NDArray[np.float64]:
     """Make opaque those centroids that stand for opaque pixels in the main: the means of these; one at least."""
     points, counts = points_of(histogram.colors, space), histogram.counts
     opaque = histogram.colors[:, 3] == 255
     if len(centroids) == 1 or not opaque.any():
         return centroids
-    labels, k = nearest_centroids(points, centroids, 1), len(centroids)
+    labels, k = nearest_centroids(points, centroids, threads), len(centroids)
     weights = np.bincount(labels[opaque], counts[opaque], k)
     is_opaque = (weights > 0) & (2 * weights >= np.bincount(labels, counts, k))
     is_opaque[np.argmax(weights)] |= not is_opaque.any()
@@ -185,12 +189,15 @@ def _with_whole_opacity(centroids: NDArray[np.float64], histogram: ColorHistogra
     return np.where(is_opaque[:, np.newaxis], means, centroids)
 
 
-def _with_worst_colors(entries: NDArray[np.uint8], histogram: ColorHistogram, n: int, space: str) -> NDArray[np.uint8]:
+def _with_worst_colors(
+    entries: NDArray[np.uint8], histogram: ColorHistogram, n: int, space: str, threads: int
+) -> NDArray[np.uint8]:
     """Add, one after another, the n colours of most count times squared distance to the nearest entry."""
-    points = points_of(histogram.colors, space).astype(np.float64)
-    dist2 = np.full(len(points), np.inf)
-    for entry in points_of(entries, space).astype(np.float64):
-        np.minimum(dist2, np.square(points - entry).sum(axis=1), out=dist2)
+    centroids = points_of(entries, space).astype(np.float64)
+    points = points_of(histogram.colors, space, threads)
+    labels = nearest_centroids(points, centroids, threads)
+    points = points.astype(np.float64)
+    dist2 = np.square(points - centroids[labels]).sum(axis=1)
     for _ in range(n):
         worst = int(np.argmax(dist2 * histogram.counts))
         entries = np.concatenate([entries, histogram.colors[worst : worst + 1]])
