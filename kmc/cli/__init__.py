@@ -1,0 +1,93 @@
+"""The command ``kmc``, one module for each of its commands.
+
+Data go to stdout, messages to stderr, one line each. Exit code 0 is success, 1 failure, 2 wrong
+usage, 130 Ctrl-C, 141 a reader that went away (as in ``kmc ... | head -0``). What is slow to
+import is imported where it is used, so that ``kmc --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from kmc._version import __version__
+from kmc.cli._arguments import Parser
+from kmc.cli.compress import add_compress
+from kmc.cli.evaluate import add_evaluate
+from kmc.errors import KmcError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments, without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    SystemExit
+        After ``--help`` and ``--version`` (0), and on wrong usage (2).
+    """
+    try:
+        arguments = _make_parser().parse_args(argv)
+        text = arguments.run(arguments)
+        # A file name may hold bytes that stdout's encoding has no character for.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # What is still buffered must not fail once more when the interpreter flushes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except MemoryError:
+        return _fail("not enough memory for this picture; give a smaller one")
+    except (KmcError, OSError) as error:
+        return _fail(str(error))
+    return 0
+
+
+def _fail(message: str, exit_code: int = 1) -> int:
+    print("kmc:", " ".join(message.split()), file=sys.stderr)
+    return exit_code
+
+
+class _Version(argparse.Action):
+    """Print version, instruction set and threads; they are looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_args: object) -> None:
+        import kmc
+
+        threads = kmc.max_threads()
+        print(f"kmc {__version__} ({kmc.instruction_set()}, {threads} thread{'s'[threads == 1 :]})")
+        parser.exit()
+
+
+def _make_parser() -> Parser:
+    parser = Parser(
+        prog="kmc",
+        description="Compress pictures with k-means.",
+        epilog="kmc COMMAND --help tells more, with examples.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version",
+        action=_Version,
+        nargs=0,
+        help="print the version, the instruction set in use and the number of threads",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    add_compress(commands)
+    add_evaluate(commands)
+    return parser

@@ -1,0 +1,41 @@
+"""What the commands' argument parsers share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import NoReturn, TypeAlias
+
+__all__ = ["Commands", "Parser", "finite", "number_or_word", "whole_number"]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that states what is wrong in one line, without the usage above it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"kmc: {message}; see {self.prog} --help\n")
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+
+def whole_number(text: str) -> int:
+    """Read a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        message = f"{text!r} is not a whole number; give one such as 16"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def number_or_word(text: str) -> float | str:
+    """Read a number; a word is given as it is, for the library knows which words mean something."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def finite(value: float) -> float | None:
+    """Give `value`, or None where it is infinite, which JSON cannot say."""
+    return value if math.isfinite(value) else None
