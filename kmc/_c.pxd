@@ -122,6 +122,16 @@ cdef extern from "oklab.h" nogil:
     void kmc_oklab(const uint8_t *colors, size n, size channels, const float *linear, float *points)
 
 
+cdef extern from "flatness.h" nogil:
+    void kmc_flatness(
+        const uint8_t *above, const uint8_t *row, const uint8_t *below, size width, size channels,
+        const uint8_t *weight_of, uint8_t *weights
+    )
+    void kmc_add_weights(
+        const uint16_t *low, const uint16_t *high, const uint8_t *weights, size n, int64_t *counts
+    )
+
+
 cdef extern from "histogram.h" nogil:
     ctypedef struct kmc_counter:
         uint32_t *block_start

@@ -66,9 +66,25 @@ def add_compress(commands: Commands) -> None:
     )
     add(
         "--init",
-        choices=("auto", "random", "k-means++"),
+        choices=("auto", "random", "k-means++", "maximin", "wu", "pca"),
         default="auto",
         help="how the first colours are chosen (default auto)",
+    )
+    add(
+        "--weighting",
+        choices=("pixels", "flatness"),
+        default="pixels",
+        help="pixels: all count the same; flatness: those in flat areas count more, so that small things of one colour "
+        "keep it (default pixels)",
+    )
+    colors = parser.add_mutually_exclusive_group()
+    colors.add_argument(
+        "--palette", metavar="FILE", help="use exactly the colours of this .gpl or .hex file; -k is then their number"
+    )
+    colors.add_argument(
+        "--fixed",
+        metavar="COLORS",
+        help="colours that the palette must have, such as '#ff0000,#00ff00', or a .gpl or .hex file",
     )
     add(
         "--effort",
@@ -114,9 +130,11 @@ def add_compress(commands: Commands) -> None:
 
 def _compress(arguments: argparse.Namespace) -> str:
     from kmc.api import compress
+    from kmc.cli._palettes import given_colors
     from kmc.encode import check_target, format_of
     from kmc.load import load
 
+    fixed = given_colors(arguments)
     output = arguments.output or _default_output(arguments.input)
     _check_k(arguments.k, format_of(output))
     start = time.perf_counter()
@@ -131,6 +149,8 @@ def _compress(arguments: argparse.Namespace) -> str:
         preset=arguments.preset,
         space=arguments.space,
         dither=arguments.dither,
+        weighting=arguments.weighting,
+        fixed=fixed,
         downsample=arguments.downsample,
         seed=arguments.seed,
         threads=arguments.threads,
