@@ -125,11 +125,9 @@ cdef extern from "oklab.h" nogil:
 cdef extern from "flatness.h" nogil:
     void kmc_flatness(
         const uint8_t *above, const uint8_t *row, const uint8_t *below, size width, size channels,
-        const uint8_t *weight_of, uint8_t *weights
+        const uint8_t *weight_of, int64_t *sums, int64_t *counts
     )
-    void kmc_add_weights(
-        const uint16_t *low, const uint16_t *high, const uint8_t *weights, size n, int64_t *counts
-    )
+    enum: KMC_FLATNESS_BOXES
 
 
 cdef extern from "histogram.h" nogil:

@@ -58,6 +58,9 @@ EFFORTS = {
     "balanced": Effort(MOST_ROUNDS, 5e-4, 1e-3, (16, 12, 0)),
     "best": Effort(MOST_ROUNDS, 1e-5, 1e-4, (300, 200, 100)),
 }
+# Movement at which rounds around fixed colours end, from a start of the engine. 2.5 megapixels, 0.7 million colours,
+# k=256: 1e-4, which is that of other rounds, takes 53 rounds, 1e-3 5, a fifth of the time for 0.2 % more MSE.
+AROUND_FIXED_TOL = 1e-3
 # The engine keeps labels in 16 bits, one value of which means none.
 ENGINE_MOST_COLORS = 65535
 
@@ -117,6 +120,8 @@ def cluster_colors(histogram: ColorHistogram, init: str | NDArray[np.float64], s
             start = _start(ColorHistogram(shown.colors[rest], shown.counts[rest]), points[rest], init, n_free, settings)
     centroids = np.concatenate([held, start])
     rounds, tol = EFFORTS[settings.effort].most_rounds, 1e-4
+    if len(held) and isinstance(init, str) and init == "auto" and settings.effort != "best":
+        tol = AROUND_FIXED_TOL
     if settings.num_iterations is not None:
         rounds, tol = settings.num_iterations, 0.0
     result = fit(points, weights, centroids, rounds, tol, "lloyd", threads, len(held))

@@ -8,8 +8,6 @@ counts, not what the picture shows.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,21 +23,17 @@ HALF_CONTRAST = 4
 
 
 def weigh_by_flatness(pixels: NDArray[np.uint8], histogram: ColorHistogram, threads: int) -> ColorHistogram:
-    """Give the colours of pixels (h, w, c) with the sums of their pixels' weights, 1 to 16 each, for counts.
+    """Give a histogram of pixels (h, w, c), or of a sample of them, with weights for counts.
 
-    `histogram` is that of the pixels, or of a sample, which is not enough: then all are counted.
+    A count is multiplied by the mean weight of the pixels whose colours are in the same box of 8x8x8 (of grey: of the
+    same level), which takes a tenth of the time that each colour's own mean would.
     """
-    height, width, channels = pixels.shape
-    if histogram.n_pixels != height * width:
-        histogram = ColorHistogram.from_pixels(pixels, threads)
-    weights = np.empty((height, width), dtype=np.uint8)
+    channels = pixels.shape[2]
     threads = _threads.for_work(threads, 4 * pixels.size)
-    _kernels.flatness(_seen(pixels), _weight_of_contrast(channels), weights, threads)
-    numbers = np.arange(len(histogram))
-    low = _look_up(pixels, histogram, numbers.astype(np.uint16), threads)
-    high = _look_up(pixels, histogram, (numbers >> 16).astype(np.uint16), threads) if len(histogram) > 65536 else None
-    counts = _kernels.add_weights(low, high, weights.ravel(), len(histogram), threads)
-    return ColorHistogram(histogram.colors, counts)
+    sums, counts = _kernels.flatness(_seen(pixels), _weight_of_contrast(channels), threads)
+    means = sums / np.maximum(counts, 1)
+    weighted = np.rint(histogram.counts * means[_boxes_of(_seen(histogram.colors))])
+    return ColorHistogram(histogram.colors, weighted.astype(np.int64))
 
 
 def _weight_of_contrast(channels: int) -> NDArray[np.uint8]:
@@ -49,24 +43,18 @@ def _weight_of_contrast(channels: int) -> NDArray[np.uint8]:
 
 
 def _seen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give the pixels, premultiplied where there is alpha: colour that is not seen has no contrast."""
-    if pixels.shape[2] < 4:
+    """Give pixels (..., c), premultiplied where there is alpha: colour that is not seen has no contrast."""
+    if pixels.shape[-1] < 4:
         return pixels
     seen = pixels.copy()
     seen[..., :3] = (pixels[..., :3] * pixels[..., 3:].astype(np.uint16) + 127) // 255
     return seen
 
 
-def _look_up(
-    pixels: NDArray[np.uint8], histogram: ColorHistogram, labels: NDArray[np.uint16], threads: int
-) -> NDArray[Any]:
-    """Give the label (n,) of each pixel's colour."""
-    found = np.empty(pixels.shape[0] * pixels.shape[1], dtype=np.uint16)
-    if pixels.shape[2] == 1:
-        of_level = np.zeros(256, dtype=np.uint16)
-        of_level[histogram.colors[:, 0]] = labels
-        _kernels.map_grey(pixels.ravel(), of_level, found)
-    else:
-        flat = pixels.reshape(-1, pixels.shape[2])
-        _kernels.map_colors(flat, histogram.colors, labels, histogram.index, found, threads)
-    return found
+def _boxes_of(colors: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Give the box (u,), of ``flatness.h``, of each of colours (u, c)."""
+    if colors.shape[1] == 1:
+        return colors[:, 0].astype(np.int32)
+    red, green, blue = (colors[:, channel].astype(np.int32) >> 3 for channel in range(3))
+    boxes: NDArray[np.int32] = red << 10 | green << 5 | blue
+    return boxes

@@ -28,14 +28,22 @@ def reference_weights(pixels: Array) -> Array:
     return np.rint(np.maximum(1, MOST_WEIGHT * HALF_CONTRAST / (HALF_CONTRAST + contrast))).astype(np.int64)
 
 
-def reference_counts(pixels: Array, colors: Array) -> Array:
-    flat, weights = pixels.reshape(-1, pixels.shape[2]).copy(), reference_weights(pixels).ravel()
-    if flat.shape[1] == 4:
-        flat[flat[:, 3] == 0] = 0
-    distinct, numbers = np.unique(flat, axis=0, return_inverse=True)
-    sums = np.bincount(numbers.ravel(), weights).astype(np.int64)
-    of_color = {color.tobytes(): n for color, n in zip(distinct, sums, strict=True)}
-    return np.array([of_color[color.tobytes()] for color in colors])
+def reference_counts(pixels: Array, histogram: ColorHistogram) -> Array:
+    """Counts times the mean weight of the pixels in the same box of colours."""
+    flat, weights = pixels.reshape(-1, pixels.shape[2]), reference_weights(pixels).ravel()
+    boxes, own = ([tuple(row) for row in box_of(colors)] for colors in (flat, histogram.colors))
+    found: dict[Any, list[int]] = {}
+    for box, weight in zip(boxes, weights.tolist(), strict=True):
+        found.setdefault(box, []).append(weight)
+    means = {box: np.mean(of_box) for box, of_box in found.items()}
+    return np.rint([count * means[box] for count, box in zip(histogram.counts, own, strict=True)])
+
+
+def box_of(colors: Array) -> list[list[int]]:
+    if colors.shape[1] == 1:
+        return colors.tolist()
+    alpha = colors[:, 3:].astype(np.int64) if colors.shape[1] == 4 else 255
+    return ((colors[:, :3].astype(np.int64) * alpha + 127) // 255 // 8).tolist()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (600, 1), (2, 2), (37, 257), (260, 270)])
@@ -47,22 +55,18 @@ def test_counts_are_the_sums_of_weights(kind: Any, channels: int, shape: tuple[i
     for threads in (1, 3):
         weighted = weigh_by_flatness(pixels, histogram, threads)
         np.testing.assert_array_equal(weighted.colors, histogram.colors)
-        np.testing.assert_array_equal(weighted.counts, reference_counts(pixels, histogram.colors))
+        np.testing.assert_array_equal(weighted.counts, reference_counts(pixels, histogram))
 
 
-def test_more_colours_than_16_bits_number() -> None:
-    pixels = noise(300, 301, 3)
-    histogram = ColorHistogram.from_pixels(pixels)
-    assert len(histogram) > 65536
-    counts = weigh_by_flatness(pixels, histogram, 2).counts
-    np.testing.assert_array_equal(counts, reference_counts(pixels, histogram.colors))
-
-
-def test_a_sample_is_replaced_by_all_pixels() -> None:
+def test_a_sample_is_weighted_by_all_pixels() -> None:
     pixels = photograph(300, 300, 3)
-    sample = ColorHistogram.from_sample(pixels, 10_000)
+    sample, whole = ColorHistogram.from_sample(pixels, 10_000), ColorHistogram.from_pixels(pixels)
     weighted = weigh_by_flatness(pixels, sample, 2)
-    np.testing.assert_array_equal(weighted.counts, reference_counts(pixels, ColorHistogram.from_pixels(pixels).colors))
+    np.testing.assert_array_equal(weighted.colors, sample.colors)
+    assert np.ptp(weighted.counts / sample.counts) > 3
+    ratios = dict(zip(map(bytes, whole.colors), weigh_by_flatness(pixels, whole, 2).counts / whole.counts, strict=True))
+    expected = [ratios[bytes(color)] for color in sample.colors]
+    np.testing.assert_allclose(weighted.counts / sample.counts, expected, atol=1)
 
 
 def small_red_on_noise() -> Array:
