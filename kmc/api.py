@@ -49,7 +49,7 @@ def compress(
     """Reduce a picture to at most k colours by k-means.
 
     Every distinct colour takes part, weighted by how many pixels have it, which is exactly k-means on all pixels. A
-    picture that has at most k colours comes back unchanged.
+    picture that has at most k colours, with those of `fixed`, comes back unchanged.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def compress(
         The most rounds of k-means. Left out, they run until k-means converges. ``init="random"`` with a number of
         rounds is the textbook algorithm.
     init : {"auto", "random", "k-means++", "maximin", "wu", "pca"} or array_like (k, c)
-        The first colours: chosen by kmc, by a method of :func:`kmc.kmeans`, or given as 8-bit values. "auto" is the
-        fastest by far, and best.
+        The first colours: chosen by kmc, which is fastest and best; by a method of :func:`kmc.kmeans`; or given as
+        8-bit values, k - f with `fixed`.
     effort : {"fast", "balanced", "best"}
         "balanced" clusters every distinct colour until a round lowers the inertia by less than 0.05 %; "fast" a sample
         of 130 to 260 thousand pixels, in few rounds: a third of the time or less, an MSE up to 3 % higher, and colours
@@ -79,11 +79,11 @@ def compress(
         0 for none; up to 1, the share of a pixel's error that its neighbours take (Floyd and Steinberg 1976), 0.8 in
         the preset "looks"; "blue-noise" for a fixed mask, without flicker in films. Up to 256 colours.
     weighting : {"pixels", "flatness"}
-        What counts in k-means: pixels, all the same, for the least MSE; or pixels where the picture is flat up to 16
-        times as much as where it is noisy, so that small things of one colour keep it and flat areas band less.
+        Whether all pixels count the same, for the least MSE, or those where the picture is flat up to 16 times as much
+        as where it is noisy, so that small things of one colour keep it and flat areas band less.
     fixed : Palette or array_like (f, c), optional
-        Colours, as 8-bit values, that the palette has as they are, before the k - f others, which are fitted around
-        them. With f = k the picture is only mapped. Colours and picture take the channels of the one that has more.
+        Colours, as 8-bit values, that are the first of the palette; the other k - f are fitted around them. With f = k
+        the picture is only mapped. Colours and picture take the channels of the one that has more.
     downsample : float or str, optional
         Fit on a smaller picture: a factor (2 halves both sides) or a limit such as ``"1.5MP"``. All pixels are mapped.
     seed : int

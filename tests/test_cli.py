@@ -127,6 +127,8 @@ def test_options_reach_the_api(folder, run, monkeypatch):
         "preset": "exact",
         "space": None,
         "dither": None,
+        "weighting": "pixels",
+        "fixed": None,
         "downsample": None,
         "seed": 0,
         "threads": None,

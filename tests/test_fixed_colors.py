@@ -66,7 +66,7 @@ def test_the_others_are_fitted_around_them(init: str, space: str) -> None:
     picture = photograph(90, 100, 3)
     free = kmc.compress(picture, 12, space=space)
     same = kmc.compress(picture, 12, space=space, init=init, fixed=free.palette.colors[:5])
-    assert same.mse < 1.05 * free.mse
+    assert same.mse < 1.1 * free.mse
     around = kmc.compress(picture, 12, space=space, init=init, fixed=BRAND)
     replaced = Palette(np.concatenate([BRAND, kmc.compress(picture, 9, space=space, init=init).palette.colors]))
     assert around.mse <= 1.01 * replaced.apply(picture, space=space).mse
