@@ -19,6 +19,7 @@ __all__ = ["weigh_by_flatness"]
 MOST_WEIGHT = 16
 # The mean difference from the neighbours, in 8-bit levels, that halves the weight. On 12 pictures of Kodak, undithered
 # in sRGB, SSIMULACRA2 with 4 is 1.6 (k=16) and 1.4 (k=64) points above that of plain counts, with 16 0.2 and 1.1.
+# Ranges and deviations in windows of 3x3 and 5x5 were no better.
 HALF_CONTRAST = 4
 
 

@@ -139,6 +139,8 @@ def test_options_reach_the_api(folder, run, monkeypatch):
         ("--num-iterations", "3", 3),
         ("--init", "k-means++", "k-means++"),
         ("--init", "random", "random"),
+        ("--init", "wu", "wu"),
+        ("--weighting", "flatness", "flatness"),
         ("--effort", "fast", "fast"),
         ("--effort", "best", "best"),
         ("--preset", "looks", "looks"),
