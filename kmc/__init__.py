@@ -7,7 +7,7 @@ from kmc import _openmp  # noqa: F401  (before all that loads the kernels)
 from kmc._isa import instruction_set, instruction_sets
 from kmc._threads import max_threads
 from kmc._version import __version__
-from kmc.api import compress
+from kmc.api import compress, fit_palette
 from kmc.compressed_image import CompressedImage
 from kmc.evaluate import Evaluation, evaluate
 from kmc.histogram import ColorHistogram
@@ -27,6 +27,7 @@ __all__ = [
     "compress",
     "compress_many",
     "evaluate",
+    "fit_palette",
     "instruction_set",
     "instruction_sets",
     "kmeans",

@@ -122,6 +122,14 @@ cdef extern from "oklab.h" nogil:
     void kmc_oklab(const uint8_t *colors, size n, size channels, const float *linear, float *points)
 
 
+cdef extern from "flatness.h" nogil:
+    void kmc_flatness(
+        const uint8_t *above, const uint8_t *row, const uint8_t *below, size width, size channels,
+        const uint8_t *weight_of, int64_t *sums, int64_t *counts
+    )
+    enum: KMC_FLATNESS_BOXES
+
+
 cdef extern from "histogram.h" nogil:
     ctypedef struct kmc_counter:
         uint32_t *block_start

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from kmc import _threads
-from kmc._validate import choice, real_number, whole_number
+from kmc._validate import choice, real_array, real_number, whole_number
 from kmc.color_kmeans import EFFORTS
 from kmc.colorspace import SPACES
 from kmc.errors import KmcTypeError, KmcValueError
-from kmc.palette import MOST_COLORS
+from kmc.palette import MOST_COLORS, Palette, checked_colors
+from kmc.seeding import METHODS
 
-__all__ = ["Dithering", "Settings", "checked_settings"]
+__all__ = ["WEIGHTINGS", "Dithering", "Settings", "checked_init", "checked_settings"]
 
 # What an argument is that was left out.
 PRESETS: dict[str, tuple[str, float]] = {"exact": ("srgb", 0.0), "looks": ("oklab", 0.8)}
 MOST_DITHERED_COLORS = 256
 BLUE_NOISE_AMOUNT = 0.8
+WEIGHTINGS = ("pixels", "flatness")
+NO_COLORS = np.empty((0, 1), dtype=np.uint8)
 
 
 class Dithering(NamedTuple):
@@ -27,7 +33,7 @@ class Dithering(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Arguments of ``compress()``."""
+    """Arguments of ``compress()``; `fixed` (f, c): different colours, the first of the palette."""
 
     k: int
     num_iterations: int | None
@@ -36,6 +42,13 @@ class Settings(NamedTuple):
     dithering: Dithering | None
     seed: int
     threads: int
+    weighting: str = "pixels"
+    fixed: NDArray[np.uint8] = NO_COLORS
+
+    @property
+    def n_free(self) -> int:
+        """How many entries are to be found."""
+        return self.k - len(self.fixed)
 
 
 def checked_settings(
@@ -47,6 +60,8 @@ def checked_settings(
     dither: float | str | None,
     seed: int,
     threads: int | None,
+    weighting: str = "pixels",
+    fixed: Palette | ArrayLike | None = None,
 ) -> Settings:
     """Check the arguments and put in what the preset says of those that are None."""
     k = whole_number("k", k, 1, MOST_COLORS, "a palette file holds up to 256")
@@ -61,6 +76,8 @@ def checked_settings(
         dithering=_checked_dithering(preset_dither if dither is None else dither),
         seed=whole_number("seed", seed, 0, 2**63 - 1, "0 is the default"),
         threads=_threads.resolve(threads),
+        weighting=choice("weighting", weighting, WEIGHTINGS),
+        fixed=NO_COLORS if fixed is None else _checked_fixed(fixed, k),
     )
     if settings.dithering and k > MOST_DITHERED_COLORS:
         raise KmcValueError(
@@ -81,3 +98,33 @@ def _checked_dithering(dither: float | str) -> Dithering | None:
     if amount > 1:
         raise KmcValueError(f"dither must be a number from 0 to 1 or 'blue-noise', got {amount:g}; {advice}")
     return Dithering(amount, "floyd-steinberg") if amount else None
+
+
+def _checked_fixed(fixed: Palette | ArrayLike, k: int) -> NDArray[np.uint8]:
+    """Give the different colours in their order."""
+    colors = fixed.colors if isinstance(fixed, Palette) else checked_colors("fixed", fixed)
+    if colors.shape[1] == 4:
+        colors = np.where(colors[:, 3:] > 0, colors, np.uint8(0))  # as histograms have what is transparent
+    colors = colors[np.sort(np.unique(colors, axis=0, return_index=True)[1])]
+    if len(colors) > k:
+        raise KmcValueError(f"fixed holds {len(colors)} colours and k is {k}; give fewer colours or a larger k")
+    return colors
+
+
+def checked_init(init: str | ArrayLike, k: int, channels: int) -> str | NDArray[np.float64]:
+    """Check where to start: a method, or colours (k, channels), one for each that is to be found."""
+    if isinstance(init, str):
+        return choice("init", init, ("auto", *METHODS))
+    if init is None:
+        raise KmcTypeError("init must be a word or an array (k, c) of colours, got None; leave it out for the default")
+    colors = real_array("init", init, 2, "(k, c)").astype(np.float64)
+    if colors.shape != (k, channels):
+        raise KmcValueError(
+            f"init must hold one colour for each cluster, shape {(k, channels)}, got {colors.shape}; "
+            "pass as many rows as k and as many columns as the picture has channels"
+        )
+    if colors.min() < 0 or colors.max() > 255:
+        raise KmcValueError(
+            f"init must hold 8-bit values from 0 to 255, got {colors.min():g} to {colors.max():g}; scale them"
+        )
+    return colors

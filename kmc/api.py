@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kmc import _threads
-from kmc._settings import Settings, checked_settings
+from kmc._settings import Settings, checked_init, checked_settings
 from kmc._stopwatch import Stopwatch
-from kmc._validate import choice, real_array
-from kmc.color_kmeans import FEW_COLORS, cluster_colors
-from kmc.colorspace import SPACES
+from kmc.color_kmeans import FEW_COLORS, Clustering, cluster_colors, exceeds_palette
 from kmc.compressed_image import CompressedImage
 from kmc.dither import dither as dithered
 from kmc.downsample import downsample as shrink
 from kmc.errors import KmcTypeError, KmcValueError
+from kmc.flatness import weigh_by_flatness
 from kmc.histogram import ColorHistogram
 from kmc.load import ImageLike, Picture, load
 from kmc.looks import fit_palette_to_dithering
-from kmc.palette import Palette, with_channels_in_common
+from kmc.palette import Palette, with_channels, with_channels_in_common
 from kmc.remap import error_of, remap
 
-__all__ = ["apply_palette", "compress"]
+__all__ = ["apply_palette", "compress", "fit_palette"]
 
 # Pixels that effort="fast" counts: a sixteenth within these. At k=256 the MSE is 1.008 to 1.03 times the default's.
 LEAST_SAMPLE, MOST_SAMPLE = 1 << 17, 1 << 18
@@ -39,6 +40,8 @@ def compress(
     effort: str = "balanced",
     space: str | None = None,
     dither: float | str | None = None,
+    weighting: str = "pixels",
+    fixed: Palette | ArrayLike | None = None,
     downsample: float | str | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -46,7 +49,7 @@ def compress(
     """Reduce a picture to at most k colours by k-means.
 
     Every distinct colour takes part, weighted by how many pixels have it, which is exactly k-means on all pixels. A
-    picture that has at most k colours comes back unchanged.
+    picture that has at most k colours, with those of `fixed`, comes back unchanged.
 
     Parameters
     ----------
@@ -61,8 +64,9 @@ def compress(
     num_iterations : int, optional
         The most rounds of k-means. Left out, they run until k-means converges. ``init="random"`` with a number of
         rounds is the textbook algorithm.
-    init : {"auto", "random", "k-means++"} or array_like (k, c)
-        The first colours: chosen by kmc, k pixels at random, by greedy k-means++, or given as 8-bit values.
+    init : {"auto", "random", "k-means++", "maximin", "wu", "pca"} or array_like (k, c)
+        The first colours: chosen by kmc, which is fastest and best; by a method of :func:`kmc.kmeans`; or given as
+        8-bit values, k - f with `fixed`.
     effort : {"fast", "balanced", "best"}
         "balanced" clusters every distinct colour until a round lowers the inertia by less than 0.05 %; "fast" a sample
         of 130 to 260 thousand pixels, in few rounds: a third of the time or less, an MSE up to 3 % higher, and colours
@@ -74,6 +78,12 @@ def compress(
     dither : float or "blue-noise", optional
         0 for none; up to 1, the share of a pixel's error that its neighbours take (Floyd and Steinberg 1976), 0.8 in
         the preset "looks"; "blue-noise" for a fixed mask, without flicker in films. Up to 256 colours.
+    weighting : {"pixels", "flatness"}
+        Whether all pixels count the same, for the least MSE, or those where the picture is flat up to 16 times as much
+        as where it is noisy, so that small things of one colour keep it and flat areas band less.
+    fixed : Palette or array_like (f, c), optional
+        Colours, as 8-bit values, that are the first of the palette; the other k - f are fitted around them. With f = k
+        the picture is only mapped. Colours and picture take the channels of the one that has more.
     downsample : float or str, optional
         Fit on a smaller picture: a factor (2 halves both sides) or a limit such as ``"1.5MP"``. All pixels are mapped.
     seed : int
@@ -106,21 +116,18 @@ def compress(
     >>> small.image.shape
     (256, 256)
     """
-    settings = checked_settings(k, preset, num_iterations, effort, space, dither, seed, threads)
+    settings = checked_settings(k, preset, num_iterations, effort, space, dither, seed, threads, weighting, fixed)
     stages = Stopwatch()
-    picture = load(image)
-    first_colors = _checked_init(init, settings.k, picture.channels)
+    picture, settings = _with_fixed_colors(load(image), settings)
+    first_colors = checked_init(init, settings.n_free, picture.channels)
     stages.lap("load")
     pixels = picture.pixels if downsample is None else shrink(picture, downsample).pixels
     stages.lap("downsample")
-    histogram, sample = _count(picture.pixels, pixels, settings)
+    histogram, sample = _weighted_count(picture.pixels, pixels, settings)
     stages.lap("histogram")
-    clustering = cluster_colors(sample, first_colors, settings) if len(sample) > settings.k else None
+    clustering = cluster_colors(sample, first_colors, settings) if exceeds_palette(sample, settings) else None
     stages.lap("cluster")
-    if clustering is None:
-        palette = Palette.from_colors(sample.colors)
-    else:
-        palette = Palette.from_centroids(clustering.centroids, sample, settings.space, settings.threads)
+    palette = _palette_of(clustering, sample, settings)
     stages.lap("palette")
     palette, indices, mse = _map(picture.pixels, histogram, sample, palette, settings)
     stages.lap("map")
@@ -137,20 +144,126 @@ def compress(
     )
 
 
+def fit_palette(
+    images: Iterable[ImageLike | Picture],
+    k: int = 16,
+    *,
+    num_iterations: int | None = None,
+    init: str | ArrayLike = "auto",
+    effort: str = "balanced",
+    space: str = "srgb",
+    weighting: str = "pixels",
+    fixed: Palette | ArrayLike | None = None,
+    downsample: float | str | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Palette:
+    """Fit one palette to several pictures: k-means on all their pixels.
+
+    Parameters
+    ----------
+    images : iterable of pictures
+        As for :func:`kmc.compress`, grey, RGB and RGBA in any mixture. Each is loaded when its turn comes, and only
+        its colours are kept.
+    k, num_iterations, init, effort, space, weighting, fixed, downsample, seed, threads
+        As for :func:`kmc.compress`; `downsample` and the sample of ``effort="fast"`` are taken of each picture.
+
+    Returns
+    -------
+    Palette
+        k different colours, or as many as the pictures have; for :meth:`kmc.Palette.apply`.
+
+    Raises
+    ------
+    KmcValueError, KmcTypeError, KmcFileError
+        One sentence: what came, what is accepted, what to do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kmc
+    >>> black, white = np.zeros((2, 2), dtype=np.uint8), np.full((2, 2), 255, dtype=np.uint8)
+    >>> palette = kmc.fit_palette([black, white], 2)
+    >>> palette
+    Palette(2 colours: #00, #ff)
+    >>> palette.apply(white).indices.tolist()
+    [[1, 1], [1, 1]]
+    """
+    settings = checked_settings(k, "exact", num_iterations, effort, space, 0.0, seed, threads, weighting, fixed)
+    joined: ColorHistogram | None = None
+    for image in _each(images):
+        picture = load(image)
+        pixels = picture.pixels if downsample is None else shrink(picture, downsample).pixels
+        counted = _weighted_count(picture.pixels, pixels, settings)[1]
+        joined = ColorHistogram(counted.colors, counted.counts) if joined is None else _joined(joined, counted)
+    if joined is None:
+        raise KmcValueError("images must hold at least one picture, got none; add pictures")
+    channels = max(joined.colors.shape[1], settings.fixed.shape[1])
+    joined = ColorHistogram(with_channels(joined.colors, channels), joined.counts)
+    settings = settings._replace(fixed=with_channels(settings.fixed, channels))
+    first_colors = checked_init(init, settings.n_free, channels)
+    clustering = cluster_colors(joined, first_colors, settings) if exceeds_palette(joined, settings) else None
+    return _palette_of(clustering, joined, settings)
+
+
 def apply_palette(
-    palette: Palette, image: ImageLike | Picture, threads: int | None = None, space: str = "srgb"
+    palette: Palette, image: ImageLike | Picture, threads: int | None, dither: float | str, space: str
 ) -> CompressedImage:
     """Map a picture to a palette; see :meth:`kmc.Palette.apply`."""
-    choice("space", space, SPACES)
-    n_threads = _threads.resolve(threads)
+    settings = checked_settings(len(palette), "exact", None, "balanced", space, dither, 0, threads)
     stages = Stopwatch()
     picture = load(image)
     stages.lap("load")
-    pixels, fitting = with_channels_in_common(picture.pixels, palette)
-    indices, mse = remap(pixels, None, fitting, n_threads, space=space)
+    pixels, entries = with_channels_in_common(picture.pixels, palette.colors)
+    histogram = None if settings.dithering is None else ColorHistogram.from_pixels(pixels, settings.threads)
+    palette, indices, mse = _map(pixels, histogram, histogram, Palette(entries), settings._replace(fixed=entries))
     stages.lap("map")
-    shape = picture.shape if fitting.channels == picture.channels else pixels.shape
-    return CompressedImage(fitting, indices, shape, mse == 0, mse, 0.0, 0, True, stages.seconds)
+    shape = picture.shape if pixels is picture.pixels else pixels.shape
+    return CompressedImage(palette, indices, shape, mse == 0, mse, 0.0, 0, True, stages.seconds)
+
+
+def _with_fixed_colors(picture: Picture, settings: Settings) -> tuple[Picture, Settings]:
+    """Bring the picture and the fixed colours to the channels of the one that has more."""
+    if not len(settings.fixed):
+        return picture, settings
+    pixels, fixed = with_channels_in_common(picture.pixels, settings.fixed, settings.n_free)
+    shape = picture.shape if pixels is picture.pixels else pixels.shape
+    return replace(picture, pixels=pixels, shape=shape), settings._replace(fixed=fixed)
+
+
+def _each(images: object) -> Iterator[ImageLike | Picture]:
+    """Go through pictures; one alone is no list of pictures, even if it can be gone through."""
+    alone = isinstance(images, (str, bytes, bytearray)) or getattr(images, "ndim", 4) < 4
+    if alone or not isinstance(images, Iterable):
+        raise KmcTypeError(f"images must be pictures in a list, got one {type(images).__name__}; give [picture]")
+    return iter(images)
+
+
+def _joined(first: ColorHistogram, second: ColorHistogram) -> ColorHistogram:
+    """Add histograms, with the channels of the one that has more: that keeps the order of the colours."""
+    channels = max(first.colors.shape[1], second.colors.shape[1])
+    return ColorHistogram(with_channels(first.colors, channels), first.counts) + ColorHistogram(
+        with_channels(second.colors, channels), second.counts
+    )
+
+
+def _weighted_count(
+    pixels: NDArray[np.uint8], fitted_pixels: NDArray[np.uint8], settings: Settings
+) -> tuple[ColorHistogram | None, ColorHistogram]:
+    """Give the histogram of `pixels`, or None if the map can do without, and the colours to cluster with weights."""
+    histogram, sample = _count(pixels, fitted_pixels, settings)
+    if histogram is not None and not exceeds_palette(sample, settings):
+        fitted_pixels, sample = pixels, histogram  # a smaller picture may have too few colours
+    if settings.weighting == "flatness":
+        sample = weigh_by_flatness(fitted_pixels, sample, settings.threads)
+    return histogram, sample
+
+
+def _palette_of(clustering: Clustering | None, histogram: ColorHistogram, settings: Settings) -> Palette:
+    """Give the fixed colours and those that were found, or all of the histogram's if none had to be."""
+    if clustering is None:
+        return Palette.from_colors(histogram.colors, settings.fixed)
+    return Palette.from_centroids(clustering.centroids, histogram, settings.space, settings.threads, settings.fixed)
 
 
 def _count(
@@ -172,17 +285,18 @@ def _count(
 def _map(
     pixels: NDArray[np.uint8],
     histogram: ColorHistogram | None,
-    sample: ColorHistogram,
+    sample: ColorHistogram | None,
     palette: Palette,
     settings: Settings,
 ) -> tuple[Palette, NDArray[np.uint8], float]:
     """Give the palette, which dithering may fit, each pixel's index, and the MSE."""
     space, threads = settings.space, settings.threads
-    if settings.dithering is None or (histogram is not None and len(histogram) <= settings.k):
+    if settings.dithering is None or (histogram is not None and palette.holds(histogram.colors)):
         return palette, *remap(pixels, histogram, palette, threads, sample, space)
     amount, method = settings.dithering
     rounds, polish_rounds = DITHERED_ROUNDS[settings.effort]
     if method == "floyd-steinberg" and polish_rounds:
+        assert sample is not None
         palette, indices = fit_palette_to_dithering(
             pixels,
             palette,
@@ -192,25 +306,8 @@ def _map(
             strength=amount,
             space=space,
             threads=threads,
+            n_fixed=len(settings.fixed),
         )
     else:
         indices = dithered(pixels, palette, amount, method=method, space=space, threads=threads)
     return palette, indices, error_of(pixels, palette, indices, threads)
-
-
-def _checked_init(init: str | ArrayLike, k: int, channels: int) -> str | NDArray[np.float64]:
-    if isinstance(init, str):
-        return choice("init", init, ("auto", "random", "k-means++"))
-    if init is None:
-        raise KmcTypeError("init must be a word or an array (k, c) of colours, got None; leave it out for the default")
-    colors = real_array("init", init, 2, "(k, c)").astype(np.float64)
-    if colors.shape != (k, channels):
-        raise KmcValueError(
-            f"init must hold one colour for each cluster, shape {(k, channels)}, got {colors.shape}; "
-            "pass as many rows as k and as many columns as the picture has channels"
-        )
-    if colors.min() < 0 or colors.max() > 255:
-        raise KmcValueError(
-            f"init must hold 8-bit values from 0 to 255, got {colors.min():g} to {colors.max():g}; scale them"
-        )
-    return colors

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from kmc import _kernels, _threads
 from kmc.histogram import ColorHistogram, keys_of
 
-__all__ = ["SPACES", "centroids_of_grid", "colors_of", "grid_of", "points_of"]
+__all__ = ["SPACES", "centroids_of_grid", "colors_of", "colors_of_premultiplied", "grid_of", "points_of"]
 
 SPACES = ("srgb", "oklab")
 
@@ -120,8 +120,13 @@ def colors_of(centroids: Centroids, space: str = "srgb") -> Colors:
     to_levels = _levels_of_oklab if space == "oklab" else _round
     if centroids.shape[1] != 4:
         return to_levels(centroids)
-    values, alphas = _straight(centroids, space)
-    colors = np.zeros(centroids.shape, dtype=np.uint8)
+    return colors_of_premultiplied(*_straight(centroids, space), space)
+
+
+def colors_of_premultiplied(values: Centroids, alphas: NDArray[np.float64], space: str) -> Colors:
+    """Give the RGBA nearest to values (k, 3) times alpha, in the scale of points without it, and alphas from 0 to 1."""
+    to_levels = _levels_of_oklab if space == "oklab" else _round
+    colors = np.zeros((len(values), 4), dtype=np.uint8)
     colors[:, 3] = _round(255 * alphas)
     seen = colors[:, 3] > 0
     colors[seen, :3] = to_levels(values[seen] / alphas[seen, np.newaxis])

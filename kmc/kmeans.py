@@ -22,7 +22,7 @@ from kmc import _kernels, _threads
 from kmc._tiles import Tiles, middle, real_type
 from kmc._validate import choice, real_array, real_number, whole_number
 from kmc.errors import KmcTypeError, KmcValueError
-from kmc.seeding import RandomStream, kmeans_plus_plus, random_points
+from kmc.seeding import DRAWN, METHODS, starting_centroids
 
 __all__ = ["KMeansResult", "kmeans"]
 
@@ -93,8 +93,9 @@ def kmeans(
         Number of clusters, 1 to n.
     weights : array_like (n,), optional
         Non-negative, not all zero. A point of weight 2 counts as two points.
-    init : {"k-means++", "random"} or array_like (k, d)
-        How the rounds start: greedy k-means++, k points at random, or these centroids.
+    init : {"k-means++", "random", "maximin", "wu", "pca"} or array_like (k, d)
+        How the rounds start: greedy k-means++, k points at random, the farthest points, cuts across the axis that leave
+        the least inertia, the same across principal axes, or these centroids. See :mod:`kmc.seeding`.
     num_iterations : int
         The most rounds of assignment and update.
     tol : float
@@ -103,7 +104,7 @@ def kmeans(
     algorithm : {"auto", "lloyd", "elkan"}
         Changes the time and the memory (elkan keeps n * k bounds), never the result.
     n_init : int
-        Starts, of which the one of least inertia is returned. One when `init` is an array.
+        Starts, of which the one of least inertia is returned. One where `init` draws nothing.
     seed : int
         From 0 up; the same seed gives the same result.
     threads : int, optional
@@ -124,7 +125,7 @@ def kmeans(
 
     References
     ----------
-    Lloyd 1982; Elkan 2003; Arthur and Vassilvitskii 2007.
+    Lloyd 1982; Elkan 2003; Arthur and Vassilvitskii 2007; Gonzalez 1985; Wu 1991; Su and Dy 2007.
 
     Examples
     --------
@@ -141,7 +142,7 @@ def kmeans(
     point_weights = None if weights is None else as_weights(weights, n)
     start = init if isinstance(init, str) else as_centroids(init, k, array)
     if isinstance(start, str):
-        choice("init", start, ("k-means++", "random"))
+        choice("init", start, METHODS)
     num_iterations = whole_number("num_iterations", num_iterations, 1, 2**31 - 1, "300 is the default")
     tol = real_number("tol", tol, 0, "use 0 to run until no label changes")
     choice("algorithm", algorithm, ("auto", "lloyd", "elkan"))
@@ -149,7 +150,7 @@ def kmeans(
     seed = whole_number("seed", seed, 0, 2**63 - 1, "0 is the default")
     n_threads = _threads.resolve(threads)
 
-    runs = n_init if isinstance(start, str) else 1
+    runs = n_init if isinstance(start, str) and start in DRAWN else 1
     best: KMeansResult | None = None
     for run in range(runs):
         centroids = starting_centroids(start, array, point_weights, k, (seed, run), n_threads)
@@ -168,12 +169,13 @@ def fit(
     tol: float,
     algorithm: str,
     threads: int,
+    n_fixed: int = 0,
 ) -> KMeansResult:
-    """Run the rounds from `centroids` (k, d); arguments as in :func:`kmeans`, validated."""
+    """Run the rounds from `centroids` (k, d), of which the first `n_fixed` stay; arguments as in :func:`kmeans`."""
     n, d = points.shape
     threads = _threads.for_work(threads, n * d * len(centroids))
     assigner = _assigner(algorithm, points, centroids, threads)
-    sums = _ClusterSums(points, weights, len(centroids), threads)
+    sums = _ClusterSums(points, weights, len(centroids), threads, n_fixed)
     most_shift2 = tol * _mean_variance(points, weights, threads) if tol > 0 else 0.0
     labels = np.zeros(n, dtype=np.int32)
     n_iter, converged, stable = 0, False, False
@@ -351,7 +353,8 @@ def _assigner(algorithm: str, points: Points, centroids: Centroids, threads: int
 class _ClusterSums:
     """Weighted coordinate sums and weights of the clusters, kept up as points change cluster."""
 
-    def __init__(self, points: Points, weights: Weights | None, k: int, threads: int) -> None:
+    def __init__(self, points: Points, weights: Weights | None, k: int, threads: int, n_fixed: int = 0) -> None:
+        self._n_fixed = n_fixed
         self._points = points
         self._weights = weights
         self._threads = threads
@@ -392,7 +395,7 @@ class _ClusterSums:
         # Moves may leave a rest of 1e-17 where a weight went in and out: look again before calling it a weight.
         if self._weights is not None and self._rounds and self._weight_sums.min() <= 1e-9 * self._weight_sums.max():
             self.refresh(labels)
-        return np.flatnonzero(self._weight_sums <= 0)
+        return self._n_fixed + np.flatnonzero(self._weight_sums[self._n_fixed :] <= 0)
 
     def refill_empty(self, labels: Labels, centroids: Centroids, assigner: _Assigner) -> bool:
         """Give each empty cluster the point that contributes most error; tell whether any was given."""
@@ -416,9 +419,10 @@ class _ClusterSums:
         return len(worst) > 0
 
     def means(self, centroids: Centroids) -> Centroids:
-        """Give the new centroids (k, d); a cluster without weight stays where it was."""
-        weight = self._weight_sums[:, None]
-        return np.divide(self._sums, weight, out=centroids.copy(), where=weight > 0)
+        """Give the new centroids (k, d); one that is fixed or without weight stays where it was."""
+        weight, moved = self._weight_sums[self._n_fixed :, None], centroids.copy()
+        np.divide(self._sums[self._n_fixed :], weight, out=moved[self._n_fixed :], where=weight > 0)
+        return moved
 
 
 def weighted_sum(values: NDArray[Any], weights: Weights | None, threads: int) -> float:
@@ -438,23 +442,6 @@ def _mean_variance(points: Points, weights: Weights | None, threads: int) -> flo
     _kernels.own_dist2(points, mean, labels, dist2, threads)
     total_weight = len(points) if weights is None else weights.sum()
     return float(weighted_sum(dist2, weights, threads) / total_weight / points.shape[1])
-
-
-def starting_centroids(
-    init: str | Centroids,
-    points: Points,
-    weights: Weights | None,
-    k: int,
-    seed: tuple[int, ...],
-    threads: int,
-) -> Centroids:
-    """Give the centroids (k, d) to start from: `init` itself, or chosen by its method."""
-    if not isinstance(init, str):
-        return init
-    stream = RandomStream(*seed)
-    if init == "random":
-        return random_points(points, weights, k, stream)
-    return kmeans_plus_plus(points, weights, k, stream, threads)
 
 
 def nearest_centroids(points: Points, centroids: Centroids, threads: int) -> Labels:
@@ -510,9 +497,7 @@ def as_weights(weights: ArrayLike, n: int) -> Weights:
 def as_centroids(init: Any, k: int, points: Points) -> Centroids:
     """Check an array `init` and give it as (k, d) in the type of the arithmetic."""
     if init is None:
-        raise KmcTypeError(
-            'init must be "k-means++", "random" or an array (k, d), got None; leave it out for the default'
-        )
+        raise KmcTypeError("init must be a word or an array (k, d), got None; leave it out for the default")
     array = real_array("init", init, 2, "(k, d)")
     if array.shape != (k, points.shape[1]):
         raise KmcValueError(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc import _kernels, _threads
-from kmc.colorspace import LINEAR, colors_of
+from kmc.colorspace import LINEAR, colors_of, colors_of_premultiplied
 from kmc.dither import GAIN_ONE, RANGE, points_of_pixels, targets_of
 from kmc.histogram import ColorHistogram
 from kmc.palette import Palette
@@ -52,6 +52,7 @@ def fit_palette_to_dithering(
     strength: float = STRENGTH,
     space: str = "oklab",
     threads: int | None = None,
+    n_fixed: int = 0,
 ) -> tuple[Palette, NDArray[np.uint8]]:
     """Fit a palette to how the picture looks when it is dithered, and dither it.
 
@@ -70,6 +71,8 @@ def fit_palette_to_dithering(
         The share of an error that is passed on, 0 to 1.
     space : {"oklab", "srgb"}
     threads : int, optional
+    n_fixed : int
+        So many entries, the first ones, stay as they are.
 
     Returns
     -------
@@ -80,10 +83,11 @@ def fit_palette_to_dithering(
     n_threads = _threads.for_work(_threads.resolve(threads), 32.0 * pixels.size)
     height, width, channels = pixels.shape
     gain = round(strength * GAIN_ONE)
-    if rounds > 0:
+    if rounds > 0 and n_fixed < len(palette):
         sample = _tiles(pixels)
         points = points_of_pixels(sample.reshape(-1, channels), space, gain, n_threads)
-        palette = _fit(points.reshape(*sample.shape[:2], 4), palette, histogram, rounds, gain, space, n_threads)
+        points = points.reshape(*sample.shape[:2], 4)
+        palette = _fit(points, palette, histogram, rounds, gain, space, n_threads, n_fixed)
     points = points_of_pixels(pixels.reshape(-1, channels), space, gain, n_threads).reshape(height, width, 4)
     targets = targets_of(palette, space, height * width, n_threads)
     indices = np.empty((height, width), dtype=np.uint8)
@@ -94,7 +98,14 @@ def fit_palette_to_dithering(
 
 
 def _fit(
-    points: Points, palette: Palette, histogram: ColorHistogram, rounds: int, gain: int, space: str, threads: int
+    points: Points,
+    palette: Palette,
+    histogram: ColorHistogram,
+    rounds: int,
+    gain: int,
+    space: str,
+    threads: int,
+    n_fixed: int,
 ) -> Palette:
     blurred = np.empty_like(points)
     _kernels.blur_points(points, BLUR, blurred, threads)
@@ -102,27 +113,38 @@ def _fit(
     for _ in range(rounds):
         targets = targets_of(palette, space, points.size // 4, threads)
         _kernels.diffuse_points(points, targets, gain, indices, threads)
-        moved = _moved(points, blurred, indices, palette, space, threads)
-        palette = moved.filled_up(len(palette), histogram, space, threads)
+        moved = _moved(points, blurred, indices, palette, space, threads, n_fixed)
+        palette = moved.filled_up(len(palette), histogram, space, threads, n_fixed)
     return palette
 
 
 def _moved(
-    points: Points, blurred: Points, indices: NDArray[np.uint8], palette: Palette, space: str, threads: int
+    points: Points,
+    blurred: Points,
+    indices: NDArray[np.uint8],
+    palette: Palette,
+    space: str,
+    threads: int,
+    n_fixed: int,
 ) -> Palette:
-    """Entries at the least squares; those that no pixel has stay where they are."""
+    """Entries at the least squares; those that are fixed or that no pixel has stay where they are."""
     k, channels = palette.colors.shape
     meetings, blurred_sums, sums, counts = _kernels.normal_equations(points, blurred, indices, BLUR, k, threads)
     matrix = (meetings + meetings.T) / (2.0 * BLUR_ONE**2)
     matrix[np.diag_indices(k)] += UPDATE_SHARE * counts + (counts == 0)
     entries = points_of_pixels(palette.colors, space, 0, 1).astype(np.float64)
     right = blurred_sums + UPDATE_SHARE * sums + entries * (counts == 0)[:, np.newaxis]
+    if n_fixed:  # what they stand for is known, so it goes to the right
+        right -= matrix[:, :n_fixed] @ entries[:n_fixed]  # exact in any order: multiples of 2^-13 below 2^40
+        matrix[:n_fixed], matrix[:, :n_fixed] = 0.0, 0.0
+        np.fill_diagonal(matrix[:n_fixed, :n_fixed], 1.0)
+        right[:n_fixed] = entries[:n_fixed]
     _kernels.solve(matrix, right)
     colors = _colors_of_points(right, space, channels)
     if channels == 4:  # what is opaque or transparent stays it
         colors[palette.colors[:, 3] == 255, 3] = 255
         colors[palette.colors[:, 3] == 0] = 0
-    return Palette.from_colors(colors)
+    return Palette.from_colors(colors[n_fixed:], palette.colors[:n_fixed])
 
 
 def _polish_weights() -> NDArray[np.int16]:
@@ -152,5 +174,6 @@ def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _colors_of_points(points: NDArray[np.float64], space: str, channels: int) -> NDArray[np.uint8]:
     """Round points (k, 4) to 8-bit colours (k, c)."""
-    premultiplied = 255 if space == "srgb" and channels == 4 else 1
-    return colors_of(points[:, :channels] * (255 / RANGE * premultiplied), space)
+    if channels == 4:
+        return colors_of_premultiplied(points[:, :3] * (255 / RANGE), points[:, 3] / RANGE, space)
+    return colors_of(points[:, :channels] * (255 / RANGE), space)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kmc.histogram import ColorHistogram
     from kmc.load import ImageLike, Picture
 
-__all__ = ["Palette", "with_channels_in_common"]
+__all__ = ["Palette", "checked_colors", "with_channels", "with_channels_in_common"]
 
 MOST_COLORS = 65536
 # Of red, green and blue in luma (ITU-R BT.601), by which entries are ordered: neighbours in the palette look alike,
@@ -33,7 +33,8 @@ LUMA = np.array([299, 587, 114])
 class Palette:
     """Colours by number.
 
-    Those of :func:`kmc.compress` differ from each other: transparent ones first, then the others from dark to light.
+    Those of :func:`kmc.compress` differ from each other: first those that were fixed, as they were given, then
+    transparent ones, then the others from dark to light.
 
     Attributes
     ----------
@@ -50,41 +51,57 @@ class Palette:
     colors: NDArray[np.uint8]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "colors", _checked(self.colors))
+        object.__setattr__(self, "colors", checked_colors("colors", self.colors))
 
     @classmethod
-    def from_colors(cls, colors: NDArray[np.uint8]) -> Palette:
-        """Order colours (n, c) and drop repeated ones."""
-        keys = np.zeros(len(colors), dtype=np.int64)
-        for samples in colors.T:
-            keys = keys << 8 | samples
+    def from_colors(cls, colors: NDArray[np.uint8], fixed: NDArray[np.uint8] | None = None) -> Palette:
+        """Order colours (n, c) and drop repeated ones; put `fixed` (f, c) before them as they are."""
+        if fixed is not None and len(fixed):
+            colors = colors[~np.isin(_keys(colors), _keys(fixed))]
+        keys = _keys(colors)
         luma = colors[:, :3] @ LUMA if colors.shape[1] > 1 else colors[:, 0]
         alpha = colors[:, 3] if colors.shape[1] == 4 else np.zeros(len(colors), dtype=np.uint8)
         order = np.lexsort((keys, luma, alpha))
-        repeated = np.concatenate([[False], keys[order][1:] == keys[order][:-1]])
-        return cls(np.ascontiguousarray(colors[order[~repeated]]))
+        repeated = keys[order] == np.concatenate([[-1], keys[order]])[:-1]
+        ordered = colors[order[~repeated]]
+        return cls(ordered if fixed is None or not len(fixed) else np.concatenate([fixed, ordered]))
 
     @classmethod
     def from_centroids(
-        cls, centroids: NDArray[np.float64], histogram: ColorHistogram, space: str = "srgb", threads: int = 1
+        cls,
+        centroids: NDArray[np.float64],
+        histogram: ColorHistogram,
+        space: str = "srgb",
+        threads: int = 1,
+        fixed: NDArray[np.uint8] | None = None,
     ) -> Palette:
-        """Round centroids (k, c) of the space of :mod:`kmc.colorspace` to k different 8-bit colours.
+        """Round centroids (k, c) of the space of :mod:`kmc.colorspace` to k different 8-bit colours, behind `fixed`.
 
         Where two become one, another takes its place; see :meth:`filled_up`.
         """
-        if centroids.shape[1] == 4:
-            centroids = _with_whole_opacity(centroids, histogram, space, threads)
-        return cls.from_colors(colors_of(centroids, space)).filled_up(len(centroids), histogram, space, threads)
+        n_fixed = 0 if fixed is None else len(fixed)
+        k = n_fixed + len(centroids)
+        if centroids.shape[1] == 4 and len(centroids):
+            held = np.empty((0, 4)) if fixed is None or not n_fixed else points_of(fixed, space)
+            centroids = _with_whole_opacity(np.concatenate([held, centroids]), histogram, space, threads)[n_fixed:]
+        return cls.from_colors(colors_of(centroids, space), fixed).filled_up(k, histogram, space, threads, n_fixed)
 
-    def filled_up(self, k: int, histogram: ColorHistogram, space: str = "srgb", threads: int = 1) -> Palette:
+    def filled_up(
+        self, k: int, histogram: ColorHistogram, space: str = "srgb", threads: int = 1, n_fixed: int = 0
+    ) -> Palette:
         """Give a palette of k different colours: these, and those of `histogram` to which they leave most error.
 
-        The histogram has at least k colours.
+        Together there are at least k. The first `n_fixed` entries stay in their places.
         """
         missing = k - len(self)
         if missing == 0:
             return self
-        return Palette.from_colors(_with_worst_colors(self.colors, histogram, missing, space, threads))
+        colors = _with_worst_colors(self.colors, histogram, missing, space, threads)
+        return Palette.from_colors(colors[n_fixed:], colors[:n_fixed])
+
+    def holds(self, colors: NDArray[np.uint8]) -> bool:
+        """Tell whether each of different colours (u, c) is an entry."""
+        return len(colors) <= len(self) and bool(np.isin(_keys(colors), _keys(self.colors)).all())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Palette:
@@ -137,8 +154,15 @@ class Palette:
         """1 (grey), 3 (RGB) or 4 (RGBA)."""
         return int(self.colors.shape[1])
 
-    def apply(self, image: ImageLike | Picture, threads: int | None = None, *, space: str = "srgb") -> CompressedImage:
-        """Map every pixel of a picture to its nearest entry; ties go to the lowest index.
+    def apply(
+        self,
+        image: ImageLike | Picture,
+        threads: int | None = None,
+        *,
+        dither: float | str = 0.0,
+        space: str = "srgb",
+    ) -> CompressedImage:
+        """Map every pixel of a picture to its nearest entry, ties to the lowest index, or dither it.
 
         Parameters
         ----------
@@ -146,8 +170,11 @@ class Palette:
             As for :func:`kmc.compress`. Grey pictures and palettes are taken for RGB where the other is.
         threads : int, optional
             Every core if left out. Changes the time only.
+        dither : float or "blue-noise"
+            As for :func:`kmc.compress`: 0 for none; 0.8 with ``space="oklab"`` looks best on photographs. Up to 256
+            entries.
         space : {"srgb", "oklab"}
-            In which the nearest entry is looked for.
+            In which distances are measured.
 
         Returns
         -------
@@ -169,7 +196,15 @@ class Palette:
         """
         from kmc.api import apply_palette
 
-        return apply_palette(self, image, threads, space)
+        return apply_palette(self, image, threads, dither, space)
+
+
+def _keys(colors: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Give a number (n,) for each of colours (n, c), in the order of their samples."""
+    keys = np.zeros(len(colors), dtype=np.int64)
+    for samples in colors.T:
+        keys = keys << 8 | samples
+    return keys
 
 
 def _with_whole_opacity(
@@ -205,34 +240,41 @@ def _with_worst_colors(
     return entries
 
 
-def _checked(colors: object) -> NDArray[np.uint8]:
-    array = real_array("colors", colors, 2, "(k, c)")
+def checked_colors(name: str, colors: object) -> NDArray[np.uint8]:
+    """Check an array of 8-bit colours (k, c); `name` is the argument's."""
+    array = real_array(name, colors, 2, "(k, c)")
     if array.shape[1] not in (1, 3, 4) or not 1 <= len(array) <= MOST_COLORS:
         raise KmcValueError(
-            f"colors must have the shape (k, 1), (k, 3) or (k, 4) with k from 1 to {MOST_COLORS}, got {array.shape}; "
+            f"{name} must have the shape (k, 1), (k, 3) or (k, 4) with k from 1 to {MOST_COLORS}, got {array.shape}; "
             "pass one row for each colour"
         )
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     if array.min() < 0 or array.max() > 255 or (array != np.rint(array)).any():
         raise KmcValueError(
-            f"colors must be whole numbers from 0 to 255, got {array.min():g} to {array.max():g}; scale and round them"
+            f"{name} must be whole numbers from 0 to 255, got {array.min():g} to {array.max():g}; scale and round them"
         )
     return np.ascontiguousarray(array, dtype=np.uint8)
 
 
-def with_channels_in_common(pixels: NDArray[np.uint8], palette: Palette) -> tuple[NDArray[np.uint8], Palette]:
-    """Give pixels (h, w, c) and a palette of as many channels: those of the one that has more."""
-    n_channels = max(pixels.shape[2], palette.channels)
-    if palette.channels < n_channels == 4 and pixels[:, :, 3].min() < 255:
+def with_channels_in_common(
+    pixels: NDArray[np.uint8], colors: NDArray[np.uint8], n_free: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Give pixels (h, w, c) and palette entries (k, c) of as many channels: those of the one that has more.
+
+    `n_free` entries that are still to be found may have alpha.
+    """
+    n_channels = max(pixels.shape[2], colors.shape[1])
+    if n_free == 0 and colors.shape[1] < n_channels == 4 and pixels[:, :, 3].min() < 255:
         raise KmcValueError(
             "the picture has transparent pixels and the palette has no alpha; give a palette with alpha, such as that "
             "of a picture with transparency, or put the picture on a background first"
         )
-    return _with_channels(pixels, n_channels), Palette(_with_channels(palette.colors, n_channels))
+    return with_channels(pixels, n_channels), with_channels(colors, n_channels)
 
 
-def _with_channels(samples: NDArray[np.uint8], n_channels: int) -> NDArray[np.uint8]:
+def with_channels(samples: NDArray[np.uint8], n_channels: int) -> NDArray[np.uint8]:
+    """Give samples (..., c) as (..., n_channels): grey as RGB, and what has no alpha as opaque."""
     if samples.shape[-1] == n_channels:
         return samples
     rgb = np.broadcast_to(samples[..., :3], (*samples.shape[:-1], 3))

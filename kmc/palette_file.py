@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kmc.encode import write_atomically
 from kmc.errors import KmcFileError, KmcFileNotFoundError, KmcValueError
 
-__all__ = ["read_colors", "write_colors"]
+__all__ = ["parse_hex", "read_colors", "write_colors"]
 
 StrPath = str | os.PathLike[str]
 Colors = NDArray[np.uint8]
@@ -47,7 +47,7 @@ def read_colors(path: StrPath) -> Colors:
         raise KmcFileNotFoundError(f"{name} does not exist; give the path of a palette file") from None
     except OSError as error:
         raise KmcFileError(f"{name} cannot be read ({error.strerror}); give the path of a palette file") from error
-    colors = _parse_gpl(lines) if suffix == ".gpl" else _parse_hex(lines)
+    colors = _parse_gpl(lines) if suffix == ".gpl" else parse_hex(lines)
     if not colors:
         what = (
             f"begins with {GPL_HEAD!r} and has lines like '255 128 0'" if suffix == ".gpl" else "has lines like ff8000"
@@ -75,7 +75,8 @@ def _parse_gpl(lines: list[str]) -> list[list[int]]:
     return colors if all(max(color) <= 255 for color in colors) else []
 
 
-def _parse_hex(lines: list[str]) -> list[list[int]]:
+def parse_hex(lines: list[str]) -> list[list[int]]:
+    """Give the colours of lines of rrggbb or rrggbbaa, all with alpha if one has; none if any line is no colour."""
     found = [HEX_COLOR.fullmatch(line) for line in lines if line.strip() and not line.lstrip().startswith(";")]
     if not all(found):
         return []

@@ -4,7 +4,9 @@
 "Weighted random sampling with a reservoir", 2006). "k-means++" spreads them: each next one is drawn with a probability
 proportional to weight times squared distance to the nearest so far, and of 2 + log k such candidates the one that
 leaves the least inertia is taken (Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", 2007,
-section 6; scikit-learn does the same).
+section 6; scikit-learn does the same). "maximin" begins at the mean and goes on to the point that is farthest from all
+so far, whatever its weight (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985; Celebi,
+"Improving the performance of k-means for color quantization", 2011). "wu" and "pca" cut: :mod:`kmc.variance_cuts`.
 
 Random numbers come from the raw 64-bit stream of PCG64, which numpy keeps the same from version to version.
 """
@@ -19,10 +21,15 @@ from numpy.typing import NDArray
 from kmc import _kernels
 from kmc._threads import for_work
 from kmc._tiles import Tiles, middle
+from kmc.variance_cuts import variance_cuts
 
-__all__ = ["RandomStream", "kmeans_plus_plus", "random_points"]
+__all__ = ["DRAWN", "METHODS", "RandomStream", "kmeans_plus_plus", "maximin", "random_points", "starting_centroids"]
 
 Points = NDArray[Any]
+
+# Those that depend on the seed, and all.
+DRAWN = ("k-means++", "random")
+METHODS = (*DRAWN, "maximin", "wu", "pca")
 
 
 class RandomStream:
@@ -100,6 +107,57 @@ def kmeans_plus_plus(
         chosen[j] = candidates[best]
         closest, part_sums = brought_down[best], potentials[:, best]
     return points[chosen].astype(np.float64)
+
+
+def maximin(points: Points, weights: NDArray[np.float64] | None, k: int, threads: int = 1) -> NDArray[np.float64]:
+    """Choose the mean, then k - 1 points, each the farthest from the nearest so far; ties go to the first.
+
+    Parameters
+    ----------
+    points : ndarray (n, d) of uint8, float32 or float64, C-contiguous
+    weights : ndarray (n,) float64, or None for equal weights
+        Of the mean; points of weight 0 are not chosen.
+    k : int
+    threads : int
+        Changes the time only.
+
+    Returns
+    -------
+    centroids : ndarray (k, d) float64
+    """
+    if weights is not None and weights.min() == 0:
+        points, weights = points[weights > 0], weights[weights > 0]
+    n, d = points.shape
+    threads = for_work(threads, n * d)
+    tiles = Tiles(points, middle(points), threads)
+    buffers = np.full((2, 1, n), np.inf, dtype=tiles.origin.dtype)
+    centroids = np.empty((k, d))
+    centroids[0] = variance_cuts(points, weights, 1, principal=False)[0]
+    for j in range(1, k):
+        closest, brought_down = buffers[1 - j % 2, 0], buffers[j % 2]
+        _bring_down(closest, centroids[j - 1 : j], tiles, None, brought_down, threads)
+        centroids[j] = points[np.argmax(brought_down[0])]
+    return centroids
+
+
+def starting_centroids(
+    init: str | NDArray[np.float64],
+    points: Points,
+    weights: NDArray[np.float64] | None,
+    k: int,
+    seed: tuple[int, ...],
+    threads: int,
+) -> NDArray[np.float64]:
+    """Give the centroids (k, d) to start from: `init` itself, or chosen by its method, one of `METHODS`."""
+    if not isinstance(init, str):
+        return init
+    if init == "random":
+        return random_points(points, weights, k, RandomStream(*seed))
+    if init == "k-means++":
+        return kmeans_plus_plus(points, weights, k, RandomStream(*seed), threads)
+    if init == "maximin":
+        return maximin(points, weights, k, threads)
+    return variance_cuts(points, weights, k, principal=init == "pca")
 
 
 def _bring_down(

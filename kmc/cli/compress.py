@@ -83,9 +83,25 @@ def add_compress(commands: Commands) -> None:
     )
     add(
         "--init",
-        choices=("auto", "random", "k-means++"),
+        choices=("auto", "random", "k-means++", "maximin", "wu", "pca"),
         default="auto",
         help="how the first colours are chosen (default auto)",
+    )
+    add(
+        "--weighting",
+        choices=("pixels", "flatness"),
+        default="pixels",
+        help="pixels: all count the same; flatness: those in flat areas count more, so that small things of one colour "
+        "keep it (default pixels)",
+    )
+    colors = parser.add_mutually_exclusive_group()
+    colors.add_argument(
+        "--palette", metavar="FILE", help="use exactly the colours of this .gpl or .hex file; -k is then their number"
+    )
+    colors.add_argument(
+        "--fixed",
+        metavar="COLORS",
+        help="colours that the palette must have, such as '#ff0000,#00ff00', or a .gpl or .hex file",
     )
     add(
         "--effort",
@@ -157,17 +173,20 @@ def _add_several(group: argparse._ArgumentGroup) -> None:
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Give the arguments of kmc.compress() beside picture, k and threads."""
-    names = ("num_iterations", "init", "effort", "preset", "space", "dither", "downsample", "seed")
-    return {name: getattr(arguments, name) for name in names}
+    from kmc.cli._palettes import given_colors
+
+    names = ("num_iterations", "init", "effort", "preset", "space", "dither", "weighting", "downsample", "seed")
+    return {**{name: getattr(arguments, name) for name in names}, "fixed": given_colors(arguments)}
 
 
 def _compress(arguments: argparse.Namespace) -> str | None:
+    options = _options(arguments)
     if is_for_many(arguments):
-        return compress_folder(arguments, _options(arguments))
-    return _compress_one(arguments, arguments.inputs[0])
+        return compress_folder(arguments, options)
+    return _compress_one(arguments, arguments.inputs[0], options)
 
 
-def _compress_one(arguments: argparse.Namespace, name: str) -> str | None:
+def _compress_one(arguments: argparse.Namespace, name: str, options: dict[str, Any]) -> str | None:
     from kmc.api import compress
     from kmc.encode import check_target, format_of, write_atomically
     from kmc.load import load
@@ -183,7 +202,7 @@ def _compress_one(arguments: argparse.Namespace, name: str) -> str | None:
     picture = load(name if piped is None else piped, name="stdin")
     if not to_stdout:
         check_target(output)  # before the work and not only after it
-    compressed = compress(picture, arguments.k, threads=arguments.threads, **_options(arguments))
+    compressed = compress(picture, arguments.k, threads=arguments.threads, **options)
     data = file_format.encode(compressed.indices, compressed.palette.colors)
     before = picture.n_bytes or 0
     if arguments.skip_if_larger and len(data) >= before:
