@@ -42,6 +42,8 @@ def compress(
     downsample: float | str | None = None,
     seed: int = 0,
     threads: int | None = None,
+    profile: str = "keep",
+    max_pixels: int | None = None,
 ) -> CompressedImage:
     """Reduce a picture to at most k colours by k-means.
 
@@ -80,6 +82,10 @@ def compress(
         Of all chance, from 0 up; the same seed gives the same picture.
     threads : int, optional
         Every core if left out. Changes the time only.
+    profile : {"keep", "srgb"}
+        What becomes of a file's colour profile or gamma: written to the compressed file, or applied to the pixels.
+    max_pixels : int, optional
+        The most pixels that a file may have; 179 million (Pillow's limit) if left out.
 
     Returns
     -------
@@ -108,7 +114,7 @@ def compress(
     """
     settings = checked_settings(k, preset, num_iterations, effort, space, dither, seed, threads)
     stages = Stopwatch()
-    picture = load(image)
+    picture = load(image, profile=profile, max_pixels=max_pixels)
     first_colors = _checked_init(init, settings.k, picture.channels)
     stages.lap("load")
     pixels = picture.pixels if downsample is None else shrink(picture, downsample).pixels
@@ -134,6 +140,7 @@ def compress(
         n_iter=clustering.n_iter if clustering else 0,
         converged=clustering.converged if clustering else True,
         timings=stages.seconds,
+        metadata=picture.metadata,
     )
 
 
@@ -150,7 +157,7 @@ def apply_palette(
     indices, mse = remap(pixels, None, fitting, n_threads, space=space)
     stages.lap("map")
     shape = picture.shape if fitting.channels == picture.channels else pixels.shape
-    return CompressedImage(fitting, indices, shape, mse == 0, mse, 0.0, 0, True, stages.seconds)
+    return CompressedImage(fitting, indices, shape, mse == 0, mse, 0.0, 0, True, stages.seconds, picture.metadata)
 
 
 def _count(
