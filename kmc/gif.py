@@ -38,7 +38,7 @@ def gif_bytes(indices: NDArray[np.integer], palette_colors: NDArray[np.uint8], m
     palette_colors : ndarray of uint8, shape (k, c)
         1 to 256 colours; of alpha, 128 and more counts as opaque, less as entirely transparent.
     metadata : Metadata
-        Of which a text is written as comment, and XMP.
+        Of which texts are written, as comments.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def animated_gif_bytes(frames: Iterator[ShownFrame], loop: int, metadata: Metada
     images = [_frame_blocks(delta, table, clock.ticks(delta.duration)) for delta in chain([first], drawn)]
     if len(images) > 1 and loop != 1:  # it counts what follows on the first time
         parts.append(b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", min(max(0, loop - 1), 65535), 0))
-    return b"".join([*parts, *images, _comments(metadata), b";"])
+    return b"".join([*parts, _comments(metadata), *images, b";"])
 
 
 def _without_partial_alpha(frame: ShownFrame) -> ShownFrame:
@@ -139,6 +139,4 @@ def _comments(metadata: Metadata) -> bytes:
         comment = text.encode()
         pieces = [comment[start : start + 255] for start in range(0, len(comment), 255)]
         blocks += b"!\xfe" + b"".join(bytes([len(piece)]) + piece for piece in pieces) + b"\0"
-    if metadata.xmp:  # not in blocks: the bytes after it lead a reader that takes it for some to its end
-        blocks += b"!\xff\x0bXMP DataXMP" + metadata.xmp + b"\x01" + bytes(range(255, -1, -1)) + b"\0"
     return blocks

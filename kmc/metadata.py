@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from kmc.png_chunks import chunk
 
-__all__ = ["KEPT", "Metadata", "pillow_options", "png_chunks"]
+__all__ = ["KEPT", "Metadata", "described_by_exif", "png_chunks", "webp_options"]
 
 # What of it is written, by choice.
 KEPT = ("display", "all", "none")
@@ -147,14 +147,31 @@ EXIF_FOLDERS = (0x8769, 0x8825)
 
 
 def _exif_of_tiff(image: Image.Image) -> bytes | None:
-    found, exif = image.getexif(), Image.Exif()
-    for tag in TIFF_TAGS:
-        if tag in found:
-            exif[tag] = found[tag]
-    for tag in EXIF_FOLDERS:
-        if folder := found.get_ifd(tag):
-            exif.get_ifd(tag).update(folder)
-    return exif.tobytes() if len(exif) or exif.get_ifd(EXIF_FOLDERS[0]) or exif.get_ifd(EXIF_FOLDERS[1]) else None
+    exif, tags = Image.Exif(), _described(image.getexif())
+    for tag, value in tags.items():
+        if tag in EXIF_FOLDERS:
+            exif.get_ifd(tag).update(value)
+        else:
+            exif[tag] = value
+    return exif.tobytes() if tags else None
+
+
+def _described(exif: Image.Exif) -> dict[int, Any]:
+    """Give the tags that do not say how pixels are stored; folders as dicts."""
+    tags = {tag: exif[tag] for tag in TIFF_TAGS if tag in exif}
+    return tags | {tag: folder for tag in EXIF_FOLDERS if (folder := exif.get_ifd(tag))}
+
+
+def described_by_exif(exif: bytes | None) -> dict[int, Any]:
+    """Give the tags of EXIF data that a TIFF file may have beside its own; none if they are damaged."""
+    if exif is None:
+        return {}
+    found = Image.Exif()
+    try:
+        found.load(EXIF_MARK + exif)
+        return _described(found)
+    except Exception:  # as above
+        return {}
 
 
 def _turned_exif(exif: bytes) -> bytes | None:
@@ -209,12 +226,11 @@ def png_chunks(metadata: Metadata) -> bytes:
     return b"".join(chunk(kind, content) for kind, content, *_ in info.chunks)
 
 
-def pillow_options(metadata: Metadata) -> dict[str, Any]:
-    """Give the options with which Pillow writes it to a WebP or TIFF file."""
+def webp_options(metadata: Metadata) -> dict[str, bytes]:
+    """Give what Pillow writes of it to a WebP file."""
     options = {
         "icc_profile": metadata.icc_profile,
         "exif": metadata.exif and EXIF_MARK + metadata.exif,
         "xmp": metadata.xmp,
-        "dpi": metadata.dpi,
     }
     return {name: value for name, value in options.items() if value}

@@ -16,7 +16,7 @@ from PIL import Image
 
 from kmc.deltas import Clock, Delta, ShownFrame, deltas
 from kmc.errors import KmcImportError, KmcValueError
-from kmc.metadata import Metadata, pillow_options
+from kmc.metadata import Metadata, webp_options
 
 __all__ = ["animated_webp_bytes", "webp_bytes"]
 
@@ -47,8 +47,7 @@ def webp_bytes(indices: NDArray[np.integer], palette_colors: NDArray[np.uint8], 
         The picture has a side of more than 16383 pixels.
     """
     pixels: NDArray[np.uint8] = palette_colors[indices]
-    options = {name: value for name, value in pillow_options(metadata).items() if name != "dpi"}
-    return _encoded(pixels, **options)
+    return _encoded(pixels, **webp_options(metadata))
 
 
 def _encoded(pixels: NDArray[np.uint8], **options: bytes) -> bytes:
@@ -84,7 +83,7 @@ def animated_webp_bytes(frames: Iterator[ShownFrame], loop: int, metadata: Metad
         pixels = _drawn_pixels(delta)
         has_alpha |= bool(pixels[..., 3].min() < 255)
         images.append(_frame_chunk(delta, pixels, clock.ticks(delta.duration)))
-    options = pillow_options(metadata)
+    options = webp_options(metadata)
     extras = [(ICC, b"ICCP", "icc_profile"), (EXIF, b"EXIF", "exif"), (XMP, b"XMP ", "xmp")]
     flags = ANIMATION | ALPHA * has_alpha | sum(flag for flag, _, name in extras if name in options)
     icc, exif, xmp = (_chunk(kind, options[name]) if name in options else b"" for _, kind, name in extras)
