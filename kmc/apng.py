@@ -94,15 +94,16 @@ def _smallest_data(delta: Delta, bits: int) -> bytes:
     transparent = delta.frame.transparent_index
     if transparent is not None and not delta.overwrites and not changed.all():
         drawings.append(np.where(changed, indices, np.uint8(transparent)))
-    return min((_deflated(drawing, bits) for drawing in drawings), key=len)
+    rows = [_packed_rows(drawing, bits) for drawing in drawings]
+    return zlib.compress(min(rows, key=lambda data: len(zlib.compress(data, 1))), 9)
 
 
-def _deflated(indices: NDArray[np.uint8], bits: int) -> bytes:
-    """Compress rows of so many bits a pixel, unfiltered: differences of palette indices mean nothing."""
+def _packed_rows(indices: NDArray[np.uint8], bits: int) -> bytes:
+    """Give rows of so many bits a pixel, unfiltered: differences of palette indices mean nothing."""
     height, width = indices.shape
     if bits < 8:
         digits = np.unpackbits(indices[..., np.newaxis], axis=2)[..., 8 - bits :]
         indices = np.packbits(digits.reshape(height, width * bits), axis=1)
     rows = np.zeros((height, indices.shape[1] + 1), dtype=np.uint8)
     rows[:, 1:] = indices
-    return zlib.compress(rows.tobytes(), 9)
+    return rows.tobytes()

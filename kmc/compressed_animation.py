@@ -83,7 +83,7 @@ class AnimationFrames(Sequence[Any]):
         shown = np.zeros((), dtype=np.uint8)
         for frame, own_colors in zip(self.packed, colors, strict=True):
             indices, mask = frame.unpacked()
-            drawn = own_colors[indices]
+            drawn = own_colors.take(indices, axis=0)
             shown = drawn if mask is None else np.where(mask[..., np.newaxis], drawn, shown)
             yield indices, mask is None, shown
 

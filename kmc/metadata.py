@@ -119,7 +119,11 @@ def _positive_pair(value: Any) -> tuple[float, float] | None:
 
 
 def _texts_of(image: Image.Image) -> tuple[tuple[str, str], ...]:
-    texts = getattr(image, "text", None)  # of PNG files; a property that reads on to their end
+    texts: dict[Any, str] | None = None
+    if getattr(image, "is_animated", False) and image.format == "PNG":  # where `text` would decode all frames
+        texts = {key: text for key, text in image.info.items() if isinstance(text, str)}
+    elif hasattr(image, "text"):  # of PNG files, read on to their end
+        texts = image.text
     if isinstance(texts, dict):
         return tuple((key, text) for key, text in texts.items() if key not in (XMP_KEYWORD, EXIF_KEYWORD))
     comment = image.info.get("comment")
