@@ -186,9 +186,11 @@ def _decoding(name: str, max_pixels: int | None) -> Iterator[None]:
         except (KmcError, MemoryError):
             raise
         except Image.DecompressionBombError as error:
+            advice = "pass max_pixels or raise PIL.Image.MAX_IMAGE_PIXELS"
+            if max_pixels is not None:
+                advice = f"raise max_pixels, which is {max_pixels}"
             raise KmcFileError(
-                f"{name} is refused by Pillow ({reason_of(error)}); "
-                "if you trust it, pass max_pixels or raise PIL.Image.MAX_IMAGE_PIXELS"
+                f"{name} is refused by Pillow ({reason_of(error)}); if you trust it, {advice}"
             ) from error
         except UnidentifiedImageError as error:
             raise KmcFileError(
