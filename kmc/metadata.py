@@ -16,6 +16,7 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from kmc.picture_file import quiet_pillow
 from kmc.png_chunks import chunk
 
 __all__ = ["KEPT", "Metadata", "described_by_exif", "png_chunks", "webp_options"]
@@ -29,6 +30,7 @@ EXIF_MARK = b"Exif\0\0"
 METRES_PER_INCH = 0.0254
 ICC_SIGNATURE = b"acsp"
 ORIENTATION = 0x0112
+XMP_TAG = 700
 # Of EXIF's types SHORT and LONG.
 NUMBER_CODES = {3: "H", 4: "I"}
 
@@ -153,10 +155,7 @@ EXIF_FOLDERS = (0x8769, 0x8825)
 def _exif_of_tiff(image: Image.Image) -> bytes | None:
     exif, tags = Image.Exif(), _described(image.getexif())
     for tag, value in tags.items():
-        if tag in EXIF_FOLDERS:
-            exif.get_ifd(tag).update(value)
-        else:
-            exif[tag] = value
+        exif[tag] = value
     return exif.tobytes() if tags else None
 
 
@@ -172,8 +171,9 @@ def described_by_exif(exif: bytes | None) -> dict[int, Any]:
         return {}
     found = Image.Exif()
     try:
-        found.load(EXIF_MARK + exif)
-        return _described(found)
+        with quiet_pillow():
+            found.load(EXIF_MARK + exif)
+            return _described(found)
     except Exception:  # as above
         return {}
 
@@ -197,7 +197,7 @@ def _turned_exif(exif: bytes) -> bytes | None:
 
 
 def _xmp_of(image: Image.Image) -> bytes | None:
-    xmp = image.info.get("xmp") or image.info.get(XMP_KEYWORD)
+    xmp = image.info.get("xmp") or image.info.get(XMP_KEYWORD) or getattr(image, "tag_v2", {}).get(XMP_TAG)
     if isinstance(xmp, str):
         xmp = xmp.encode()
     if not isinstance(xmp, bytes) or not xmp:

@@ -11,7 +11,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 from PIL import Image, UnidentifiedImageError
@@ -20,7 +20,7 @@ from kmc._validate import whole_number
 from kmc.errors import KmcError, KmcFileError, KmcFileNotFoundError, KmcTypeError, reason_of
 from kmc.png_chunks import check_image_data
 
-__all__ = ["FileLike", "OpenPicture", "check_pixels", "is_file_like", "opened", "rewindable"]
+__all__ = ["FileLike", "OpenPicture", "check_pixels", "is_file_like", "opened", "quiet_pillow", "rewindable"]
 
 FileLike: TypeAlias = (
     str | os.PathLike[str] | os.PathLike[bytes] | bytes | bytearray | memoryview | BinaryIO | Image.Image
@@ -171,6 +171,11 @@ class _PillowState:
 
 
 _PILLOW_STATE = _PillowState()
+
+
+def quiet_pillow() -> AbstractContextManager[None]:
+    """Keep Pillow's warnings in for as long as the context lasts."""
+    return _PILLOW_STATE.inside(None)
 
 
 @contextmanager

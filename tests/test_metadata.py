@@ -25,8 +25,8 @@ def exif_of(orientation=6):
     exif = Image.Exif()
     exif[0x0112] = orientation
     exif[0x010F] = "maker"
-    exif.get_ifd(0x8769)[0x9286] = b"ASCII\0\0\0a comment"
-    exif.get_ifd(0x8825)[1] = "N"
+    exif[0x8769] = {0x9286: b"ASCII\0\0\0a comment"}
+    exif[0x8825] = {1: "N"}
     return exif
 
 
@@ -153,6 +153,14 @@ def test_the_orientation_is_set_where_it_stands(order, kind, size):
     assert picture.shape == (6, 4, 3)
     expected = exif.replace(value + numbers((0, 4)), numbers((1, size)).ljust(4, b"\0") + numbers((0, 4)))
     assert picture.metadata.exif == expected
+
+
+def test_damaged_exif_is_left_out_of_tiff(recwarn):
+    exif = exif_of().tobytes().removeprefix(b"Exif\0\0")
+    for length in range(12, len(exif), 5):
+        data = file_bytes(few_colors(4, 6, 5), "WebP", lossless=True, exif=exif[:length])
+        opened(kmc.compress(data, 5).to_bytes("TIFF", metadata="all"))
+    assert not recwarn.list
 
 
 def test_pixels_that_are_not_square():
