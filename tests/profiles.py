@@ -83,7 +83,8 @@ def cmyk_profile():
     )
     identity = bytes(range(256))
     table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + fixed(np.eye(3).ravel()) + 4 * identity + nodes + 3 * identity
-    return profile(b"CMYK", {b"A2B0": table}, b"prtr", b"Lab ")
+    grey_paper = point(0.8 * D50)  # which is white, as white is relative
+    return profile(b"CMYK", {b"A2B0": table, b"wtpt": grey_paper}, b"prtr", b"Lab ")
 
 
 def to_srgb(pixels, primaries, transfer):

@@ -94,7 +94,7 @@ def assert_shows(data, file_format, animation):
 @pytest.mark.parametrize("kind", ["opaque", "holes", "partial"])
 @pytest.mark.parametrize("palette", ["shared", "frame"])
 @pytest.mark.parametrize("dither", [0, 0.8, "blue-noise"])
-@pytest.mark.parametrize("k", [2, 16])
+@pytest.mark.parametrize("k", [2, 17])
 def test_each_format_shows_the_frames(kind, palette, dither, k):
     animation = kmc.compress_animation(animation_file(frames_of_kind(kind)), k, palette=palette, dither=dither)
     assert len(animation.frames) == len(animation.durations) == (5 if kind == "opaque" else 6)  # Pillow has joined two
@@ -138,6 +138,13 @@ def test_long_times():
     animation = kmc.compress_animation(animation_file(frames_of_kind("opaque", 2), "WebP", durations), 16)
     for file_format in FORMATS:
         assert [duration for _, duration in shown_in(animation.to_bytes(file_format))] == durations
+
+
+def test_long_times_that_are_no_whole_numbers():
+    animation = kmc.compress_animation(animation_file(frames_of_kind("opaque", 2), "WebP", [40, 40]), 16)
+    longer = replace(animation, durations=(123_456.789, 1000 / 30))
+    found = [duration for _, duration in shown_in(longer.to_bytes("PNG"))]
+    np.testing.assert_allclose(found, longer.durations, rtol=1e-5)
 
 
 def test_a_still_that_lasts_longer_than_a_frame_may():
