@@ -14,6 +14,7 @@ from kmc.compressed_image import CompressedImage
 from kmc.evaluate import Evaluation, evaluate
 from kmc.histogram import ColorHistogram
 from kmc.kmeans import KMeansResult, kmeans
+from kmc.many import FileResult, FileResults, compress_many
 from kmc.palette import Palette
 
 __all__ = [
@@ -21,11 +22,14 @@ __all__ = [
     "CompressedAnimation",
     "CompressedImage",
     "Evaluation",
+    "FileResult",
+    "FileResults",
     "KMeansResult",
     "Palette",
     "__version__",
     "compress",
     "compress_animation",
+    "compress_many",
     "evaluate",
     "instruction_set",
     "instruction_sets",

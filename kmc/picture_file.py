@@ -20,7 +20,16 @@ from kmc._validate import whole_number
 from kmc.errors import KmcError, KmcFileError, KmcFileNotFoundError, KmcTypeError, reason_of
 from kmc.png_chunks import check_image_data
 
-__all__ = ["FileLike", "OpenPicture", "check_pixels", "is_file_like", "opened", "quiet_pillow", "rewindable"]
+__all__ = [
+    "FileLike",
+    "OpenPicture",
+    "check_pixels",
+    "is_file_like",
+    "n_frames_of",
+    "opened",
+    "quiet_pillow",
+    "rewindable",
+]
 
 FileLike: TypeAlias = (
     str | os.PathLike[str] | os.PathLike[bytes] | bytes | bytearray | memoryview | BinaryIO | Image.Image
@@ -88,6 +97,16 @@ def check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None:
             f"{name} has {width} x {height} pixels, which is more than max_pixels = {max_pixels}; "
             "raise max_pixels if you trust it"
         )
+
+
+def n_frames_of(picture: OpenPicture) -> int:
+    """Count the frames or pages of a file; the previews of a photograph and the layers of a drawing are none."""
+    if picture.n_bytes is None or picture.image.format in ("MPO", "PSD"):
+        return 1
+    try:
+        return int(getattr(picture.image, "n_frames", 1))
+    except Exception:  # damaged behind the first frame, which is good
+        return 1
 
 
 def _open_path(path: str | os.PathLike[str] | os.PathLike[bytes], name: str) -> BinaryIO:

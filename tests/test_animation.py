@@ -15,6 +15,7 @@ from profiles import DISPLAY_P3, rgb_profile, srgb_curve
 import kmc
 from kmc.compressed_animation import AnimationFrames
 from kmc.errors import KmcFileError, KmcTypeError, KmcValueError
+from kmc.load import load
 
 FORMATS = ["GIF", "WebP", "PNG"]
 DURATIONS = [40, 70, 10, 100, 300, 20]
@@ -142,7 +143,7 @@ def test_long_times():
 
 def test_long_times_that_are_no_whole_numbers():
     animation = kmc.compress_animation(animation_file(frames_of_kind("opaque", 2), "WebP", [40, 40]), 16)
-    longer = replace(animation, durations=(123_456.789, 1000 / 30))
+    longer = replace(animation, durations=(123_456.7, 1000 / 30))
     found = [duration for _, duration in shown_in(longer.to_bytes("PNG"))]
     np.testing.assert_allclose(found, longer.durations, rtol=1e-5)
 
@@ -353,3 +354,22 @@ def test_memory_does_not_grow_with_the_frames():
 
     peak(3)  # scratch memory is kept from here on
     assert peak(40) < 1.3 * peak(10)
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_folder_keeps_its_animations(file_format, tmp_path):
+    path = tmp_path / f"film.{file_format.lower()}"
+    data = animation_file(frames_of_kind("opaque"), file_format)
+    path.write_bytes(data)
+    (result,) = kmc.compress_many([path], 4, in_place=True)
+    assert result.outcome == "kept"
+    assert "5 frames and one would be left" in result.message or "6 frames" in result.message
+    assert path.read_bytes() == data
+
+
+def test_frames_are_counted():
+    assert load(animation_file(frames_of_kind("opaque"), "GIF")).n_frames == 5
+    assert load(file_bytes(photograph(5, 6))).n_frames == 1
+    still = Image.fromarray(photograph(5, 6))
+    assert load(file_bytes(still, "TIFF", save_all=True, append_images=[still, still])).n_frames == 3
+    assert load(file_bytes(still, "MPO", save_all=True, append_images=[still])).n_frames == 1

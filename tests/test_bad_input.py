@@ -310,11 +310,17 @@ def test_files(make, folder):
 @pytest.mark.parametrize("make", BAD_FILES)
 def test_files_given_to_the_command(make, folder, photo, check_command):
     path, _, words = make(folder)
-    check_command(["compress", path, "-o", "out.png"], words)
+    if make is not directory:  # those are for folders of pictures
+        check_command(["compress", path, "-o", "out.png"], words)
     check_command(["evaluate", path, photo], words)
     check_command(["evaluate", photo, path], words)
-    if path:
+    if path and make is not directory:
         check_command(["compress", path], words)
+
+
+def test_a_folder_without_pictures_given_to_the_command(folder, check_command):
+    (folder / "empty").mkdir()
+    check_command(["compress", folder / "empty"], ["empty'", "no picture in the folder", "--recursive"])
 
 
 @pytest.mark.parametrize("make", [truncated_png, text_named_png, empty_file])
@@ -349,11 +355,6 @@ def output_in_a_missing_folder(folder):
     return folder / "missing" / "out.png", ["out.png'", "missing'", "does not exist"]
 
 
-def output_is_a_directory(folder):
-    (folder / "folder.png").mkdir()
-    return folder / "folder.png", ["folder.png'", "is a directory"]
-
-
 def output_in_a_protected_folder(folder):
     (folder / "protected").mkdir()
     return folder / "protected" / "out.png", ["out.png'", "protected'", "write-protected"]
@@ -370,7 +371,6 @@ def output_without_ending(folder):
 BAD_OUTPUTS = [
     output_below_a_file,
     output_in_a_missing_folder,
-    output_is_a_directory,
     output_in_a_protected_folder,
     output_jpeg,
     output_without_ending,

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from kmc._version import __version__
-from kmc.cli._arguments import Parser
+from kmc.cli._arguments import Parser, print_text
 from kmc.cli.compress import add_compress
 from kmc.cli.evaluate import add_evaluate
 from kmc.errors import KmcError
@@ -42,11 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _make_parser().parse_args(argv)
         text = arguments.run(arguments)
-        # A file name may hold bytes that stdout's encoding has no character for.
-        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        if text is not None:
+            print_text(text)
+    except KeyboardInterrupt as interrupt:
+        return _fail(f"interrupted{interrupt}", 130)
     except BrokenPipeError:
         # What is still buffered must not fail once more when the interpreter flushes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

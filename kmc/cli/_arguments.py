@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import NoReturn, TypeAlias
+import sys
+from typing import Any, NoReturn, TypeAlias
 
-__all__ = ["Commands", "Parser", "finite", "number_or_word", "whole_number"]
+__all__ = ["Commands", "Parser", "finite", "number_or_word", "print_text", "whole_number"]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that states what is wrong in one line, without the usage above it."""
+    """A parser that states what is wrong in one line, without the usage above it.
+
+    Values may begin with a hyphen where an option needs one, as in ``--ext -small.png``.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        words = list(sys.argv[1:] if args is None else args)
+        for i in range(len(words) - 1, 0, -1):
+            if words[i - 1] == "--ext":
+                words[i - 1 : i + 1] = [f"--ext={words[i]}"]
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"kmc: {message}; see {self.prog} --help\n")
@@ -39,3 +50,9 @@ def number_or_word(text: str) -> float | str:
 def finite(value: float) -> float | None:
     """Give `value`, or None where it is infinite, which JSON cannot say."""
     return value if math.isfinite(value) else None
+
+
+def print_text(text: str) -> None:
+    """Print to stdout; characters that its encoding has not, as a file name may hold, are escaped."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)

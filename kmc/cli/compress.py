@@ -1,14 +1,16 @@
-"""``kmc compress``: one picture to a palette picture."""
+"""``kmc compress``: pictures to palette pictures; several of them in folder.py."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kmc.cli._arguments import Commands, finite, number_or_word, whole_number
+from kmc.cli.folder import compress_folder, is_for_many
 from kmc.errors import KmcFileError, KmcValueError
 
 if TYPE_CHECKING:
@@ -19,18 +21,25 @@ if TYPE_CHECKING:
 __all__ = ["add_compress"]
 
 _HELP = """\
-Reduce a picture to k colours with k-means and write it as a small palette picture (PNG).
+Reduce pictures to k colours with k-means and write them as small palette pictures (PNG).
 
 examples:
   kmc compress photo.jpg                        16 colours, to photo-kmc.png
   kmc compress photo.jpg -k 64 -o small.png
-  kmc compress photo.jpg --init random --num-iterations 10 --seed 1
   kmc compress photo.jpg --preset looks         dithered, for the eye
+  kmc compress photos/ -o small/ -k 64 --recursive
+  kmc compress 'icons/*.png' --in-place     replace each by its result, if that is smaller
+  kmc compress a.png b.png --ext -small.png     to a-small.png and b-small.png
+  curl -s URL | kmc compress - -o - > small.png
+  kmc compress photo.jpg --init random --num-iterations 10 --seed 1
   kmc compress huge.tif --effort fast           when milliseconds count more than 3 % of MSE
   kmc compress huge.tif --downsample 1.5MP      fit the palette on 1.5 megapixels
 """
 
 _JSON = """\
+Of several pictures those that fail are reported and the rest go on; the exit code is then 1. A
+second run skips what is done. Ctrl-C leaves every file whole.
+
 --json prints one object with these keys:
   input, output               the two paths
   width, height, channels     of the picture; 1 channel is grey, 3 RGB, 4 RGBA
@@ -41,6 +50,9 @@ _JSON = """\
   bytes_before, bytes_after   sizes of the two files
   seconds                     from opening the one file to having written the other
   timings                     seconds of each stage between
+Of several pictures it prints a line for each as it finishes: input, output, outcome (compressed;
+kept: the original is not larger; skipped: done already; failed), message, bytes_before,
+bytes_after, width, height, colors, psnr, seconds.
 """
 
 
@@ -55,14 +67,19 @@ def add_compress(commands: Commands) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("input", metavar="IN", help="the picture, in any format that Pillow reads")
+    add(
+        "inputs",
+        metavar="IN",
+        nargs="+",
+        help="the picture, in any format that Pillow reads, - for stdin; or several, folders and patterns",
+    )
     add("-k", type=whole_number, default=16, metavar="N", help="colours, 1 to 256 (default 16)")
     add(
         "-o",
         "--output",
-        metavar="OUT.png",
-        help="the file to write; replaced if it exists, and it may be IN itself "
-        "(default: IN's name with -kmc.png for its ending, which must not exist yet)",
+        metavar="OUT",
+        help="the file to write, - for stdout; replaced if it exists, and it may be IN itself (default: IN's name with "
+        "-kmc.png for its ending, which must not exist yet); of several pictures the folder to write to",
     )
     add(
         "--init",
@@ -108,36 +125,80 @@ def add_compress(commands: Commands) -> None:
     )
     add("--seed", type=whole_number, default=0, metavar="N", help="of all chance (default 0)")
     add("--threads", type=whole_number, metavar="N", help="at most so many (default: all cores)")
-    add("--json", action="store_true", help="print one JSON object instead of text")
+    add("--json", action="store_true", help="print JSON instead of text")
+    _add_several(parser.add_argument_group("several pictures"))
     parser.set_defaults(run=_compress)
 
 
-def _compress(arguments: argparse.Namespace) -> str:
+def _add_several(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("-r", "--recursive", action="store_true", help="look into the folders within folders")
+    add("--in-place", action="store_true", help="replace the originals; their permissions and times stay")
+    add(
+        "--ext",
+        metavar="ENDING",
+        help="what results' names end in, in place of the originals' endings, such as -small.png (default: .png in a "
+        "folder of their own, else -kmc.png)",
+    )
+    add(
+        "--skip-if-larger",
+        action=argparse.BooleanOptionalAction,
+        help="keep the original if the result is not smaller (default: for several pictures only)",
+    )
+    add("--force", action="store_true", help="do again what an earlier run did")
+    add(
+        "--jobs",
+        type=whole_number,
+        metavar="N",
+        help="pictures at a time, among which the threads are shared out (default: one for each thread)",
+    )
+    add("-q", "--quiet", action="store_true", help="print failures only")
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Give the arguments of kmc.compress() beside picture, k and threads."""
+    names = ("num_iterations", "init", "effort", "preset", "space", "dither", "downsample", "seed")
+    return {name: getattr(arguments, name) for name in names}
+
+
+def _compress(arguments: argparse.Namespace) -> str | None:
+    if is_for_many(arguments):
+        return compress_folder(arguments, _options(arguments))
+    return _compress_one(arguments, arguments.inputs[0])
+
+
+def _compress_one(arguments: argparse.Namespace, name: str) -> str | None:
     from kmc.api import compress
-    from kmc.encode import check_target, format_of
+    from kmc.encode import check_target, format_of, write_atomically
     from kmc.load import load
 
-    output = arguments.output or _default_output(arguments.input)
-    _check_k(arguments.k, format_of(output))
+    to_stdout = arguments.output == "-" or (name == "-" and arguments.output is None)
+    output = "-" if to_stdout else arguments.output or _default_output(name)
+    if to_stdout and arguments.json:
+        raise KmcValueError("--json and the picture would both go to stdout; name a file with -o")
+    file_format = format_of("-.png" if to_stdout else output)
+    _check_k(arguments.k, file_format)
     start = time.perf_counter()
-    picture = load(arguments.input)
-    check_target(output)  # before the work and not only after it
-    compressed = compress(
-        picture,
-        arguments.k,
-        num_iterations=arguments.num_iterations,
-        init=arguments.init,
-        effort=arguments.effort,
-        preset=arguments.preset,
-        space=arguments.space,
-        dither=arguments.dither,
-        downsample=arguments.downsample,
-        seed=arguments.seed,
-        threads=arguments.threads,
-    )
-    compressed.save(output)
+    piped = sys.stdin.buffer.read() if name == "-" else None
+    picture = load(name if piped is None else piped, name="stdin")
+    if not to_stdout:
+        check_target(output)  # before the work and not only after it
+    compressed = compress(picture, arguments.k, threads=arguments.threads, **_options(arguments))
+    data = compressed.to_bytes(file_format.name)
+    before = picture.n_bytes or 0
+    if arguments.skip_if_larger and len(data) >= before:
+        if not to_stdout:
+            return _kept_text(arguments, before, len(data))
+        data = Path(name).read_bytes() if piped is None else piped
+    if to_stdout:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return None
+    write_atomically(output, data)
     seconds = time.perf_counter() - start
     record = _compress_record(arguments, output, picture, compressed, seconds)
+    if arguments.quiet:
+        return None
     return json.dumps(record) if arguments.json else _compress_text(record)
 
 
@@ -164,7 +225,7 @@ def _compress_record(
     seconds: float,
 ) -> dict[str, Any]:
     return {
-        "input": arguments.input,
+        "input": arguments.inputs[0],
         "output": output,
         "width": picture.width,
         "height": picture.height,
@@ -192,6 +253,13 @@ def _compress_text(record: dict[str, Any]) -> str:
         f"{_error_text(record)}\n"
         f"{before:,} -> {after:,} bytes ({after / before:.1%} of the original)"
     )
+
+
+def _kept_text(arguments: argparse.Namespace, before: int, after: int) -> str | None:
+    message = f"the result would have {after:,} bytes, the original has {before:,}"
+    if arguments.json:
+        return json.dumps({"input": arguments.inputs[0], "output": None, "outcome": "kept", "message": message})
+    return None if arguments.quiet else f"{arguments.inputs[0]}: kept, {message}"
 
 
 def _error_text(record: dict[str, Any]) -> str:

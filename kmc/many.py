@@ -1,0 +1,323 @@
+"""``compress_many()``: many files, several at a time, each wholly or not at all."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from kmc import _threads
+from kmc._validate import whole_number
+from kmc.api import compress
+from kmc.encode import format_of, write_atomically
+from kmc.errors import KmcError, KmcFileError, KmcValueError
+from kmc.file_plan import PlannedFile, StrPath, plan_files
+from kmc.load import load
+
+__all__ = ["FileResult", "FileResults", "compress_many"]
+
+Outcome: TypeAlias = Literal["compressed", "kept", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one file.
+
+    Attributes
+    ----------
+    input : str
+    output : str or None
+        The file that holds the picture afterwards; None if there is none but the original.
+    outcome : {"compressed", "kept", "skipped", "failed"}
+        "kept": the result would not have been smaller, so the original stays (and is copied to the output folder, if
+        there is one). "skipped": done by an earlier run.
+    message : str
+        Why it was kept, skipped or failed, in one sentence; otherwise empty.
+    bytes_before, bytes_after : int or None
+        Of the two files; None where there is none.
+    width, height, colors : int or None
+        Of the picture and its palette; None if it was not compressed.
+    psnr : float or None
+        In dB; None if it was not compressed or is lossless.
+    seconds : float
+        From opening the one file to having written the other.
+    """
+
+    input: str
+    output: str | None
+    outcome: Outcome
+    message: str = ""
+    bytes_before: int | None = None
+    bytes_after: int | None = None
+    width: int | None = None
+    height: int | None = None
+    colors: int | None = None
+    psnr: float | None = None
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes as a dict that JSON can hold."""
+        return asdict(self)
+
+
+def compress_many(
+    inputs: StrPath | Iterable[StrPath],
+    k: int = 16,
+    *,
+    output: StrPath | None = None,
+    ending: str | None = None,
+    in_place: bool = False,
+    recursive: bool = False,
+    skip_if_larger: bool = True,
+    force: bool = False,
+    jobs: int | None = None,
+    threads: int | None = None,
+    **options: Any,
+) -> FileResults:
+    """Compress many files, and yield what became of each as it finishes.
+
+    A file that fails is yielded as such, and the rest go on. Every file is written wholly or not at all.
+
+    Parameters
+    ----------
+    inputs : path or iterable of paths
+        Files, folders and patterns such as ``"photos/*.jpg"``. Of folders those files whose names end as pictures' do.
+    k : int
+        The most colours, 1 to 256.
+    output : path, optional
+        The folder for the results, made if needed; they keep their paths below the folders in `inputs`. Left out, they
+        stand beside their originals.
+    ending : str, optional
+        What results' names end in, in place of the originals' endings: ".png" in a folder of their own, else
+        "-kmc.png".
+    in_place : bool
+        Replace the originals, keeping their permissions and times. Pictures whose format holds no palette (JPEG)
+        are kept.
+    recursive : bool
+        Look into the folders within folders.
+    skip_if_larger : bool
+        Keep an original that is not larger than its result.
+    force : bool
+        Compress again what an earlier run did: results that are not older than their originals, and, in place,
+        palettes of at most k colours.
+    jobs : int, optional
+        Files at a time, at most as many as there are threads; as many by default.
+    threads : int, optional
+        Shared out among the jobs; every core by default.
+    **options
+        As for :func:`kmc.compress`.
+
+    Returns
+    -------
+    FileResults
+        An iterator over :class:`FileResult`, in the order in which files finish.
+
+    Raises
+    ------
+    KmcError
+        Before the first file is touched: an option is wrong, or an input does not exist.
+
+    Examples
+    --------
+    >>> import kmc
+    >>> for result in kmc.compress_many("photos", 64, output="small", recursive=True):  # doctest: +SKIP
+    ...     print(result.input, result.outcome, result.bytes_before, result.bytes_after)
+    """
+    n_threads = _threads.resolve(threads)
+    n_jobs = n_threads if jobs is None else whole_number("jobs", jobs, 1, 1024, "leave it out for one on each core")
+    k = whole_number("k", k, 1, 256, "a palette file holds up to 256")
+    if "init" in options and not isinstance(options["init"], str):
+        raise KmcValueError("init must be a word for several pictures, got colours; give them as a palette instead")
+    compress(np.zeros((1, 1, 3), dtype=np.uint8), k, threads=1, **options)  # a wrong option fails here, and once
+    plans = plan_files(inputs, output=output, ending=ending, in_place=in_place, recursive=recursive)
+    n_jobs = max(1, min(n_jobs, n_threads, len(plans)))
+    task = _Task(k, skip_if_larger, force, {**options, "threads": n_threads // n_jobs})
+    return FileResults(plans, task, n_jobs)
+
+
+class FileResults(Iterator[FileResult]):
+    """What became of each file, as it finishes. To stop early, call :meth:`close` or use it in a ``with``.
+
+    Attributes
+    ----------
+    total : int
+        How many files there are.
+    """
+
+    def __init__(self, plans: list[PlannedFile], task: _Task, n_jobs: int) -> None:
+        self.total = len(plans)
+        self._n_given = 0
+        waiting: queue.SimpleQueue[PlannedFile] = queue.SimpleQueue()
+        for plan in plans:
+            waiting.put(plan)
+        self._finished: queue.SimpleQueue[FileResult] = queue.SimpleQueue()
+        self._workers = [_Worker(task, waiting, self._finished) for _ in range(n_jobs)]
+        for worker in self._workers:
+            worker.start()
+
+    def __next__(self) -> FileResult:
+        if self._n_given == self.total:
+            raise StopIteration
+        result = self._finished.get()
+        self._n_given += 1
+        return result
+
+    def close(self) -> None:
+        """Stop. Files that are being written are finished, and nothing is written after this returns."""
+        self.total = self._n_given
+        for worker in self._workers:
+            worker.stopped = True
+        for worker in self._workers:
+            worker.writing.acquire()
+        self._workers = []
+
+    def __enter__(self) -> FileResults:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class _Worker(threading.Thread):
+    """A daemon: an interrupted program does not wait for a large picture, only for files that are being written."""
+
+    def __init__(
+        self, task: _Task, waiting: queue.SimpleQueue[PlannedFile], finished: queue.SimpleQueue[FileResult]
+    ) -> None:
+        super().__init__(daemon=True, name="kmc")
+        self.task, self.waiting, self.finished = task, waiting, finished
+        self.stopped = False
+        self.writing = threading.Lock()
+
+    def run(self) -> None:
+        while not self.stopped:
+            try:
+                plan = self.waiting.get_nowait()
+            except queue.Empty:
+                return
+            self.finished.put(self._result(plan))
+
+    def _result(self, plan: PlannedFile) -> FileResult:
+        start = time.perf_counter()
+        try:
+            fields = self.task.done_before(plan) or self._compressed(plan)
+        except (KmcError, OSError) as error:
+            fields = {"outcome": "failed", "message": " ".join(str(error).split()), "output": None}
+        except MemoryError:
+            message = f"{os.fspath(plan.input)!r} does not fit in memory; use fewer jobs"
+            fields = {"outcome": "failed", "message": message, "output": None}
+        except Exception as error:  # whatever a decoder raises on a damaged file: the rest go on
+            message = f"{os.fspath(plan.input)!r} could not be compressed ({type(error).__name__}: {error})"
+            fields = {"outcome": "failed", "message": " ".join(message.split()), "output": None}
+        return FileResult(input=os.fspath(plan.input), seconds=time.perf_counter() - start, **fields)
+
+    def _compressed(self, plan: PlannedFile) -> dict[str, Any]:
+        fields, data = self.task.compressed(plan)
+        with self.writing:
+            if not self.stopped:
+                self.task.write(plan, data)
+        return fields
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is done with every file."""
+
+    k: int
+    skip_if_larger: bool
+    force: bool
+    options: dict[str, Any]
+
+    def done_before(self, plan: PlannedFile) -> dict[str, Any] | None:
+        """Give the fields of a file that needs no work, or None."""
+        if plan.output is None:
+            message = f"{plan.input.suffix or 'its format'} holds no palette"
+            return {"outcome": "kept", "message": message, "output": os.fspath(plan.input)}
+        if self.force:
+            return None
+        if plan.output == plan.input:
+            return (
+                {
+                    "outcome": "skipped",
+                    "message": f"a palette of at most {self.k} colours already",
+                    "output": os.fspath(plan.input),
+                }
+                if _is_palette(plan.input, self.k)
+                else None
+            )
+        for result in (plan.output, plan.original_copy):
+            if result is not None and _is_newer(result, plan.input):
+                return {"outcome": "skipped", "message": "done already", "output": os.fspath(result)}
+        return None
+
+    def compressed(self, plan: PlannedFile) -> tuple[dict[str, Any], bytes | None]:
+        """Give the fields and the bytes of the result; None in place of the bytes if the original is kept."""
+        assert plan.output is not None
+        picture = load(plan.input)
+        before = plan.input.stat().st_size
+        if picture.n_frames > 1:
+            message = f"it has {picture.n_frames} frames and one would be left; see kmc.compress_animation"
+            kept = {"outcome": "kept", "message": message, "output": os.fspath(plan.original_copy or plan.input)}
+            return {**kept, "bytes_before": before, "bytes_after": before}, None
+        result = compress(picture, self.k, **self.options)
+        data = result.to_bytes(format_of(plan.output).name)
+        fields = {
+            "bytes_before": before,
+            "width": picture.width,
+            "height": picture.height,
+            "colors": len(result.palette),
+            "psnr": None if result.lossless else result.psnr,
+        }
+        if not self.skip_if_larger or len(data) < before:
+            return {**fields, "outcome": "compressed", "output": os.fspath(plan.output), "bytes_after": len(data)}, data
+        kept_as = plan.original_copy or plan.input
+        message = f"the result would have {len(data):,} bytes, the original has {before:,}"
+        return {
+            **fields,
+            "outcome": "kept",
+            "message": message,
+            "output": os.fspath(kept_as),
+            "bytes_after": before,
+        }, None
+
+    def write(self, plan: PlannedFile, data: bytes | None) -> None:
+        """Write the result, or copy the original that is kept."""
+        target = plan.original_copy if data is None else plan.output
+        if target is None:
+            return
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KmcFileError(f"the folder {os.fspath(target.parent)!r} cannot be made ({error.strerror})") from error
+        times = plan.input.stat() if data is None or target == plan.input else None
+        write_atomically(target, plan.input.read_bytes() if data is None else data)
+        if times:
+            os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _is_newer(result: Path, original: Path) -> bool:
+    """Whether a file was written after `original`."""
+    try:
+        return result.stat().st_mtime_ns >= original.stat().st_mtime_ns and result.resolve() != original.resolve()
+    except OSError:
+        return False
+
+
+def _is_palette(path: Path, k: int) -> bool:
+    """Whether a file holds a palette of at most k colours, by its header."""
+    try:
+        with Image.open(path) as image:
+            return image.mode == "P" and image.palette is not None and len(image.palette.palette) <= 3 * k
+    except Exception:  # load() says what is wrong with it
+        return False
