@@ -300,10 +300,8 @@ class _Task:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise KmcFileError(f"the folder {os.fspath(target.parent)!r} cannot be made ({error.strerror})") from error
-        times = plan.input.stat() if data is None or target == plan.input else None
-        write_atomically(target, plan.input.read_bytes() if data is None else data)
-        if times:
-            os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+        times_of = plan.input if data is None or target == plan.input else None
+        write_atomically(target, plan.input.read_bytes() if data is None else data, times_of=times_of)
 
 
 def _is_newer(result: Path, original: Path) -> bool:
