@@ -7,7 +7,9 @@ from kmc import _openmp  # noqa: F401  (before all that loads the kernels)
 from kmc._isa import instruction_set, instruction_sets
 from kmc._threads import max_threads
 from kmc._version import __version__
+from kmc.animation import compress_animation
 from kmc.api import compress, fit_palette
+from kmc.compressed_animation import CompressedAnimation
 from kmc.compressed_image import CompressedImage
 from kmc.evaluate import Evaluation, evaluate
 from kmc.histogram import ColorHistogram
@@ -17,6 +19,7 @@ from kmc.palette import Palette
 
 __all__ = [
     "ColorHistogram",
+    "CompressedAnimation",
     "CompressedImage",
     "Evaluation",
     "FileResult",
@@ -25,6 +28,7 @@ __all__ = [
     "Palette",
     "__version__",
     "compress",
+    "compress_animation",
     "compress_many",
     "evaluate",
     "fit_palette",

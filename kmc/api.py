@@ -45,6 +45,8 @@ def compress(
     downsample: float | str | None = None,
     seed: int = 0,
     threads: int | None = None,
+    profile: str = "keep",
+    max_pixels: int | None = None,
 ) -> CompressedImage:
     """Reduce a picture to at most k colours by k-means.
 
@@ -90,6 +92,10 @@ def compress(
         Of all chance, from 0 up; the same seed gives the same picture.
     threads : int, optional
         Every core if left out. Changes the time only.
+    profile : {"keep", "srgb"}
+        What becomes of a file's colour profile or gamma: written to the compressed file, or applied to the pixels.
+    max_pixels : int, optional
+        The most pixels that a file may have; 179 million (Pillow's limit) if left out.
 
     Returns
     -------
@@ -118,7 +124,7 @@ def compress(
     """
     settings = checked_settings(k, preset, num_iterations, effort, space, dither, seed, threads, weighting, fixed)
     stages = Stopwatch()
-    picture, settings = _with_fixed_colors(load(image), settings)
+    picture, settings = _with_fixed_colors(load(image, profile=profile, max_pixels=max_pixels), settings)
     first_colors = checked_init(init, settings.n_free, picture.channels)
     stages.lap("load")
     pixels = picture.pixels if downsample is None else shrink(picture, downsample).pixels
@@ -141,6 +147,7 @@ def compress(
         n_iter=clustering.n_iter if clustering else 0,
         converged=clustering.converged if clustering else True,
         timings=stages.seconds,
+        metadata=picture.metadata,
     )
 
 
@@ -219,7 +226,7 @@ def apply_palette(
     palette, indices, mse = _map(pixels, histogram, histogram, Palette(entries), settings._replace(fixed=entries))
     stages.lap("map")
     shape = picture.shape if pixels is picture.pixels else pixels.shape
-    return CompressedImage(palette, indices, shape, mse == 0, mse, 0.0, 0, True, stages.seconds)
+    return CompressedImage(palette, indices, shape, mse == 0, mse, 0.0, 0, True, stages.seconds, picture.metadata)
 
 
 def _with_fixed_colors(picture: Picture, settings: Settings) -> tuple[Picture, Settings]:

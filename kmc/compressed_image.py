@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kmc.encode import format_of, png_bytes, write_atomically
+from kmc._validate import choice
+from kmc.color_profile import for_file
+from kmc.encode import Format, format_named, format_of, write_atomically
+from kmc.metadata import KEPT, Metadata
 from kmc.palette import Palette
 
 __all__ = ["CompressedImage"]
@@ -43,6 +46,8 @@ class CompressedImage:
         Whether k-means ended by itself.
     timings : dict of str to float
         Seconds of each stage, in their order: load, downsample, histogram, cluster, palette, map.
+    metadata : Metadata
+        What the file of the picture said beside its pixels.
     """
 
     palette: Palette
@@ -54,6 +59,7 @@ class CompressedImage:
     n_iter: int
     converged: bool
     timings: dict[str, float] = field(default_factory=dict, repr=False)
+    metadata: Metadata = field(default_factory=Metadata, repr=False)
 
     def __repr__(self) -> str:
         height, width = self.indices.shape
@@ -76,28 +82,49 @@ class CompressedImage:
         pixels = self.palette.colors[self.indices]
         return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
-    def to_bytes(self) -> bytes:
-        """Give the bytes of a palette PNG.
+    def to_bytes(self, file_format: str = "PNG", *, metadata: str = "display") -> bytes:
+        """Give the bytes of a file.
+
+        Parameters
+        ----------
+        file_format : {"PNG", "GIF", "WebP", "TIFF"}
+            Each decodes to this picture (WebP is lossless), but for GIF, which has no partial transparency: there
+            colours of alpha 128 and more become opaque, the others entirely transparent.
+        metadata : {"display", "all", "none"}
+            What is written beside the pixels, as far as the format has a place for it. "display": the colour profile,
+            gamma and resolution, so that the picture is shown right. "all": texts, EXIF and XMP as well. "none":
+            nothing. Where the profile is not written, as in GIF, the colours are converted to sRGB.
 
         Raises
         ------
         KmcValueError
-            The palette has more than 256 colours.
+            The palette has more colours than the format can hold, or the picture is too large for it.
         """
-        return png_bytes(self.indices, self.palette.colors)
+        return self._encoded(format_named(file_format), metadata)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, metadata: str = "display", times_of: str | os.PathLike[str] | None = None
+    ) -> None:
         """Write the picture to `path`, wholly or not at all; an existing file is replaced.
+
+        The ending of the name says the format: .png, .gif, .webp or .tif; see :meth:`to_bytes`. The permissions of a
+        replaced file are kept. The file gets the times of the file `times_of` if one is named.
 
         Raises
         ------
         KmcFileError
             The folder does not exist or cannot be written, or the file's format has no palette.
         KmcValueError
-            The palette has more colours than the format can hold.
+            The palette has more colours than the format can hold, or the picture is too large for it.
         """
-        data = format_of(path).encode(self.indices, self.palette.colors)
-        write_atomically(path, data)
+        write_atomically(path, self._encoded(format_of(path), metadata), times_of=times_of)
+
+    def _encoded(self, file_format: Format, kept: str) -> bytes:
+        choice("metadata", kept, KEPT)
+        colors, written = for_file(
+            self.palette.colors, self.metadata, kept, file_format.holds_profile, file_format.holds_gamma
+        )
+        return file_format.encode(self.indices, colors, written)
 
     def _repr_png_(self) -> bytes | None:
         return self.to_bytes() if len(self.palette) <= 256 else None

@@ -6,77 +6,30 @@ Out: the bytes of the file; on disk, the whole file or none of it.
 
 from __future__ import annotations
 
-import io
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from kmc.apng import apng_bytes
+from kmc.deltas import ShownFrame
 from kmc.errors import KmcFileError, KmcFileNotFoundError, KmcValueError
+from kmc.gif import GIF_MAX_COLORS, animated_gif_bytes, gif_bytes
+from kmc.metadata import Metadata, png_chunks
+from kmc.png import PNG_MAX_COLORS, png_bytes
+from kmc.png_chunks import with_chunks
+from kmc.tiff import TIFF_MAX_COLORS, tiff_bytes
+from kmc.webp import animated_webp_bytes, webp_bytes
 
-__all__ = ["FORMATS", "Format", "check_target", "format_of", "png_bytes", "write_atomically"]
+__all__ = ["FORMATS", "Format", "check_target", "format_named", "format_of", "png_bytes", "write_atomically"]
 
 StrPath: TypeAlias = str | os.PathLike[str]
-
-PNG_MAX_COLORS = 256
-
-
-def png_bytes(indices: NDArray[np.integer], palette_colors: NDArray[np.uint8]) -> bytes:
-    """Encode a palette picture as PNG, with 1, 2, 4 or 8 bits per pixel as the palette needs.
-
-    Parameters
-    ----------
-    indices : ndarray of uint8 or uint16, shape (height, width)
-        Number of every pixel's palette entry, below ``len(palette_colors)``.
-    palette_colors : ndarray of uint8, shape (k, c)
-        1 to 256 colours; c is 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha, written as tRNS).
-
-    Returns
-    -------
-    bytes
-        The file. The entries keep their order, so that a reader finds the same indices again.
-
-    Raises
-    ------
-    KmcValueError
-        The palette has more than 256 colours.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from kmc.encode import png_bytes
-    >>> png_bytes(np.zeros((2, 2), dtype=np.uint8), np.array([[255, 0, 0]], dtype=np.uint8))[1:4]
-    b'PNG'
-    """
-    n_colors = len(palette_colors)
-    if n_colors > PNG_MAX_COLORS:
-        raise KmcValueError(
-            f"the palette has {n_colors} colours and a PNG palette holds at most {PNG_MAX_COLORS}; "
-            f"compress with k of {PNG_MAX_COLORS} or less, or use the picture in memory"
-        )
-    rgb = np.broadcast_to(palette_colors[:, :3], (n_colors, 3))  # grey: the one sample three times
-    image = Image.fromarray(indices.astype(np.uint8, copy=False))
-    image.putpalette(rgb.tobytes())
-    alpha = _alphas(palette_colors)
-    file = io.BytesIO()
-    # Pillow's default of zlib's level 6. At 2.5 megapixels level 9 made files 0.7 % (256 colours)
-    # to 1.5 % (16 colours) smaller and took 2.5 to 5 times as long.
-    image.save(file, "PNG", **({"transparency": alpha} if alpha else {}))
-    return file.getvalue()
-
-
-def _alphas(palette_colors: NDArray[np.uint8]) -> bytes:
-    """Give the alpha of every entry up to the last that is not opaque: what tRNS must hold."""
-    if palette_colors.shape[1] < 4:
-        return b""
-    return palette_colors[:, 3].tobytes().rstrip(b"\xff")
 
 
 @dataclass(frozen=True)
@@ -92,16 +45,49 @@ class Format:
     max_colors : int
         Palette entries that fit.
     encode : callable
-        ``encode(indices, palette_colors)`` makes the bytes of the file.
+        ``encode(indices, palette_colors, metadata)`` makes the bytes of the file.
+    encode_animation : callable or None
+        ``encode_animation(frames, loop, metadata)`` makes those of an animation, if the format has such.
+    holds_profile : bool
+        Whether readers of the format look for an ICC profile.
+    holds_gamma : bool
+        Whether it has a place for gamma and chromaticities.
     """
 
     name: str
     suffixes: tuple[str, ...]
     max_colors: int
-    encode: Callable[[NDArray[np.integer], NDArray[np.uint8]], bytes]
+    encode: Callable[[NDArray[np.integer], NDArray[np.uint8], Metadata], bytes]
+    encode_animation: Callable[[Iterator[ShownFrame], int, Metadata], bytes] | None = None
+    holds_profile: bool = True
+    holds_gamma: bool = False
 
 
-FORMATS = (Format("PNG", (".png",), PNG_MAX_COLORS, png_bytes),)
+def _png_with_metadata(indices: NDArray[np.integer], palette_colors: NDArray[np.uint8], metadata: Metadata) -> bytes:
+    return with_chunks(png_bytes(indices, palette_colors), png_chunks(metadata))
+
+
+FORMATS = (
+    Format("PNG", (".png", ".apng"), PNG_MAX_COLORS, _png_with_metadata, apng_bytes, holds_gamma=True),
+    Format("GIF", (".gif",), GIF_MAX_COLORS, gif_bytes, animated_gif_bytes, holds_profile=False),
+    Format("WebP", (".webp",), 65536, webp_bytes, animated_webp_bytes),
+    Format("TIFF", (".tif", ".tiff"), TIFF_MAX_COLORS, tiff_bytes),
+)
+
+
+def format_named(name: str) -> Format:
+    """Look up a format by its name, such as "png"; upper and lower case are the same.
+
+    Raises
+    ------
+    KmcValueError
+        There is no such format, or it holds no palette.
+    """
+    for file_format in FORMATS:
+        if isinstance(name, str) and name.lower() == file_format.name.lower():
+            return file_format
+    names = ", ".join(repr(file_format.name) for file_format in FORMATS)
+    raise KmcValueError(f"the format must be one of {names}, got {name!r}; choose one of them")
 
 
 def format_of(path: StrPath) -> Format:
@@ -168,13 +154,14 @@ def check_target(path: StrPath) -> Path:
     return target
 
 
-def write_atomically(path: StrPath, data: bytes) -> None:
+def write_atomically(path: StrPath, data: bytes, *, times_of: StrPath | None = None) -> None:
     """Write a file whole or not at all.
 
     The bytes go to a temporary name in the same folder, reach the disk, and take the file's name
     in one step: whoever looks, and whatever fails, finds the old file or the new one. The file
     that a symbolic link points to is replaced, not the link. A replaced file's permissions are
-    kept; a new file gets those that ``open()`` would give it.
+    kept; a new file gets those that ``open()`` would give it. The file gets the times of access and
+    change of the file `times_of`, which may be `path` itself; by default those of now.
 
     Raises
     ------
@@ -186,6 +173,7 @@ def write_atomically(path: StrPath, data: bytes) -> None:
     target = check_target(path)
     temporary = target.with_name(f".kmc-{secrets.token_hex(8)}.tmp")
     try:
+        model = None if times_of is None else Path(times_of).stat()
         try:
             with temporary.open("xb") as file:
                 file.write(data)
@@ -193,6 +181,8 @@ def write_atomically(path: StrPath, data: bytes) -> None:
                 os.fsync(file.fileno())
             if target.exists():
                 temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            if model:
+                os.utime(temporary, ns=(model.st_atime_ns, model.st_mtime_ns))
             temporary.replace(target)
         except BaseException:  # Ctrl-C too leaves nothing behind
             temporary.unlink(missing_ok=True)

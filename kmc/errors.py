@@ -12,6 +12,7 @@ __all__ = [
     "KmcImportError",
     "KmcTypeError",
     "KmcValueError",
+    "reason_of",
 ]
 
 
@@ -37,3 +38,9 @@ class KmcFileNotFoundError(KmcFileError, FileNotFoundError):
 
 class KmcImportError(KmcError, ImportError):
     """An optional package that was asked for is not installed."""
+
+
+def reason_of(error: Exception) -> str:
+    """Say the cause in one line, without the path that an OSError repeats."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split()).rstrip(".")[:200]

@@ -265,9 +265,13 @@ class _Task:
         """Give the fields and the bytes of the result; None in place of the bytes if the original is kept."""
         assert plan.output is not None
         picture = load(plan.input)
-        result = compress(picture, self.k, **self.options)
-        data = format_of(plan.output).encode(result.indices, result.palette.colors)
         before = plan.input.stat().st_size
+        if picture.n_frames > 1:
+            message = f"it has {picture.n_frames} frames and one would be left; see kmc.compress_animation"
+            kept = {"outcome": "kept", "message": message, "output": os.fspath(plan.original_copy or plan.input)}
+            return {**kept, "bytes_before": before, "bytes_after": before}, None
+        result = compress(picture, self.k, **self.options)
+        data = result.to_bytes(format_of(plan.output).name)
         fields = {
             "bytes_before": before,
             "width": picture.width,
@@ -296,10 +300,8 @@ class _Task:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise KmcFileError(f"the folder {os.fspath(target.parent)!r} cannot be made ({error.strerror})") from error
-        times = plan.input.stat() if data is None or target == plan.input else None
-        write_atomically(target, plan.input.read_bytes() if data is None else data)
-        if times:
-            os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+        times_of = plan.input if data is None or target == plan.input else None
+        write_atomically(target, plan.input.read_bytes() if data is None else data, times_of=times_of)
 
 
 def _is_newer(result: Path, original: Path) -> bool:

@@ -86,7 +86,7 @@ def test_the_format_follows_from_the_ending(name):
     assert format_of(name).name == "PNG"
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.webp", "a", ".png", "a.png.bak", ""])
+@pytest.mark.parametrize("name", ["a.jpg", "a.avif", "a", ".png", "a.png.bak", ""])
 def test_formats_that_cannot_hold_a_palette(name):
     with pytest.raises(KmcFileError, match=r"\.png") as caught:
         format_of(name)

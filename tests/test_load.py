@@ -15,8 +15,10 @@ import pytest
 from pictures import file_bytes, gradient, noise, photograph
 from PIL import Image
 
-from kmc.errors import KmcFileError, KmcTypeError
+import kmc
+from kmc.errors import KmcFileError, KmcTypeError, KmcValueError
 from kmc.load import Picture, load
+from kmc.png_chunks import SIGNATURE, chunk
 
 SHAPES = [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4)]
 
@@ -27,16 +29,12 @@ def array_of(shape, seed=0):
 
 def png_file(bit_depth, color_type, rows, *chunks):
     """A PNG file of a kind that Pillow does not write; `rows` are the packed bytes of each row."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     samples = {0: 1, 2: 3, 3: 1}[color_type]
     width = len(rows[0]) * 8 // (bit_depth * samples)
     header = struct.pack(">IIBBBBB", width, len(rows), bit_depth, color_type, 0, 0, 0)
     data = zlib.compress(b"".join(b"\0" + row for row in rows))
     parts = [(b"IHDR", header), *chunks, (b"IDAT", data), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+    return SIGNATURE + b"".join(chunk(*part) for part in parts)
 
 
 # Arrays
@@ -444,6 +442,72 @@ def test_a_decompression_bomb_is_refused(monkeypatch):
     with pytest.raises(KmcFileError, match=r"refused by Pillow.*MAX_IMAGE_PIXELS") as caught:
         load(file_bytes(gradient(5, 5)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["file", "image"])
+def test_a_limit_of_ones_own(source):
+    data = file_bytes(gradient(5, 5))
+    images = {"file": data, "image": Image.open(io.BytesIO(data))}
+    with pytest.raises(KmcFileError, match=r"image has 5 x 5 pixels, which is more than max_pixels = 24; raise"):
+        load(images[source], max_pixels=24)
+    assert load(data, max_pixels=25).shape == (5, 5, 3)
+
+
+def test_the_limit_can_be_raised_above_that_of_pillow(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    array = gradient(10, 10)
+    np.testing.assert_array_equal(load(file_bytes(array), max_pixels=100).pixels, array)
+    assert Image.MAX_IMAGE_PIXELS == 10
+    with pytest.raises(KmcFileError, match=r"10 x 10 pixels, which is more than max_pixels = 99"):
+        load(file_bytes(array), max_pixels=99)
+    with pytest.raises(KmcFileError, match=r"refused by Pillow"):
+        load(file_bytes(array))
+    with pytest.raises(KmcFileError, match=r"refused by Pillow"):
+        kmc.compress(file_bytes(array), 4)
+    assert kmc.compress(file_bytes(array), 4, max_pixels=100).image.shape == array.shape
+
+
+def test_threads_leave_the_limit_of_pillow_as_it_was(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    data = file_bytes(gradient(10, 10))
+    begun, left = threading.Event(), threading.Event()
+
+    class Slow:
+        def read(self):
+            begun.set()
+            assert left.wait(10)
+            return data
+
+    slow = threading.Thread(target=load, args=(Slow(),), kwargs={"max_pixels": 1000})
+    slow.start()
+    assert begun.wait(10)
+    assert load(data, max_pixels=100).shape == (10, 10, 3)
+    assert Image.MAX_IMAGE_PIXELS == 1000  # as the slow one needs it
+    left.set()
+    slow.join()
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2.5, True, "many"])
+def test_limits_that_are_no_numbers_of_pixels(limit):
+    with pytest.raises((KmcValueError, KmcTypeError), match=r"max_pixels must be a whole number from 1"):
+        load(file_bytes(gradient(5, 5)), max_pixels=limit)
+
+
+def test_a_bomb_is_refused_before_it_is_decoded():
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    data = SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 10**6)) + chunk(b"IEND", b"")
+    tracemalloc.start()
+    for limit, message in (
+        (None, "refused by Pillow"),
+        (10**9, "raise max_pixels"),
+        (2 * 10**9, "60000 x 60000 pixels"),
+    ):
+        with pytest.raises(KmcFileError, match=message):
+            load(data, max_pixels=limit)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**6
 
 
 def test_warnings_of_pillow_do_not_leak(monkeypatch, recwarn):

@@ -26,10 +26,12 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def photo(china: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with photo.jpg, other.jpg and photos/ with two more in it, which is the current one."""
+    """A folder with photo.jpg, other.jpg, film.gif and photos/ with two more in it, which is the current one."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(china[::3, ::-3]).save("other.jpg")
     Image.fromarray(china[::2, ::2]).save("photo.jpg", quality=95)
+    frames = [Image.fromarray(china[:90, start : start + 120]) for start in (0, 4, 8)]
+    frames[0].save("film.gif", save_all=True, append_images=frames[1:], duration=40, loop=0)
     (tmp_path / "photos").mkdir()
     for number in (1, 2):
         Image.fromarray(china[::4, :: 4 * number]).save(f"photos/{number}.png")

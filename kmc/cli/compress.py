@@ -203,7 +203,7 @@ def _compress_one(arguments: argparse.Namespace, name: str, options: dict[str, A
     if not to_stdout:
         check_target(output)  # before the work and not only after it
     compressed = compress(picture, arguments.k, threads=arguments.threads, **options)
-    data = file_format.encode(compressed.indices, compressed.palette.colors)
+    data = compressed.to_bytes(file_format.name)
     before = picture.n_bytes or 0
     if arguments.skip_if_larger and len(data) >= before:
         if not to_stdout:
