@@ -21,6 +21,7 @@ from kmc.errors import KmcError, KmcFileError, KmcFileNotFoundError, KmcTypeErro
 from kmc.png_chunks import check_image_data
 
 __all__ = [
+    "ANIMATED_FORMATS",
     "FileLike",
     "OpenPicture",
     "check_pixels",
@@ -34,6 +35,9 @@ __all__ = [
 FileLike: TypeAlias = (
     str | os.PathLike[str] | os.PathLike[bytes] | bytes | bytearray | memoryview | BinaryIO | Image.Image
 )
+
+# Whose frames follow each other in time; those of other formats are pages.
+ANIMATED_FORMATS = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
 
 
 class OpenPicture(NamedTuple):

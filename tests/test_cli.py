@@ -22,6 +22,7 @@ COMPRESS_KEYS = [
     "width",
     "height",
     "channels",
+    "frames",
     "k",
     "colors",
     "lossless",
@@ -132,6 +133,8 @@ def test_options_reach_the_api(folder, run, monkeypatch):
         "downsample": None,
         "seed": 0,
         "threads": None,
+        "profile": "keep",
+        "max_pixels": None,
     }
     assert seen == defaults
     for option, text, value in [
@@ -151,6 +154,9 @@ def test_options_reach_the_api(folder, run, monkeypatch):
         ("--downsample", "2.5", 2.5),
         ("--downsample", "1.5MP", "1.5MP"),
         ("--seed", "11", 11),
+        ("--profile", "srgb", "srgb"),
+        ("--max-pixels", "3MP", 3_000_000),
+        ("--max-pixels", "1234", 1234),
         ("--threads", "2", 2),
     ]:
         run(*arguments, option, text)

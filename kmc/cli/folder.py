@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kmc.cli._arguments import print_text
+from kmc.cli._file_options import file_options
 from kmc.errors import KmcError, KmcValueError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def compress_folder(arguments: argparse.Namespace, options: dict[str, Any]) -> s
         force=arguments.force,
         jobs=arguments.jobs,
         threads=arguments.threads,
+        **file_options(arguments),
         **options,
     )
     summary = _Summary()

@@ -1,0 +1,328 @@
+"""The command and folders with what is more than pixels: animations, pages, profiles, metadata."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import file_bytes, photograph
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from profiles import DISPLAY_P3, rgb_profile, srgb_curve
+
+import kmc
+from kmc import cli
+
+
+def film_bytes(file_format):
+    """Three frames, in which a block moves."""
+    frames = [photograph(40, 60) for _ in range(3)]
+    for number, frame in enumerate(frames):
+        frame[10:20, 8 * number : 8 * number + 12] = photograph(10, 12, seed=number)
+    images = [Image.fromarray(frame) for frame in frames]
+    options = {"lossless": True} if file_format == "WebP" else {}
+    return file_bytes(
+        images[0], file_format, save_all=True, append_images=images[1:], duration=[40, 60, 80], loop=0, **options
+    )
+
+
+@pytest.fixture
+def films(tmp_path, monkeypatch):
+    """The current folder, with films/ in it: two animations, a still GIF, a file of two pages, a photograph."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / "a.gif").write_bytes(film_bytes("GIF"))
+    (folder / "b.webp").write_bytes(film_bytes("WebP"))
+    (folder / "c.png").write_bytes(film_bytes("PNG"))
+    still = Image.fromarray(photograph(60, 50))
+    still.quantize(200).save(folder / "still.gif")
+    still.save(folder / "pages.tif", save_all=True, append_images=[still])
+    still.save(folder / "photo.bmp")
+    return folder
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command; give the exit code and what it printed to stdout and stderr."""
+
+    def run_command(*arguments):
+        try:
+            exit_code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as wrong_usage:
+            exit_code = wrong_usage.code
+        return exit_code, *capsys.readouterr()
+
+    return run_command
+
+
+def frames_in(path):
+    with Image.open(path) as image:
+        return getattr(image, "n_frames", 1)
+
+
+def names_in(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def by_name(results):
+    return {Path(result.input).name: result for result in results}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "file_format"),
+    [("a.gif", "small.gif", "GIF"), ("b.webp", "small.png", "PNG"), ("c.png", "small.webp", "WebP")],
+)
+def test_an_animation_stays_one(films, run, source, target, file_format):
+    exit_code, out, err = run("compress", f"films/{source}", "-k", 9, "--dither", "blue-noise", "-o", target, "--json")
+    assert (exit_code, err) == (0, "")
+    expected = kmc.compress_animation(films / source, 9, dither="blue-noise")
+    assert Path(target).read_bytes() == expected.to_bytes(file_format)
+    record = json.loads(out)
+    assert (record["frames"], record["width"], record["height"]) == (3, 60, 40)
+    assert (record["colors"], record["mse"]) == (len(expected.palettes[0]), expected.mse)
+    assert record["bytes_after"] == Path(target).stat().st_size
+    assert (record["n_iter"], record["converged"], record["timings"]) == (None, None, {})
+    assert frames_in(target) == 3
+
+
+def test_the_text_counts_frames(films, run):
+    assert "60 x 40 pixels, 3 frames, 15 colours (k = 16)" in run("compress", "films/a.gif", "-o", "small.gif")[1]
+    assert "frames" not in run("compress", "films/photo.bmp", "-o", "small.png")[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("a.gif", "a-kmc.gif"), ("b.webp", "b-kmc.webp"), ("still.gif", "still-kmc.png")]
+)
+def test_the_default_name_of_an_animation(films, run, source, target):
+    assert run("compress", f"films/{source}", "-k", 4)[0] == 0
+    assert frames_in(films / target) == frames_in(films / source)
+    exit_code, _, err = run("compress", f"films/{source}", "-k", 4)
+    assert exit_code == 1
+    assert f"{target}' exists already" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["films/a.gif", "-o", "x.tif"], "'films/a.gif' has 3 frames and TIFF holds no animations; end the result's"),
+        (["films/pages.tif", "-o", "x.gif"], "'films/pages.tif' has 2 pages and one would be left; take the first"),
+        (["films/a.gif", "-o", "x.gif", "--downsample", "2"], "downsample is for still pictures only; leave it out"),
+        (
+            ["films/a.gif", "-o", "x.gif", "--weighting", "flatness", "--fixed", "#ffffff"],
+            "weighting and fixed are for still pictures only; leave them out",
+        ),
+        (["films/a.gif", "-o", "x.gif", "--init", "wu"], "init must be one of"),
+        (["films/a.gif", "-o", "x.png", "--frame-palettes"], "3 frames, which share one palette in PNG; leave"),
+    ],
+)
+def test_what_cannot_be_kept_is_told(films, run, arguments, words):
+    exit_code, out, err = run("compress", *arguments)
+    assert (exit_code, out) == (1, "")
+    assert words in err
+    assert err.count("\n") == 1
+    assert names_in(".") == ["films"]
+    if "init" not in words and "palette" not in words:
+        assert "--frames first" in err
+        assert run("compress", *arguments, "--frames", "first")[0] == 0
+        assert frames_in(arguments[2]) == 1
+
+
+def test_a_palette_for_each_frame(films, run):
+    assert run("compress", "films/c.png", "-k", 5, "-o", "own.gif", "--frame-palettes")[0] == 0
+    assert Path("own.gif").read_bytes() == kmc.compress_animation("films/c.png", 5, palette="frame").to_bytes("GIF")
+
+
+def test_an_animation_through_a_pipe(films, capsysbinary, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((films / "a.gif").read_bytes())))
+    assert cli.main(["compress", "-", "-o", "-", "-k", "6"]) == 0
+    assert capsysbinary.readouterr().out == kmc.compress_animation(films / "a.gif", 6).to_bytes("PNG")
+
+
+def test_a_folder_keeps_formats_of_animations(films):
+    results = by_name(kmc.compress_many("films", 8, output="small"))
+    assert names_in("small") == ["a.gif", "b.webp", "c.png", "pages.tif", "photo.png", "still.png"]
+    assert {name: (result.outcome, result.frames) for name, result in results.items()} == {
+        "a.gif": ("compressed", 3),
+        "b.webp": ("compressed", 3),
+        "c.png": ("compressed", 3),
+        "pages.tif": ("kept", None),
+        "photo.bmp": ("compressed", 1),
+        "still.gif": ("compressed", 1),
+    }
+    for name in ("a.gif", "b.webp", "c.png"):
+        expected = kmc.compress_animation(films / name, 8).to_bytes(name.rsplit(".")[1])
+        assert Path("small", name).read_bytes() == expected
+        assert results[name].bytes_after == len(expected)
+    assert results["pages.tif"].message.startswith("it has 2 pages")
+    assert Path("small/pages.tif").read_bytes() == (films / "pages.tif").read_bytes()
+    assert {result.outcome for result in kmc.compress_many("films", 8, output="small")} == {"skipped"}
+
+
+def test_animations_beside_their_originals(films):
+    before = names_in(films)
+    list(kmc.compress_many("films", 8))
+    added = ["a-kmc.gif", "b-kmc.webp", "c-kmc.png", "photo-kmc.png", "still-kmc.png"]
+    assert names_in(films) == sorted(before + added)
+    again = by_name(kmc.compress_many("films", 8))
+    assert sorted(again) == before
+    assert {result.outcome for name, result in again.items() if name != "pages.tif"} == {"skipped"}
+
+
+def test_an_ending_that_is_asked_for(films):
+    list(kmc.compress_many(["films/a.gif", "films/b.webp"], 8, output="png", ending=".png"))
+    assert {name: frames_in(Path("png", name)) for name in names_in("png")} == {"a.png": 3, "b.png": 3}
+    (kept,) = kmc.compress_many("films/a.gif", 8, output="tif", ending=".tif")
+    assert (kept.outcome, names_in("tif")) == ("kept", ["a.gif"])
+    assert "it has 3 frames and TIFF holds no animations" in kept.message
+
+
+def test_an_animation_is_not_replaced_unasked(films):
+    data = (films / "a.gif").read_bytes()
+    (result,) = kmc.compress_many("films/a.gif", 4, output="films")
+    assert result.output == os.fspath(Path("films/a.png"))
+    assert (films / "a.gif").read_bytes() == data
+    assert frames_in("films/a.png") == 3
+
+
+@pytest.mark.parametrize("name", ["a.gif", "b.webp", "c.png"])
+@pytest.mark.parametrize("frame_palettes", [False, True])
+def test_animations_in_place(films, name, frame_palettes):
+    path = films / name
+    before = path.read_bytes()
+    path.chmod(0o640)
+    os.utime(path, (1_000_000_000, 1_100_000_000))
+    options = {"in_place": True, "frame_palettes": frame_palettes, "dither": "blue-noise"}
+    (first,) = kmc.compress_many(path, 8, **options)
+    if name == "c.png" and frame_palettes:
+        assert (first.outcome, path.read_bytes()) == ("kept", before)
+        assert "share one palette in PNG" in first.message
+        return
+    assert (first.outcome, first.frames, frames_in(path)) == ("compressed", 3, 3)
+    assert path.stat().st_size == first.bytes_after < len(before)
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_mtime) == (0o640, 1_100_000_000)
+    written = path.read_bytes()
+    (second,) = kmc.compress_many(path, 8, **options)
+    assert second.outcome == ("skipped" if name == "c.png" else "kept")
+    assert path.read_bytes() == written
+
+
+def test_options_that_are_not_for_animations_keep_them(films, run):
+    (kept,) = kmc.compress_many("films/a.gif", 8, output="small", downsample=2)
+    assert (kept.outcome, names_in("small")) == ("kept", ["a.gif"])
+    assert "downsample is for still pictures only" in kept.message
+    exit_code, out, _ = run("compress", "films/a.gif", "-o", "one/", "-k", 1)
+    assert exit_code == 0
+    assert "a.gif: kept, an animation's palette holds 2 to 256 colours" in out
+
+
+def test_the_first_frames_of_a_folder(films, run):
+    exit_code, out, _ = run("compress", "films", "-o", "small", "-k", 4, "--frames", "first", "--json")
+    assert exit_code == 0
+    assert {json.loads(line)["frames"] for line in out.splitlines()} == {1}
+    assert names_in("small") == ["a.png", "b.png", "c.png", "pages.png", "photo.png", "still.png"]
+    assert {frames_in(path) for path in Path("small").iterdir()} == {1}
+
+
+def test_an_animation_that_is_smaller_is_kept(films):
+    small = kmc.compress_animation("films/a.gif", 4)
+    small.save("films/a.gif")
+    data = (films / "a.gif").read_bytes()
+    (result,) = kmc.compress_many("films/a.gif", 256, output="small")
+    assert (result.outcome, result.frames) == ("kept", 3)
+    assert Path("small/a.gif").read_bytes() == data
+
+
+# Metadata, profiles, limits
+
+
+@pytest.fixture
+def tagged(tmp_path, monkeypatch):
+    """A picture with a profile, a resolution and a text."""
+    monkeypatch.chdir(tmp_path)
+    texts = PngInfo()
+    texts.add_text("Author", "somebody")
+    image = Image.fromarray(photograph(40, 50))
+    image.save("photo.png", pnginfo=texts, icc_profile=rgb_profile(DISPLAY_P3, srgb_curve()), dpi=(300, 300))
+    return tmp_path / "photo.png"
+
+
+def kept_in(path):
+    with Image.open(path) as image:
+        image.load()
+        return {key for key in ("icc_profile", "dpi", "Author") if key in image.info}
+
+
+METADATA = [
+    ([], "display", {"icc_profile", "dpi"}),
+    (["--metadata", "display"], "display", {"icc_profile", "dpi"}),
+    (["--metadata", "all"], "all", {"icc_profile", "dpi", "Author"}),
+    (["--keep-metadata"], "all", {"icc_profile", "dpi", "Author"}),
+    (["--metadata", "none"], "none", set()),
+    (["--strip"], "none", set()),
+]
+
+
+@pytest.mark.parametrize(("options", "metadata", "expected"), METADATA)
+def test_metadata(tagged, run, options, metadata, expected):
+    assert run("compress", "photo.png", "-o", "small.png", *options)[0] == 0
+    assert kept_in("small.png") == expected
+    assert run("compress", "photo.png", "-o", "folder/", *options)[0] == 0
+    assert kept_in("folder/photo.png") == expected
+    list(kmc.compress_many("photo.png", output="many", metadata=metadata))
+    assert Path("many/photo.png").read_bytes() == Path("folder/photo.png").read_bytes()
+
+
+def test_metadata_is_one_choice(tagged, run):
+    exit_code, _, err = run("compress", "photo.png", "--strip", "--keep-metadata")
+    assert exit_code == 2
+    assert "not allowed with argument" in err
+
+
+def test_profiles(tagged, run):
+    assert run("compress", "photo.png", "-o", "small.png", "--profile", "srgb")[0] == 0
+    assert run("compress", "photo.png", "-o", "folder/", "--profile", "srgb")[0] == 0
+    expected = kmc.compress("photo.png", profile="srgb")
+    assert not np.array_equal(expected.image, kmc.compress("photo.png").image)
+    for path in ("small.png", "folder/photo.png"):
+        np.testing.assert_array_equal(np.asarray(Image.open(path).convert("RGB")), expected.image)
+        assert kept_in(path) == {"dpi"}
+
+
+def test_the_limit_on_pixels(tagged, run):
+    assert run("compress", "photo.png", "-o", "small.png", "--max-pixels", "2000")[0] == 0
+    exit_code, _, err = run("compress", "photo.png", "-o", "less.png", "--max-pixels", "0.001999MP")
+    assert exit_code == 1
+    assert "'photo.png' has 50 x 40 pixels, which is more than max_pixels = 1999" in err
+    (result,) = kmc.compress_many("photo.png", output="many", max_pixels=1999)
+    assert result.outcome == "failed"
+    assert "more than max_pixels = 1999" in result.message
+    assert not Path("less.png").exists()
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "many", "1e6", "MP", "0MP", "3 GP", "9" * 30])
+def test_limits_that_are_no_numbers(tagged, run, text):
+    exit_code, out, err = run("compress", "photo.png", f"--max-pixels={text}")
+    assert (exit_code, out) == (2, "")
+    assert "is not a number of pixels; give one such as 300MP" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"metadata": "some"}, "metadata must be one of"),
+        ({"frames": "last"}, "frames must be one of"),
+        ({"profile": "p3"}, "profile must be one of"),
+        ({"max_pixels": 0}, "max_pixels must be a whole number"),
+    ],
+)
+def test_wrong_options_are_told_before_any_file_is_touched(tagged, options, words):
+    with pytest.raises(kmc.errors.KmcError, match=words):
+        kmc.compress_many("photo.png", output="small", **options)
+    assert names_in(".") == ["photo.png"]
