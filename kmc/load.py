@@ -65,7 +65,7 @@ class Picture:
     metadata : Metadata
         What the file says beside the pixels: colour profile, resolution, EXIF and so on; nothing for arrays.
     n_frames : int
-        How many frames or pages the file has; this is the first of them.
+        How many frames or pages the file has (two if it is damaged behind the first); this is the first of them.
     is_animated : bool
         Whether they are frames, which follow each other in time, and not pages.
     """

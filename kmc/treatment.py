@@ -83,18 +83,17 @@ class Treatment:
         return result, result.to_bytes(file_format.name, metadata=self.metadata)
 
     def _check_keepable(self, picture: Picture, file_format: Format, name: str) -> None:
-        n = picture.n_frames
         if not picture.is_animated:
-            raise KmcValueError(f"{name} has {n} pages and one would be left; {FIRST_ALONE}")
+            raise KmcValueError(f"{name} has several pages and one would be left; {FIRST_ALONE}")
         if file_format.encode_animation is None:
             endings = ", ".join(other.suffixes[0] for other in FORMATS if other.encode_animation)
             raise KmcValueError(
-                f"{name} has {n} frames and {file_format.name} holds no animations; end the result's name in one of "
-                f"{endings}, or {FIRST_ALONE}"
+                f"{name} is an animation and {file_format.name} holds none; end the result's name in one of {endings}, "
+                f"or {FIRST_ALONE}"
             )
         if self.frame_palettes and file_format.name == "PNG":
             raise KmcValueError(
-                f"{name} has {n} frames, which share one palette in PNG; leave frame_palettes (--frame-palettes) out, "
+                f"{name} is an animation, whose frames share a palette in PNG; leave frame_palettes (--frame-palettes) out, "
                 "or end the result's name in .gif or .webp"
             )
 

@@ -111,15 +111,18 @@ def test_the_default_name_of_an_animation(films, run, source, target):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["films/a.gif", "-o", "x.tif"], "'films/a.gif' has 3 frames and TIFF holds no animations; end the result's"),
-        (["films/pages.tif", "-o", "x.gif"], "'films/pages.tif' has 2 pages and one would be left; take the first"),
+        (["films/a.gif", "-o", "x.tif"], "'films/a.gif' is an animation and TIFF holds none; end the result's"),
+        (
+            ["films/pages.tif", "-o", "x.gif"],
+            "'films/pages.tif' has several pages and one would be left; take the first",
+        ),
         (["films/a.gif", "-o", "x.gif", "--downsample", "2"], "downsample is for still pictures only; leave it out"),
         (
             ["films/a.gif", "-o", "x.gif", "--weighting", "flatness", "--fixed", "#ffffff"],
             "weighting and fixed are for still pictures only; leave them out",
         ),
         (["films/a.gif", "-o", "x.gif", "--init", "wu"], "init must be one of"),
-        (["films/a.gif", "-o", "x.png", "--frame-palettes"], "3 frames, which share one palette in PNG; leave"),
+        (["films/a.gif", "-o", "x.png", "--frame-palettes"], "whose frames share a palette in PNG; leave"),
     ],
 )
 def test_what_cannot_be_kept_is_told(films, run, arguments, words):
@@ -160,7 +163,7 @@ def test_a_folder_keeps_formats_of_animations(films):
         expected = kmc.compress_animation(films / name, 8).to_bytes(name.rsplit(".")[1])
         assert Path("small", name).read_bytes() == expected
         assert results[name].bytes_after == len(expected)
-    assert results["pages.tif"].message.startswith("it has 2 pages")
+    assert results["pages.tif"].message.startswith("it has several pages")
     assert Path("small/pages.tif").read_bytes() == (films / "pages.tif").read_bytes()
     assert {result.outcome for result in kmc.compress_many("films", 8, output="small")} == {"skipped"}
 
@@ -180,7 +183,7 @@ def test_an_ending_that_is_asked_for(films):
     assert {name: frames_in(Path("png", name)) for name in names_in("png")} == {"a.png": 3, "b.png": 3}
     (kept,) = kmc.compress_many("films/a.gif", 8, output="tif", ending=".tif")
     assert (kept.outcome, names_in("tif")) == ("kept", ["a.gif"])
-    assert "it has 3 frames and TIFF holds no animations" in kept.message
+    assert "it is an animation and TIFF holds none" in kept.message
 
 
 def test_an_animation_is_not_replaced_unasked(films):
@@ -189,6 +192,20 @@ def test_an_animation_is_not_replaced_unasked(films):
     assert result.output == os.fspath(Path("films/a.png"))
     assert (films / "a.gif").read_bytes() == data
     assert frames_in("films/a.png") == 3
+
+
+@pytest.mark.parametrize("n_whole", [1, 2])
+def test_an_animation_that_is_cut_off_keeps_what_it_has(films, n_whole):
+    data = (films / "a.gif").read_bytes()
+    ends = [at for at in range(len(data)) if data.startswith(b"!\xf9\x04", at)]  # each frame begins so
+    for cut in (1, 5, 9, 100, 600, 1500):
+        cut_off = data[: ends[n_whole] + cut]
+        (films / "a.gif").write_bytes(cut_off)
+        (result,) = kmc.compress_many("films/a.gif", 8, in_place=True)
+        if result.outcome == "compressed":
+            assert result.frames == n_whole
+        else:
+            assert (films / "a.gif").read_bytes() == cut_off
 
 
 @pytest.mark.parametrize("name", ["a.gif", "b.webp", "c.png"])
@@ -202,7 +219,7 @@ def test_animations_in_place(films, name, frame_palettes):
     (first,) = kmc.compress_many(path, 8, **options)
     if name == "c.png" and frame_palettes:
         assert (first.outcome, path.read_bytes()) == ("kept", before)
-        assert "share one palette in PNG" in first.message
+        assert "share a palette in PNG" in first.message
         return
     assert (first.outcome, first.frames, frames_in(path)) == ("compressed", 3, 3)
     assert path.stat().st_size == first.bytes_after < len(before)
