@@ -8,9 +8,11 @@ from kmc._isa import instruction_set, instruction_sets
 from kmc._threads import max_threads
 from kmc._version import __version__
 from kmc.api import compress
+from kmc.choose_k import choose_k
 from kmc.compressed_image import CompressedImage
 from kmc.evaluate import Evaluation, evaluate
 from kmc.histogram import ColorHistogram
+from kmc.k_selection import KScore, KSelection
 from kmc.kmeans import KMeansResult, kmeans
 from kmc.palette import Palette
 
@@ -19,8 +21,11 @@ __all__ = [
     "CompressedImage",
     "Evaluation",
     "KMeansResult",
+    "KScore",
+    "KSelection",
     "Palette",
     "__version__",
+    "choose_k",
     "compress",
     "evaluate",
     "instruction_set",
