@@ -73,7 +73,7 @@ class SampleTiles:
         if self.is_whole:
             return size
         fixed = len(png_bytes(indices[:1, :1], palette.colors))
-        return round(fixed + (size - fixed) * (self.n_pixels / int(indices.size)))
+        return fixed + (size - fixed) * self.n_pixels // len(indices.ravel())
 
     def _samples(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Give tiles as (m, h, w * c) float64. Grey stays one channel: that of three equal ones is the same."""
