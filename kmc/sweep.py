@@ -30,8 +30,12 @@ __all__ = ["Fit", "Sweep"]
 
 # Boxes of 2^bits levels on a side, from coarse to fine.
 BOX_BITS = (3, 2)
-# The share of scatter up to which boxes serve. See benchmarks/README.md for what it costs.
+# The share of scatter up to which boxes serve. On 14 pictures of Kodak, CQ100 and scikit-learn at 16 values of k the
+# worst MSE is 1.0105 times that of compress() with 0.04, and 1.0076 with 0.025.
 MOST_SCATTER = 0.025
+# Of the search, which costs little on boxes. The worst MSE is 1.0142 times that of compress() with (8, 6, 0), 1.0076
+# with (16, 12, 0), 1.0074 with these.
+BOX_TRIALS = (64, 48, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +91,8 @@ class Sweep:
         if k == len(self.histogram):
             return Palette.from_colors(self.histogram.colors)
         settings = self.settings._replace(k=k)
-        clustering = cluster_colors(self._points_for(k), "auto", settings)
+        points = self._points_for(k)
+        clustering = cluster_colors(points, "auto", settings, None if points is self.histogram else BOX_TRIALS)
         return Palette.from_centroids(clustering.centroids, self.histogram, settings.space, settings.threads)
 
     def _map(self, k: int, palette: Palette) -> Fit:
