@@ -198,8 +198,7 @@ class _Ssim(_Figure):
         return _missing_decibels(_ssim_of(self.search.picture, self.search.result(k)))
 
     def estimate(self, k: int) -> float:
-        sweep, fit = self.search.sweep, self.search.sweep.fit(k)
-        return _missing_decibels(sweep.tiles.ssim(fit.palette, fit.sample_indices, sweep.settings.threads))
+        return _missing_decibels(self.search.sweep.ssim(k))
 
 
 class _Size(_Figure):
@@ -212,8 +211,7 @@ class _Size(_Figure):
         return math.log(len(self.search.result(k).to_bytes()))
 
     def estimate(self, k: int) -> float:
-        fit = self.search.sweep.fit(k)
-        return math.log(self.search.sweep.tiles.n_bytes(fit.palette, fit.sample_indices))
+        return math.log(self.search.sweep.n_bytes(k))
 
 
 def _missing_decibels(similarity: float) -> float:
