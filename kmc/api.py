@@ -183,8 +183,9 @@ def _compressed(
 def _warn_if_poor(result: CompressedImage, settings: Settings) -> None:
     """Dithering is meant to have a low PSNR, and nobody can do better than a file's palette."""
     if result.psnr < POOR_PSNR and settings.dithering is None and settings.k < MOST_FILE_COLORS:
+        n = len(result.palette)
         warnings.warn(
-            f"{len(result.palette)} colours leave a PSNR of {result.psnr:.1f} dB: areas and their shades merge; "
+            f"{n} colour{'s leave' if n > 1 else ' leaves'} a PSNR of {result.psnr:.1f} dB, so areas and shades merge; "
             "a larger k shows more, dithering keeps shades, and kmc.choose_k recommends a k",
             KmcWarning,
             stacklevel=3,

@@ -126,14 +126,20 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
     add("--max-bytes", type=whole_number, metavar="N", help="the most colours, up to -k, whose file has so many bytes")
 
 
+def _has_target(arguments: argparse.Namespace) -> bool:
+    targets = (arguments.min_psnr, arguments.min_ssim, arguments.quality, arguments.max_bytes)
+    return any(target is not None for target in targets)
+
+
 def _compress(arguments: argparse.Namespace) -> str:
     from kmc.api import compress
     from kmc.encode import check_target, format_of
     from kmc.load import load
 
     output = arguments.output or _default_output(arguments.input)
-    if arguments.k is not None:
-        _check_k(arguments.k, format_of(output))
+    if arguments.k is None:
+        arguments.k = 256 if _has_target(arguments) else 16
+    _check_k(arguments.k, format_of(output))
     start = time.perf_counter()
     picture = load(arguments.input)
     check_target(output)  # before the work and not only after it
@@ -188,7 +194,7 @@ def _compress_record(
         "width": picture.width,
         "height": picture.height,
         "channels": picture.channels,
-        "k": len(compressed.palette) if arguments.k is None else arguments.k,
+        "k": arguments.k,
         "colors": len(compressed.palette),
         "lossless": compressed.lossless,
         "n_iter": compressed.n_iter,
