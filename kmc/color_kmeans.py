@@ -82,7 +82,12 @@ def exceeds_palette(histogram: ColorHistogram, settings: Settings) -> bool:
     return int(np.count_nonzero(~np.isin(keys_of(fixed), keys_of(histogram.colors)))) > room
 
 
-def cluster_colors(histogram: ColorHistogram, init: str | NDArray[np.float64], settings: Settings) -> Clustering:
+def cluster_colors(
+    histogram: ColorHistogram,
+    init: str | NDArray[np.float64],
+    settings: Settings,
+    trials: tuple[int, int, int] | None = None,
+) -> Clustering:
     """Find the centroids of a histogram that :func:`exceeds_palette`.
 
     Parameters
@@ -91,6 +96,8 @@ def cluster_colors(histogram: ColorHistogram, init: str | NDArray[np.float64], s
     init : "auto", a method of :mod:`kmc.seeding`, or ndarray (k - f, c) of 8-bit values
     settings : Settings
         Of which k, num_iterations, effort, space, seed, threads and fixed (f, c) matter.
+    trials : tuple of int, optional
+        Of the engine's search, in place of the effort's.
 
     Returns
     -------
@@ -108,7 +115,7 @@ def cluster_colors(histogram: ColorHistogram, init: str | NDArray[np.float64], s
         return Clustering(np.zeros((apart, histogram.colors.shape[1])), 0.0, 0, True)
     if not isinstance(init, str):
         init = points_of(np.rint(init[apart:]).astype(np.uint8), settings.space).astype(np.float64)
-    elif init == "auto" and not len(fixed) and (clustering := _by_engine(shown, n_free, settings)):
+    elif init == "auto" and not len(fixed) and (clustering := _by_engine(shown, n_free, settings, trials)):
         return clustering
     points, weights = points_of(shown.colors, settings.space, threads), shown.counts.astype(np.float64)
     held = points_of(fixed[is_shown], settings.space).astype(np.float64).reshape(-1, points.shape[1])
@@ -145,7 +152,9 @@ def _start(
     return starting_centroids(init, points, weights, n_free, (settings.seed, 0), settings.threads)
 
 
-def _by_engine(histogram: ColorHistogram, k: int, settings: Settings) -> Clustering | None:
+def _by_engine(
+    histogram: ColorHistogram, k: int, settings: Settings, own_trials: tuple[int, int, int] | None = None
+) -> Clustering | None:
     """Find k centroids; None for alpha, for too many, and where the engine's grid has no more than k points."""
     if histogram.colors.shape[1] == 4 or k > ENGINE_MOST_COLORS:
         return None
@@ -162,7 +171,7 @@ def _by_engine(histogram: ColorHistogram, k: int, settings: Settings) -> Cluster
     if settings.effort == "balanced" and counts.sum() < SMALL_PICTURE_PIXELS:
         trials = SMALL_PICTURE_TRIALS
     inertia, n_iter, converged = _kernels.color_kmeans(
-        colors, counts, centroids, False, rounds, trials, tol, coarse_tol, settings.threads
+        colors, counts, centroids, False, rounds, own_trials or trials, tol, coarse_tol, settings.threads
     )
     return Clustering(centroids_of_grid(centroids, settings.space), inertia, n_iter, converged)
 

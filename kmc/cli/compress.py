@@ -73,7 +73,8 @@ def add_compress(commands: Commands) -> None:
         nargs="+",
         help="the picture, in any format that Pillow reads, - for stdin; or several, folders and patterns",
     )
-    add("-k", type=whole_number, default=16, metavar="N", help="colours, 1 to 256 (default 16)")
+    add("-k", type=whole_number, metavar="N", help="colours, 1 to 256 (default 16; 256 with a target)")
+    _add_targets(parser)
     add(
         "-o",
         "--output",
@@ -171,12 +172,28 @@ def _add_several(group: argparse._ArgumentGroup) -> None:
     add("-q", "--quiet", action="store_true", help="print failures only")
 
 
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--min-psnr", type=float, metavar="DB", help="the fewest colours, up to -k, that reach so many dB")
+    add("--min-ssim", type=float, metavar="S", help="the fewest colours, up to -k, that reach this SSIM (up to 1)")
+    add(
+        "--quality",
+        metavar="MIN-MAX",
+        help="on pngquant's scale from 0 to 100: the fewest colours that reach MAX; below MIN nothing is written and "
+        "the exit code is 99",
+    )
+    add("--max-bytes", type=whole_number, metavar="N", help="the most colours, up to -k, whose file has so many bytes")
+
+
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Give the arguments of kmc.compress() beside picture, k and threads."""
     from kmc.cli._palettes import given_colors
 
     names = ("num_iterations", "init", "effort", "preset", "space", "dither", "weighting", "downsample", "seed")
-    return {**{name: getattr(arguments, name) for name in names}, "fixed": given_colors(arguments)}
+    targets = ("min_psnr", "min_ssim", "quality", "max_bytes")
+    if arguments.k is None:
+        arguments.k = 16 if all(getattr(arguments, target) is None for target in targets) else 256
+    return {**{name: getattr(arguments, name) for name in (*names, *targets)}, "fixed": given_colors(arguments)}
 
 
 def _compress(arguments: argparse.Namespace) -> str | None:
