@@ -101,7 +101,9 @@ class Sweep:
             self.picture.pixels, self.histogram, fit.palette, self.settings.threads, space=self.settings.space
         )
         inertia = mse * self.picture.pixels.size
-        return CompressedImage(fit.palette, indices, self.picture.shape, mse == 0, mse, inertia, 0, True)
+        return CompressedImage(
+            fit.palette, indices, self.picture.shape, mse == 0, mse, inertia, 0, True, {}, self.picture.metadata
+        )
 
     def _palette(self, k: int) -> Palette:
         if k == len(self.histogram):

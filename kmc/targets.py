@@ -19,9 +19,9 @@ import numpy as np
 from kmc._settings import Settings
 from kmc._validate import real_number, whole_number
 from kmc.compressed_image import CompressedImage
-from kmc.encode import PNG_MAX_COLORS
 from kmc.errors import KmcQualityError, KmcTypeError, KmcValueError
 from kmc.load import Picture
+from kmc.png import PNG_MAX_COLORS
 from kmc.similarity import WINDOW, ssim
 from kmc.sweep import Sweep
 
