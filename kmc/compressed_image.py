@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,11 @@ from PIL import Image
 
 from kmc.encode import format_of, png_bytes, write_atomically
 from kmc.palette import Palette
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kmc.load import ImageLike, Picture
 
 __all__ = ["CompressedImage"]
 
@@ -98,6 +103,20 @@ class CompressedImage:
         """
         data = format_of(path).encode(self.indices, self.palette.colors)
         write_atomically(path, data)
+
+    def plot(self, original: ImageLike | Picture | None = None) -> Figure:
+        """Draw the picture, its palette and, where the original is given, its colours and the error map.
+
+        See :func:`kmc.plots.plot_compressed`; needs matplotlib.
+        """
+        from kmc.plots import plot_compressed
+
+        return plot_compressed(self, original)
+
+    def _repr_html_(self) -> str:
+        from kmc.notebook import image_html
+
+        return image_html(self)
 
     def _repr_png_(self) -> bytes | None:
         return self.to_bytes() if len(self.palette) <= 256 else None

@@ -16,6 +16,7 @@ from kmc._version import __version__
 from kmc.cli._arguments import Parser
 from kmc.cli.compress import add_compress
 from kmc.cli.evaluate import add_evaluate
+from kmc.cli.report import add_report
 from kmc.errors import KmcError
 
 __all__ = ["main"]
@@ -90,4 +91,5 @@ def _make_parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     add_compress(commands)
     add_evaluate(commands)
+    add_report(commands)
     return parser
