@@ -105,7 +105,7 @@ def selection_html(selection: KSelection) -> str:
 
 def score_rows(scores: tuple[KScore, ...]) -> list[list[str]]:
     """Give the heading and the rows of the table of scores as text."""
-    return _cells(scores)
+    return [[{"nan": "–", "inf": "∞"}.get(cell, cell) for cell in row] for row in _cells(scores)]
 
 
 def _table(selection: KSelection) -> str:
