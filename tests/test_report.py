@@ -184,6 +184,15 @@ def test_the_command(folder, capsys):
     assert "a-report.html' exists already" in capsys.readouterr().err
 
 
+def test_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["report", "--help"])
+    out, err = capsys.readouterr()
+    assert (stop.value.code, err) == (0, "")
+    assert "kmc report a.png b.png c.png -o report.html" in out
+    assert max(map(len, out.splitlines())) <= 105
+
+
 def test_an_old_page_stays_where_a_new_one_cannot_be_made(folder, capsys):
     (folder / "old.html").write_text("old")
     assert cli.main(["report", "a.png", "absent.png", "-k", "2", "-o", "old.html"]) == 1

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from kmc.cli._arguments import Commands, whole_number
+from kmc.cli._arguments import Commands, names, whole_number
 from kmc.errors import KmcFileError
 
 __all__ = ["add_report"]
@@ -49,7 +49,7 @@ def add_report(commands: Commands) -> None:
     )
     add(
         "--metrics",
-        type=_names,
+        type=names,
         metavar="NAMES",
         help="as for kmc evaluate (default: all up to half a megapixel, core above)",
     )
@@ -60,10 +60,6 @@ def add_report(commands: Commands) -> None:
 
 def _ks(text: str) -> list[int]:
     return [whole_number(word) for word in text.split(",")]
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]  # evaluate() knows them
 
 
 def _report(arguments: argparse.Namespace) -> str:

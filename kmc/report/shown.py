@@ -103,7 +103,9 @@ def show(measured: Measured, *, n_pictures: int, threads: int | None) -> Shown:
         f"from {rows.start}, {columns.stop - columns.start} columns from {columns.start}{_jpeg_note(detail_kind)}."
     )
     height, width = results[0].detail.shape
-    detail_view = View("Detail at 100 %", width, height, data_uri(detail_original, detail_kind), _uris(detail), note)
+    detail_view = View(
+        "Detail, full resolution", width, height, data_uri(detail_original, detail_kind), _uris(detail), note
+    )
     return Shown(measured, [view, detail_view, _error_view(view, errors)])
 
 
