@@ -9,6 +9,7 @@ from kmc._threads import max_threads
 from kmc._version import __version__
 from kmc.api import compress
 from kmc.choose_k import choose_k
+from kmc.cluster_scores import silhouette_score
 from kmc.compressed_image import CompressedImage
 from kmc.evaluate import Evaluation, evaluate
 from kmc.histogram import ColorHistogram
@@ -32,4 +33,5 @@ __all__ = [
     "instruction_sets",
     "kmeans",
     "max_threads",
+    "silhouette_score",
 ]

@@ -14,6 +14,8 @@ cdef extern from "kmc_kernels.h" nogil:
     enum: KMC_TILE
     enum: KMC_BLOCK
     enum: KMC_PANEL
+    enum: KMC_SSIM_RADIUS
+    enum: KMC_SSIM_PADDING
 
     ctypedef struct kmc_centroids_f32:
         const double *exact
@@ -69,6 +71,15 @@ cdef extern from "kmc_kernels.h" nogil:
         void (*distances_f64)(
             const double *, size, size, const double *, size, const double *, double *, size
         ) noexcept nogil
+        void (*distance_sums_f32)(
+            const float *, size, const float *, const float *, size, double *
+        ) noexcept nogil
+        void (*distance_sums_f64)(
+            const double *, size, const double *, const double *, size, double *
+        ) noexcept nogil
+        void (*ssim)(
+            const double *, const double *, size, size, size, double *, double *, double *
+        ) noexcept nogil
 
     const kmc_kernels *kmc_available(int index)
     void kmc_tile_points_u8(const uint8_t *, size, size, const float *, float *)
@@ -116,6 +127,20 @@ cdef extern from "color_keys.h" nogil:
         kmc_entries of_block
         kmc_entries of_cell
         float *distances
+
+
+cdef extern from "silhouette.h" nogil:
+    void kmc_silhouettes(
+        const double *sums, size k, const double *weight, const double *others, const int32_t *label, size n,
+        double *silhouette
+    )
+
+
+cdef extern from "color_boxes.h" nogil:
+    size kmc_join_boxes(
+        const uint8_t *colors, const int64_t *counts, size u, size channels, int bits, uint8_t *box_colors,
+        int64_t *box_counts, double *scatter
+    )
 
 
 cdef extern from "oklab.h" nogil:

@@ -85,6 +85,22 @@ def map_colors(
     indices: Array,
     num_threads: int,
 ) -> None: ...
+
+SSIM_RADIUS: int
+
+def join_boxes(colors: Array, counts: Array, bits: int, box_colors: Array, box_counts: Array) -> tuple[int, float]: ...
+def silhouettes(
+    tiles: Array,
+    labels: Array,
+    targets: Array,
+    target_weights: Array,
+    starts: Array,
+    weights: Array,
+    others: Array,
+    values: Array,
+    num_threads: int,
+) -> None: ...
+def ssim(x: Array, y: Array, channels: int, sums: Array, num_threads: int) -> None: ...
 def color_kmeans(
     colors: Array,
     counts: Array,
