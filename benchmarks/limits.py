@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "LIMITS.md"
 PICTURES = ROOT / "benchmarks" / "pictures"
 HEIGHT, WIDTH, GAP = 126, 200, 6
+BERRY_CROP = (slice(HEIGHT // 2, HEIGHT), slice(70, 70 + WIDTH // 2))  # enlarged; two of three berries are in it
 CROP = (slice(70, 70 + HEIGHT), slice(45, 45 + WIDTH))
 
 # Heading, field of kmc.Evaluation, pattern.
@@ -164,7 +165,8 @@ def many_colors() -> str:
 def rare_colors() -> str:
     picture, is_berry = berries()
     results = {k: kmc.compress(picture, k).image for k in (4, 8, 16, 64)}
-    side_by_side(PICTURES / "limits_rare.png", [picture, results[8], results[16]])
+    shown = [image[BERRY_CROP].repeat(2, axis=0).repeat(2, axis=1) for image in (picture, results[8], results[16])]
+    side_by_side(PICTURES / "limits_rare.png", shown)
     rows = [["", "mean colour of the berries"], ["original", words_of(picture[is_berry])]]
     rows += [[f"kmc, k={k}", words_of(result[is_berry])] for k, result in results.items()]
     return f"The berries are {is_berry.mean():.2%} of the pixels.\n\n{as_table(rows)}"

@@ -12,9 +12,9 @@ from kmc.errors import KmcFileError
 __all__ = ["add_report"]
 
 _HELP = """\
-Write one HTML page to look at and decide: original and result with a slider between them, for several
-numbers of colours, dithered and not, in sRGB and in Oklab; palettes, curves, every figure, the error map.
-The page holds all that it shows and loads nothing. Needs Jinja2: pip install 'kmc-image[report]'.
+Write one HTML page to look at and decide: original and result with a slider between them, for
+several numbers of colours, dithered and not, in sRGB and in Oklab; palettes, curves, every figure,
+the error map. The page loads nothing. It needs Jinja2: pip install 'kmc-image[report]'.
 
 examples:
   kmc report photo.jpg                          to photo-report.html

@@ -88,7 +88,7 @@ def _curve_name(space: str, dithered: bool) -> str:
 def _picture(shown: Shown) -> dict[str, Any]:
     """Give what the template says of one picture."""
     measured, picture = shown.measured, shown.measured.picture
-    score = measured.selection.score
+    start = next(result.evaluation for result in measured.results if _key(result) == _start(measured))
     n_bytes = "" if picture.n_bytes is None else f", {_bytes(picture.n_bytes)}"
     return {
         "name": _printable(measured.name),
@@ -101,9 +101,9 @@ def _picture(shown: Shown) -> dict[str, Any]:
         "views": [view.title for view in shown.views],
         "ks": [(str(k), f"{k}") for k in sorted({result.k for result in measured.results})],
         "score": {
-            "psnr": _figure(score.psnr, ".2f"),
-            "ssim": _figure(score.ssim, ".4f"),
-            "bytes": _bytes(score.n_bytes),
+            "psnr": _figure(start.psnr, ".2f"),
+            "ssim": _figure(start.ssim, ".4f"),
+            "bytes": _bytes(start.bytes_compressed),
         },
         "headings": _headings(measured.results),
         "groups": _groups(measured.results),
@@ -122,7 +122,7 @@ def _data(shown: Shown) -> dict[str, Any]:
     """Give what the script needs of one picture."""
     measured = shown.measured
     return {
-        "start": f"srgb|plain|{_start_k(measured)}",
+        "start": _start(measured),
         "views": [
             {"width": view.width, "height": view.height, "original": view.original, "note": view.note}
             for view in shown.views
@@ -141,9 +141,10 @@ def _data(shown: Shown) -> dict[str, Any]:
     }
 
 
-def _start_k(measured: Measured) -> int:
-    """Give the recommended k, or the one shown that is nearest to it."""
-    return min((result.k for result in measured.results), key=lambda k: (abs(math.log(k / measured.selection.k)), k))
+def _start(measured: Measured) -> str:
+    """Give the key of the result that is shown first: the recommended k, or the one nearest to it."""
+    plain = [result for result in measured.results if result.space == "srgb" and not result.dither]
+    return _key(min(plain, key=lambda result: (abs(math.log(result.k / measured.selection.k)), result.k)))
 
 
 def _tiles(result: Result) -> list[tuple[str, str, str]]:
