@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -14,15 +16,19 @@ from kmc.colorspace import SPACES
 from kmc.compressed_image import CompressedImage
 from kmc.dither import dither as dithered
 from kmc.downsample import downsample as shrink
-from kmc.errors import KmcTypeError, KmcValueError
+from kmc.errors import KmcTypeError, KmcValueError, KmcWarning
 from kmc.histogram import ColorHistogram
 from kmc.load import ImageLike, Picture, load
 from kmc.looks import fit_palette_to_dithering
 from kmc.palette import Palette, with_channels_in_common
 from kmc.remap import error_of, remap
+from kmc.targets import checked_targets, reach
 
 __all__ = ["apply_palette", "compress"]
 
+DEFAULT_COLORS, MOST_FILE_COLORS = 16, 256
+# In dB. Photographs of Kodak with 2 or 3 colours lie below: shaded things become flat, and coloured ones grey or brown.
+POOR_PSNR = 20.0
 # Pixels that effort="fast" counts: a sixteenth within these. At k=256 the MSE is 1.008 to 1.03 times the default's.
 LEAST_SAMPLE, MOST_SAMPLE = 1 << 17, 1 << 18
 # Rounds of fitting the palette to the dithered picture, and of choosing pixels' entries anew.
@@ -31,7 +37,7 @@ DITHERED_ROUNDS = {"fast": (0, 0), "balanced": (1, 1), "best": (6, 2)}
 
 def compress(
     image: ImageLike | Picture,
-    k: int = 16,
+    k: int | None = None,
     *,
     preset: str = "exact",
     num_iterations: int | None = None,
@@ -42,6 +48,10 @@ def compress(
     downsample: float | str | None = None,
     seed: int = 0,
     threads: int | None = None,
+    min_psnr: float | None = None,
+    min_ssim: float | None = None,
+    quality: str | int | None = None,
+    max_bytes: int | None = None,
 ) -> CompressedImage:
     """Reduce a picture to at most k colours by k-means.
 
@@ -53,8 +63,8 @@ def compress(
     image : path, open binary file, bytes, PIL image or array
         Arrays, and whatever numpy, ``__array_interface__`` or DLPack makes one of, have the shape (h, w), (h, w, 1),
         (h, w, 3) or (h, w, 4) and hold uint8, uint16, bool, or floats from 0 to 1.
-    k : int
-        The most colours, 1 to 65536; a file holds 256.
+    k : int, optional
+        The most colours, 1 to 65536; a file holds 256. Left out, 16, or 256 where a quality or a size is asked for.
     preset : {"exact", "looks"}
         Sets the defaults of `space` and `dither`. "exact": sRGB, no dithering, which is textbook k-means and the least
         MSE. "looks": Oklab, dithered, with a palette fitted to how that looks.
@@ -80,6 +90,13 @@ def compress(
         Of all chance, from 0 up; the same seed gives the same picture.
     threads : int, optional
         Every core if left out. Changes the time only.
+    min_psnr, min_ssim : float, optional
+        Take the fewest colours, up to `k`, that reach this PSNR in dB or this SSIM (up to 1), with these options.
+    quality : str, optional
+        A range of pngquant's scale from 0 to 100, such as "60-80": the fewest colours that reach 80, or all `k` if that
+        is 60 at least. It stands for PSNR: 30 dB for 10, 33.2 for 40, 35.3 for 60, 38.6 for 80, 41.4 for 90.
+    max_bytes : int, optional
+        Take the most colours whose PNG file has at most so many bytes; with a quality, fail where it takes more.
 
     Returns
     -------
@@ -87,8 +104,16 @@ def compress(
 
     Raises
     ------
+    KmcQualityError
+        No number of colours up to `k` reaches the quality, or fits into the size.
     KmcValueError, KmcTypeError, KmcFileError
         One sentence: what came, what is accepted, what to do.
+
+    Warns
+    -----
+    KmcWarning
+        The PSNR is below 20 dB without dithering, with fewer colours than a file holds and no target: probably a larger
+        k was meant.
 
     References
     ----------
@@ -106,9 +131,27 @@ def compress(
     >>> small.image.shape
     (256, 256)
     """
+    targets = checked_targets(min_psnr, min_ssim, quality, max_bytes)
+    k = (MOST_FILE_COLORS if targets else DEFAULT_COLORS) if k is None else k
     settings = checked_settings(k, preset, num_iterations, effort, space, dither, seed, threads)
     stages = Stopwatch()
     picture = load(image)
+    if targets is None:
+        result = _compressed(picture, init, downsample, settings, stages)
+    else:
+        result = reach(
+            picture,
+            targets,
+            settings,
+            lambda k: _compressed(picture, init, downsample, settings._replace(k=k), Stopwatch()),
+        )
+    _warn_if_poor(result, settings)
+    return result
+
+
+def _compressed(
+    picture: Picture, init: str | ArrayLike, downsample: float | str | None, settings: Settings, stages: Stopwatch
+) -> CompressedImage:
     first_colors = _checked_init(init, settings.k, picture.channels)
     stages.lap("load")
     pixels = picture.pixels if downsample is None else shrink(picture, downsample).pixels
@@ -135,6 +178,17 @@ def compress(
         converged=clustering.converged if clustering else True,
         timings=stages.seconds,
     )
+
+
+def _warn_if_poor(result: CompressedImage, settings: Settings) -> None:
+    """Dithering is meant to have a low PSNR, and nobody can do better than a file's palette."""
+    if result.psnr < POOR_PSNR and settings.dithering is None and settings.k < MOST_FILE_COLORS:
+        warnings.warn(
+            f"{len(result.palette)} colours leave a PSNR of {result.psnr:.1f} dB: areas and their shades merge; "
+            "a larger k shows more, dithering keeps shades, and kmc.choose_k recommends a k",
+            KmcWarning,
+            stacklevel=3,
+        )
 
 
 def apply_palette(

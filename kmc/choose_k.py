@@ -2,14 +2,13 @@
 
 What is exact and what is estimated: ``mse``, ``psnr``, ``inertia`` and ``colors`` are exact for the palette of each k,
 whose MSE is within 1 % of what :func:`kmc.compress` reaches with that k. ``ssim`` and ``n_bytes`` of pictures with more
-than 131072 pixels come from tiles that hold up to 65536 of them (:mod:`kmc.sample_tiles`); where a target is asked for
-they are exact around the chosen k. ``silhouette`` comes with its standard error.
+than 131072 pixels come from tiles that hold up to 65536 of them (:mod:`kmc.sample_tiles`), when they are first looked
+at; where a target is asked for they are exact around the chosen k. ``silhouette`` comes with its standard error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -19,7 +18,7 @@ from kmc._validate import choice, real_number, whole_number
 from kmc.cluster_scores import Clusters, calinski_harabasz, davies_bouldin
 from kmc.colorspace import points_of
 from kmc.errors import KmcTypeError, KmcValueError
-from kmc.k_selection import KScore, KSelection
+from kmc.k_selection import KScore, KSelection, LazyScore
 from kmc.knee import best_by, elbow, first_reaching
 from kmc.load import ImageLike, Picture, load
 from kmc.palette import MOST_COLORS
@@ -76,8 +75,8 @@ def choose_k(
     Returns
     -------
     KSelection
-        Exact are MSE, PSNR and inertia. SSIM and bytes of pictures with more than 131072 pixels are estimates from
-        tiles; for the k chosen by "ssim" and "bytes" they are exact.
+        Exact are MSE, PSNR and inertia. SSIM and bytes are computed when they are first looked at; those of pictures
+        with more than 131072 pixels are estimates from tiles. For the k chosen by "ssim" and "bytes" they are exact.
 
     Raises
     ------
@@ -153,21 +152,20 @@ def _scores(sweep: Sweep, ks: list[int], method: str) -> list[KScore]:
         score = _score(sweep, k)
         if method in CLUSTER_METHODS:
             score = _with_cluster_scores(score, sweep, sweep.fit(k), method == "silhouette")
-        scores.append(replace(score, seconds=perf_counter() - start))
+        scores.append(score.replace(seconds=perf_counter() - start))
     return scores[::-1]
 
 
 def _score(sweep: Sweep, k: int) -> KScore:
-    fit, threads = sweep.fit(k), sweep.settings.threads
-    return KScore(
+    fit = sweep.fit(k)
+    return LazyScore(
+        lambda: sweep.ssim(k),
+        lambda: sweep.n_bytes(k),
         k=k,
         colors=len(fit.palette),
         inertia=fit.mse * sweep.picture.pixels.size,
         mse=fit.mse,
         psnr=fit.psnr,
-        ssim=sweep.tiles.ssim(fit.palette, fit.sample_indices, threads),
-        n_bytes=sweep.tiles.n_bytes(fit.palette, fit.sample_indices),
-        seconds=0.0,
     )
 
 
@@ -180,8 +178,7 @@ def _with_cluster_scores(score: KScore, sweep: Sweep, fit: Fit, with_silhouette:
         return score
     points = points_of(histogram.colors, settings.space, settings.threads)
     clusters = Clusters(points, own.ravel(), histogram.counts.astype(np.float64), settings.threads)
-    score = replace(
-        score,
+    score = score.replace(
         simplified_silhouette=clusters.simplified_silhouette(),
         calinski_harabasz=calinski_harabasz(clusters),
         davies_bouldin=davies_bouldin(clusters),
@@ -190,7 +187,7 @@ def _with_cluster_scores(score: KScore, sweep: Sweep, fit: Fit, with_silhouette:
         return score
     is_exact = len(points) <= EXACT_SILHOUETTE_COLORS
     silhouette = clusters.silhouette(None if is_exact else SILHOUETTE_DISTANCES // len(points))
-    return replace(score, silhouette=silhouette.mean, silhouette_error=silhouette.error)
+    return score.replace(silhouette=silhouette.mean, silhouette_error=silhouette.error)
 
 
 def _chosen(sweep: Sweep, scores: list[KScore], method: str, target: float) -> tuple[int, str]:
@@ -210,7 +207,7 @@ def _chosen(sweep: Sweep, scores: list[KScore], method: str, target: float) -> t
 def _smallest_reaching(sweep: Sweep, scores: list[KScore], method: str, target: float) -> tuple[int, str]:
     def reaches(place: int) -> bool:
         if method == "ssim":
-            scores[place] = replace(scores[place], ssim=_exact_ssim(sweep, scores[place].k))
+            scores[place] = scores[place].replace(ssim=_exact_ssim(sweep, scores[place].k))
         return bool(getattr(scores[place], method) >= target)
 
     guess = next((place for place, score in enumerate(scores) if getattr(score, method) >= target), len(scores) - 1)
@@ -230,7 +227,7 @@ def _smallest_reaching(sweep: Sweep, scores: list[KScore], method: str, target: 
 def _largest_within(sweep: Sweep, scores: list[KScore], target: float) -> tuple[int, str]:
     def fits(backwards: int) -> bool:
         place = len(scores) - 1 - backwards
-        scores[place] = replace(scores[place], n_bytes=_exact_bytes(sweep, scores[place].k))
+        scores[place] = scores[place].replace(n_bytes=_exact_bytes(sweep, scores[place].k))
         return 0 < scores[place].n_bytes <= target
 
     sizes = [score.n_bytes for score in reversed(scores)]
@@ -249,9 +246,6 @@ def _largest_within(sweep: Sweep, scores: list[KScore], target: float) -> tuple[
 
 
 def _exact_ssim(sweep: Sweep, k: int) -> float:
-    if sweep.tiles.is_whole:
-        fit = sweep.fit(k)
-        return sweep.tiles.ssim(fit.palette, fit.sample_indices, sweep.settings.threads)
     compressed = sweep.compressed(k)
     return ssim(sweep.picture.pixels, compressed.palette.colors[compressed.indices])
 

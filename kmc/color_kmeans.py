@@ -68,7 +68,12 @@ class Clustering(NamedTuple):
     converged: bool
 
 
-def cluster_colors(histogram: ColorHistogram, init: str | NDArray[np.float64], settings: Settings) -> Clustering:
+def cluster_colors(
+    histogram: ColorHistogram,
+    init: str | NDArray[np.float64],
+    settings: Settings,
+    trials: tuple[int, int, int] | None = None,
+) -> Clustering:
     """Find the k centroids of a histogram of more than k colours.
 
     Parameters
@@ -77,6 +82,8 @@ def cluster_colors(histogram: ColorHistogram, init: str | NDArray[np.float64], s
     init : {"auto", "random", "k-means++"} or ndarray (k, c) of 8-bit values
     settings : Settings
         Of which k, num_iterations, effort, space, seed and threads matter.
+    trials : tuple of int, optional
+        Of the engine's search, in place of the effort's.
 
     Returns
     -------
@@ -89,7 +96,7 @@ def cluster_colors(histogram: ColorHistogram, init: str | NDArray[np.float64], s
     if isinstance(init, str) and init == "auto" and colors.shape[1] < 4 and k <= ENGINE_MOST_COLORS:
         grid, grid_counts = grid_of(ColorHistogram(colors, counts), space, threads)
         if len(grid) > k:
-            return _by_engine(grid, grid_counts, settings)
+            return _by_engine(grid, grid_counts, settings, trials)
     points, weights = points_of(colors, space, threads), counts.astype(np.float64)
     if not isinstance(init, str):
         init = points_of(np.rint(init).astype(np.uint8), space)[apart:].astype(np.float64)
@@ -102,7 +109,9 @@ def cluster_colors(histogram: ColorHistogram, init: str | NDArray[np.float64], s
     return Clustering(centroids, result.inertia, result.n_iter, result.converged)
 
 
-def _by_engine(colors: NDArray[np.uint8], counts: NDArray[np.int64], settings: Settings) -> Clustering:
+def _by_engine(
+    colors: NDArray[np.uint8], counts: NDArray[np.int64], settings: Settings, own_trials: tuple[int, int, int] | None
+) -> Clustering:
     centroids = np.empty((settings.k, colors.shape[1]))
     rounds, tol, coarse_tol, trials = EFFORTS[settings.effort]
     if settings.num_iterations is not None:
@@ -112,6 +121,6 @@ def _by_engine(colors: NDArray[np.uint8], counts: NDArray[np.int64], settings: S
     if settings.effort == "balanced" and counts.sum() < SMALL_PICTURE_PIXELS:
         trials = SMALL_PICTURE_TRIALS
     inertia, n_iter, converged = _kernels.color_kmeans(
-        colors, counts, centroids, False, rounds, trials, tol, coarse_tol, settings.threads
+        colors, counts, centroids, False, rounds, own_trials or trials, tol, coarse_tol, settings.threads
     )
     return Clustering(centroids_of_grid(centroids, settings.space), inertia, n_iter, converged)

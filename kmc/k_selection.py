@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kmc.compressed_image import CompressedImage
@@ -11,7 +13,16 @@ from kmc.compressed_image import CompressedImage
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["KScore", "KSelection"]
+__all__ = ["KScore", "KSelection", "LazyScore"]
+
+
+CLUSTER_SCORES = (
+    "silhouette",
+    "silhouette_error",
+    "simplified_silhouette",
+    "calinski_harabasz",
+    "davies_bouldin",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +36,16 @@ class KScore:
     colors : int
         The palette entries that came out: fewer than k if the picture has fewer colours.
     inertia : float
-        Sum over the pixels of the squared distance to the nearest centroid, in the units of :mod:`kmc.colorspace`; 0 if
-        every colour has an entry.
+        Sum over the pixels of the squared distance, in 8-bit values, to their palette entry: mse times the samples.
     mse : float
         Mean squared error over all 8-bit samples; exact.
     psnr : float
         10 * log10(255^2 / mse) in dB; infinite if nothing is lost; exact.
     ssim : float
-        Structural similarity, -1 to 1. NaN for pictures with a side below 11 pixels.
+        Structural similarity, -1 to 1; of pictures with more than 131072 pixels an estimate from a part of them. NaN
+        for pictures with a side below 11 pixels.
     n_bytes : int
-        Size of the PNG file; 0 above 256 colours, which no PNG palette holds.
+        Size of the PNG file, estimated in the same way; 0 above 256 colours, which no PNG palette holds.
     seconds : float
         What this k took.
     silhouette, silhouette_error : float or None
@@ -62,12 +73,42 @@ class KScore:
     calinski_harabasz: float | None = None
     davies_bouldin: float | None = None
 
+    def replace(self, **fields: Any) -> KScore:
+        """Give a copy with other values in some fields."""
+        return replace(self, **fields)
+
     def to_dict(self) -> dict[str, Any]:
         """Give the fields for JSON, which knows neither infinity nor NaN: those become None."""
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(self).items()
         }
+
+
+class LazyScore(KScore):
+    """A row whose `ssim` and `n_bytes`, which take longer than all the rest, are computed when first looked at."""
+
+    def __init__(self, ssim: Callable[[], float], n_bytes: Callable[[], int], **fields: Any) -> None:
+        known = {"seconds": 0.0, **dict.fromkeys(CLUSTER_SCORES), **fields}
+        self.__dict__.update(known, _ssim=ssim, _n_bytes=n_bytes)
+
+    @cached_property
+    def ssim(self) -> float:
+        """As for KScore."""
+        found: float = self.__dict__["_ssim"]()
+        return found
+
+    @cached_property
+    def n_bytes(self) -> int:
+        """As for KScore."""
+        found: int = self.__dict__["_n_bytes"]()
+        return found
+
+    def replace(self, **fields: Any) -> KScore:
+        """Give a copy with other values in some fields, which stays as lazy."""
+        copy = object.__new__(LazyScore)
+        copy.__dict__.update(self.__dict__, **fields)
+        return copy
 
 
 @dataclass(frozen=True, eq=False, repr=False)

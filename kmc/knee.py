@@ -15,9 +15,11 @@ Choice = tuple[int, str]
 
 # An error of half a level: nobody sees less, and the logarithm of 0 is not a number.
 LEAST_MSE = 0.25
-# How many times steeper the curve is before a knee than behind it. Pictures of 3 to 12 colours with noise reach 3 to 20,
-# photographs 0.9 to 1.5: there the error falls by about the same share with every doubling of k.
-LEAST_BEND = 2.0
+# How many times steeper the curve is before a knee than behind it, and how far below the straight line it lies.
+# Pictures of 3 to 12 colours with noise reach 3 to 20 and 0.15 to 0.6, photographs 0.9 to 1.5 and 0.05 to 0.15: there
+# the error falls by about the same share with every doubling of k.
+LEAST_TURN = 2.0
+LEAST_BEND = 0.1
 # Where nothing bends: from about here on few people see at first sight that colours are missing.
 GOOD_PSNR = 30.0
 
@@ -26,8 +28,8 @@ def elbow(scores: Sequence[KScore]) -> Choice:
     """Find the knee of the curve of the error (Satopaa et al. 2011): log2 MSE over log2 k.
 
     Both axes are scaled to 0 to 1; the knee is where the curve lies farthest below the straight line from its first
-    point to its last. Where the curve is not `LEAST_BEND` times as steep before that point as behind it there is no
-    knee, and the smallest k of `GOOD_PSNR` is taken, or the largest k.
+    point to its last. Where the curve is not `LEAST_TURN` times as steep before that point as behind it, or less than
+    `LEAST_BEND` below that line, there is no knee, and the smallest k of `GOOD_PSNR` is taken, or the largest k.
 
     References
     ----------
@@ -61,10 +63,10 @@ def _knee(scores: Sequence[KScore]) -> int:
         return 0
     bends = (down - down[0]) / (down[-1] - down[0]) - (across - across[0]) / (across[-1] - across[0])
     knee = int(np.argmax(bends))
-    if not 0 < knee < len(scores) - 1:
+    if not 0 < knee < len(scores) - 1 or bends[knee] < LEAST_BEND:
         return 0
     before, behind = np.diff(down)[knee - 1 : knee + 1] / np.diff(across)[knee - 1 : knee + 1]
-    return knee if before >= LEAST_BEND * behind else 0
+    return knee if before >= LEAST_TURN * behind else 0
 
 
 def best_by(scores: Sequence[KScore], field: str, name: str, lowest: bool = False) -> Choice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_colors", "plot_compressed", "plot_errors", "plot_palette", "plot_selection"]
+__all__ = ["plot_colors", "plot_compressed", "plot_errors", "plot_palette", "plot_selection", "selection_file"]
 
 # Of Okabe and Ito's colours, which most people can tell apart, those that show on white and on black.
 BLUE, ORANGE = "#0a84c8", "#d55e00"
@@ -69,6 +70,17 @@ def plot_selection(selection: KSelection, ax: Axes | None = None) -> Axes:
     ax.spines["top"].set_visible(False)
     ax.grid(axis="y", alpha=0.25)
     return ax
+
+
+def selection_file(selection: KSelection, kind: str) -> bytes:
+    """Give the plot of a selection as a file of a kind that matplotlib writes, such as "png" or "svg"."""
+    plt = _pyplot()
+    figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    plot_selection(selection, ax)
+    file = io.BytesIO()
+    figure.savefig(file, format=kind, dpi=150)
+    plt.close(figure)
+    return file.getvalue()
 
 
 def plot_compressed(compressed: CompressedImage, original: ImageLike | Picture | None = None) -> Figure:

@@ -46,7 +46,7 @@ class SampleTiles:
             self._shape = (min(SIDE, height), min(SIDE, width))
             self._corners = _corners(height, width, *self._shape)
         self.pixels = pixels if self.is_whole else self.cut(pixels)
-        self._original = None if self.is_whole else self._samples(self.pixels)
+        self._original = None if self.is_whole else self._as_rows(_visible(self.pixels))
 
     def cut(self, array: NDArray[Any]) -> NDArray[Any]:
         """Give the tiles of an array (h, w) or (h, w, c), one below the other."""
@@ -57,11 +57,11 @@ class SampleTiles:
         """Give the mean structural similarity of the tiles with indices; NaN if its window does not fit."""
         if min(self._shape) < WINDOW:
             return math.nan
-        compressed = palette.colors[indices]
+        channels = palette.channels
         if self._original is None:
-            return ssim(self.pixels, compressed)
-        channels = compressed.shape[2]
-        sums = sums_of_tiles(self._original, self._samples(compressed), channels, threads)[:, 0]
+            return ssim(self.pixels, palette.colors[indices])
+        compressed = self._as_rows(palette.colors.astype(np.float64)[indices])
+        sums = sums_of_tiles(self._original, compressed, channels, threads)[:, 0]
         places = math.prod(side - WINDOW + 1 for side in self._shape)
         return float(sums.sum() / (len(sums) * places * channels))
 
@@ -73,13 +73,18 @@ class SampleTiles:
         if self.is_whole:
             return size
         fixed = len(png_bytes(indices[:1, :1], palette.colors))
-        return round(fixed + (size - fixed) * (self.n_pixels / int(indices.size)))
+        whole: int = fixed + (size - fixed) * self.n_pixels // indices.size
+        return whole
 
-    def _samples(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Give tiles as (m, h, w * c) float64. Grey stays one channel: that of three equal ones is the same."""
-        channels = pixels.shape[2]
-        samples = pixels.astype(np.float64) if channels == 1 else samples_of(pixels, channels)
+    def _as_rows(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give tiles as (m, h, w * c)."""
         return samples.reshape(len(self._corners), self._shape[0], -1)
+
+
+def _visible(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Give samples (h, w, c). Grey stays one channel: three equal ones have the same similarity."""
+    channels = pixels.shape[2]
+    return pixels.astype(np.float64) if channels == 1 else samples_of(pixels, channels).reshape(pixels.shape)
 
 
 def _corners(height: int, width: int, tile_height: int, tile_width: int) -> list[tuple[int, int]]:

@@ -118,7 +118,8 @@ def sums_of_tiles(x: Samples, y: Samples, channels: int, threads: int = 1) -> Sa
     m, _, stride = x.shape
     sums = np.empty((m, 2, stride - 2 * RADIUS * channels))
     _kernels.ssim(x, y, channels, sums, threads)
-    return sums.reshape(m, 2, -1, channels).sum(axis=2)
+    totals: Samples = sums.reshape(m, 2, -1, channels).sum(axis=2)
+    return totals
 
 
 def _halved(pixels: Pixels) -> NDArray[np.float32]:

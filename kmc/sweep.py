@@ -10,7 +10,8 @@ Starting a fit from the one beside it, its worst clusters split or its nearest o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,19 +30,24 @@ from kmc.sample_tiles import SampleTiles
 __all__ = ["Fit", "Sweep"]
 
 # Boxes of 2^bits levels on a side, from coarse to fine.
-BOX_BITS = (3, 2)
-# The share of scatter up to which boxes serve. See benchmarks/README.md for what it costs.
+BOX_BITS = (3, 2, 1)
+# The share of scatter up to which boxes serve. On 14 pictures of Kodak, CQ100 and scikit-learn at 16 values of k the
+# worst MSE is 1.0105 times that of compress() with 0.04, and 1.0076 with 0.025.
 MOST_SCATTER = 0.025
+# Of the search, which costs little on boxes. The worst MSE is 1.0142 times that of compress() with (8, 6, 0), 1.0076
+# with these, and 1.0074 in 1.5 times the time with (64, 48, 0).
+BOX_TRIALS = (16, 12, 0)
+# A map is cut into as many parts as there are threads if each has so many pixels.
+PART_PIXELS = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A palette for at most k colours, the MSE of the picture with it, and the indices of the sample's pixels."""
+    """A palette for at most k colours, and the MSE of the picture with it."""
 
     k: int
     palette: Palette
     mse: float
-    sample_indices: NDArray[Any] = field(repr=False)
 
     @property
     def psnr(self) -> float:
@@ -63,16 +69,30 @@ class Sweep:
         self.picture = picture
         self.settings = settings
         self.histogram = ColorHistogram.from_pixels(picture.pixels, settings.threads)
-        self.tiles = SampleTiles(picture.pixels)
         self._fits: dict[int, Fit] = {}
+        self._indices: dict[int, NDArray[Any]] = {}
         self._boxes: dict[int, tuple[ColorHistogram, float]] = {}
+
+    @cached_property
+    def tiles(self) -> SampleTiles:
+        """The tiles from which figures are estimated."""
+        return SampleTiles(self.picture.pixels)
 
     def fit(self, k: int) -> Fit:
         """Fit k colours; quickest where larger k have been fitted before."""
         k = min(k, len(self.histogram))
         if k not in self._fits:
-            self._fits[k] = self._map(k, self._palette(k))
+            palette = self._palette(k)
+            self._fits[k] = Fit(k, palette, self._error(palette))
         return self._fits[k]
+
+    def ssim(self, k: int) -> float:
+        """Give the structural similarity with k colours, estimated as :mod:`kmc.sample_tiles` says."""
+        return self.tiles.ssim(self.fit(k).palette, self._sample_indices(k), self.settings.threads)
+
+    def n_bytes(self, k: int) -> int:
+        """Give the size of the PNG file with k colours, estimated as :mod:`kmc.sample_tiles` says."""
+        return self.tiles.n_bytes(self.fit(k).palette, self._sample_indices(k))
 
     def compressed(self, k: int) -> CompressedImage:
         """Give the picture with the k colours of its fit."""
@@ -87,13 +107,26 @@ class Sweep:
         if k == len(self.histogram):
             return Palette.from_colors(self.histogram.colors)
         settings = self.settings._replace(k=k)
-        clustering = cluster_colors(self._points_for(k), "auto", settings)
+        points = self._points_for(k)
+        clustering = cluster_colors(points, "auto", settings, None if points is self.histogram else BOX_TRIALS)
         return Palette.from_centroids(clustering.centroids, self.histogram, settings.space, settings.threads)
 
-    def _map(self, k: int, palette: Palette) -> Fit:
-        sample = self.tiles.pixels
-        indices, error = remap(sample, self.histogram, palette, self.settings.threads, space=self.settings.space)
-        return Fit(k, palette, error * sample.size / self.picture.pixels.size, indices)
+    def _error(self, palette: Palette) -> float:
+        """Give the MSE of the picture. What remap() gives is that of the histogram, whatever pixels it maps beside."""
+        pixels = self.picture.pixels
+        if not self.tiles.is_whole:
+            pixels = pixels.reshape(1, -1, pixels.shape[2])[:, : PART_PIXELS * self.settings.threads]
+        _, error = remap(pixels, self.histogram, palette, self.settings.threads, space=self.settings.space)
+        squares = round(error * pixels.size)  # a whole number, as in remap()
+        return squares / self.picture.pixels.size
+
+    def _sample_indices(self, k: int) -> NDArray[Any]:
+        k = min(k, len(self.histogram))
+        if k not in self._indices:
+            self._indices[k], _ = remap(
+                self.tiles.pixels, self.histogram, self.fit(k).palette, self.settings.threads, space=self.settings.space
+            )
+        return self._indices[k]
 
     def _points_for(self, k: int) -> ColorHistogram:
         """Give the coarsest boxes, or the colours, on which k colours can be fitted."""

@@ -133,6 +133,7 @@ def test_plot_of_a_selection(plots, selection):
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert "k = 6" in ax.get_title()
     assert plots.plot_selection(selection, ax) is ax
+    assert Image.open(io.BytesIO(plots.selection_file(selection, "png"))).width > 500
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -1,7 +1,7 @@
 """The command ``kmc``, one module for each of its commands.
 
 Data go to stdout, messages to stderr, one line each. Exit code 0 is success, 1 failure, 2 wrong
-usage, 130 Ctrl-C, 141 a reader that went away (as in ``kmc ... | head -0``). What is slow to
+usage, 99 a quality out of reach, 130 Ctrl-C, 141 a reader that went away (as in ``kmc ... | head -0``). What is slow to
 import is imported where it is used, so that ``kmc --help`` answers at once.
 """
 
@@ -10,14 +10,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from kmc._version import __version__
 from kmc.cli._arguments import Parser
+from kmc.cli.choose_k import add_choose_k
 from kmc.cli.compress import add_compress
 from kmc.cli.evaluate import add_evaluate
 from kmc.cli.report import add_report
-from kmc.errors import KmcError
+from kmc.errors import KmcError, KmcQualityError, KmcWarning
 
 __all__ = ["main"]
 
@@ -42,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = _make_parser().parse_args(argv)
-        text = arguments.run(arguments)
+        with _warnings_as_messages():
+            text = arguments.run(arguments)
         # A file name may hold bytes that stdout's encoding has no character for.
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
@@ -54,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except MemoryError:
         return _fail("not enough memory for this picture; give a smaller one")
+    except KmcQualityError as error:
+        return _fail(str(error), 99)
     except (KmcError, OSError) as error:
         return _fail(str(error))
     return 0
@@ -62,6 +69,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(message: str, exit_code: int = 1) -> int:
     print("kmc:", " ".join(message.split()), file=sys.stderr)
     return exit_code
+
+
+@contextmanager
+def _warnings_as_messages() -> Iterator[None]:
+    """Print kmc's own warnings as it prints everything else."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_as_message(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, KmcWarning):
+                _fail(str(message))
+            else:
+                show(message, category, *rest, **more)
+
+        warnings.showwarning = show_as_message
+        warnings.simplefilter("always", KmcWarning)
+        yield
 
 
 class _Version(argparse.Action):
@@ -91,5 +115,6 @@ def _make_parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     add_compress(commands)
     add_evaluate(commands)
+    add_choose_k(commands)
     add_report(commands)
     return parser

@@ -56,7 +56,8 @@ def add_compress(commands: Commands) -> None:
     )
     add = parser.add_argument
     add("input", metavar="IN", help="the picture, in any format that Pillow reads")
-    add("-k", type=whole_number, default=16, metavar="N", help="colours, 1 to 256 (default 16)")
+    add("-k", type=whole_number, metavar="N", help="colours, 1 to 256 (default 16; 256 with a target)")
+    _add_targets(parser)
     add(
         "-o",
         "--output",
@@ -112,13 +113,27 @@ def add_compress(commands: Commands) -> None:
     parser.set_defaults(run=_compress)
 
 
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--min-psnr", type=float, metavar="DB", help="the fewest colours, up to -k, that reach so many dB")
+    add("--min-ssim", type=float, metavar="S", help="the fewest colours, up to -k, that reach this SSIM (up to 1)")
+    add(
+        "--quality",
+        metavar="MIN-MAX",
+        help="on pngquant's scale from 0 to 100: the fewest colours that reach MAX; below MIN nothing is written and "
+        "the exit code is 99",
+    )
+    add("--max-bytes", type=whole_number, metavar="N", help="the most colours, up to -k, whose file has so many bytes")
+
+
 def _compress(arguments: argparse.Namespace) -> str:
     from kmc.api import compress
     from kmc.encode import check_target, format_of
     from kmc.load import load
 
     output = arguments.output or _default_output(arguments.input)
-    _check_k(arguments.k, format_of(output))
+    if arguments.k is not None:
+        _check_k(arguments.k, format_of(output))
     start = time.perf_counter()
     picture = load(arguments.input)
     check_target(output)  # before the work and not only after it
@@ -134,6 +149,10 @@ def _compress(arguments: argparse.Namespace) -> str:
         downsample=arguments.downsample,
         seed=arguments.seed,
         threads=arguments.threads,
+        min_psnr=arguments.min_psnr,
+        min_ssim=arguments.min_ssim,
+        quality=arguments.quality,
+        max_bytes=arguments.max_bytes,
     )
     compressed.save(output)
     seconds = time.perf_counter() - start
@@ -169,7 +188,7 @@ def _compress_record(
         "width": picture.width,
         "height": picture.height,
         "channels": picture.channels,
-        "k": arguments.k,
+        "k": len(compressed.palette) if arguments.k is None else arguments.k,
         "colors": len(compressed.palette),
         "lossless": compressed.lossless,
         "n_iter": compressed.n_iter,

@@ -6,6 +6,7 @@ from the palette, but for a detail at full size.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from kmc.api import compress
 from kmc.choose_k import choose_k
 from kmc.compressed_image import CompressedImage
 from kmc.error_map import area_errors
+from kmc.errors import KmcWarning
 from kmc.evaluate import Evaluation, evaluate
 from kmc.histogram import ColorHistogram
 from kmc.k_selection import KSelection
@@ -147,7 +149,9 @@ def _timed(
     picture: Picture, k: int, space: str, dither: float, seed: int, threads: int | None
 ) -> tuple[CompressedImage, float]:
     start = perf_counter()
-    compressed = compress(picture, k, space=space, dither=dither, seed=seed, threads=threads)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KmcWarning)  # that k is small: the page shows it
+        compressed = compress(picture, k, space=space, dither=dither, seed=seed, threads=threads)
     return compressed, perf_counter() - start
 
 
