@@ -404,6 +404,18 @@ def test_several_pictures(visit, pages):
     assert two.page.get_by_role("tabpanel").get_attribute("id") == "picture-0"
 
 
+def test_a_long_command_does_not_widen_the_page(visit, pages):
+    one = visit(pages[0])
+    one.page.locator("input[value='oklab']").check()
+    one.page.locator("input[value='dithered']").check()
+    for width in (1000, 375):
+        one.page.set_viewport_size({"width": width, "height": 812})
+        panel = one.page.locator(".panel").bounding_box()
+        for part in (".command", ".tiles", ".panel .card"):
+            box = one.page.locator(part).first.bounding_box()
+            assert box["x"] + box["width"] <= panel["x"] + panel["width"] + 0.5 <= width
+
+
 def test_on_a_phone(visit, pages):
     for path in pages:
         one = visit(path)

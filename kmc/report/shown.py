@@ -24,7 +24,8 @@ from kmc.report.measure import MOST_SHOWN, Measured, Result
 
 __all__ = ["ERROR_TICKS", "Shown", "View", "error_color_codes", "show"]
 
-# Of all pictures of a page with one, before base64 makes four bytes of three; the rest of the page, most of it palettes, had 250 kB.
+# Bytes of all images in the page of one picture, before base64 makes four of three; the rest, most of it palettes, had
+# 250 kB.
 BUDGET = 3_400_000
 JPEG_QUALITY = 92
 ERROR_QUALITY = 80
