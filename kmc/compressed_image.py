@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ from kmc.color_profile import for_file
 from kmc.encode import Format, format_named, format_of, write_atomically
 from kmc.metadata import KEPT, Metadata
 from kmc.palette import Palette
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kmc.load import ImageLike, Picture
 
 __all__ = ["CompressedImage"]
 
@@ -125,6 +130,20 @@ class CompressedImage:
             self.palette.colors, self.metadata, kept, file_format.holds_profile, file_format.holds_gamma
         )
         return file_format.encode(self.indices, colors, written)
+
+    def plot(self, original: ImageLike | Picture | None = None) -> Figure:
+        """Draw the picture, its palette and, where the original is given, its colours and the error map.
+
+        See :func:`kmc.plots.plot_compressed`; needs matplotlib.
+        """
+        from kmc.plots import plot_compressed
+
+        return plot_compressed(self, original)
+
+    def _repr_html_(self) -> str:
+        from kmc.notebook import image_html
+
+        return image_html(self)
 
     def _repr_png_(self) -> bytes | None:
         return self.to_bytes() if len(self.palette) <= 256 else None

@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kmc.compressed_image import CompressedImage
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["KScore", "KSelection", "LazyScore"]
 
@@ -145,6 +148,17 @@ class KSelection:
             "reason": self.reason,
             "scores": [score.to_dict() for score in self.scores],
         }
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw error and SSIM over k with the chosen one marked; see :func:`kmc.plots.plot_selection`."""
+        from kmc.plots import plot_selection
+
+        return plot_selection(self, ax)
+
+    def _repr_html_(self) -> str:
+        from kmc.notebook import selection_html
+
+        return selection_html(self)
 
     def __repr__(self) -> str:
         rows = _cells(self.scores)

@@ -20,6 +20,7 @@ from kmc.cli._arguments import Parser, print_text
 from kmc.cli.choose_k import add_choose_k
 from kmc.cli.compress import add_compress
 from kmc.cli.evaluate import add_evaluate
+from kmc.cli.report import add_report
 from kmc.errors import KmcError, KmcQualityError, KmcWarning
 
 __all__ = ["main"]
@@ -114,4 +115,5 @@ def _make_parser() -> Parser:
     add_compress(commands)
     add_evaluate(commands)
     add_choose_k(commands)
+    add_report(commands)
     return parser

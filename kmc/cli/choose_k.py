@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 from collections.abc import Sequence
@@ -114,20 +113,13 @@ def _choose_k(arguments: argparse.Namespace) -> str:
 
 def _plot(selection: KSelection, path: str) -> None:
     from kmc.encode import write_atomically
-    from kmc.errors import KmcFileError, KmcImportError
+    from kmc.errors import KmcFileError
+    from kmc.plots import selection_file
 
     kind = Path(path).suffix.lower()[1:]
     if kind not in PLOT_FORMATS:
         raise KmcFileError(f"{path!r} does not end in {' or '.join(PLOT_FORMATS)}; give the plot such a name")
-    try:
-        from kmc.plots import plot_selection  # type: ignore[import-not-found, unused-ignore]
-    except ImportError as error:
-        raise KmcImportError(
-            "--plot draws with matplotlib, which is not installed; install it with pip install matplotlib"
-        ) from error
-    file = io.BytesIO()
-    plot_selection(selection).savefig(file, format=kind)
-    write_atomically(path, file.getvalue())
+    write_atomically(path, selection_file(selection, kind))
 
 
 def _bars() -> str:
