@@ -220,54 +220,71 @@ void kmc_count_again(const kmc_pixel_kernels *kernels, kmc_counter *counter, con
   }
 }
 
-/* OUT places: of the bits that are set, in order. Returns how many. */
-static ptrdiff_t places_of(uint64_t bits, uint8_t *places) {
+/* Four bytes: a colour and, below the alpha of an RGBA row, what the next RGB row overwrites. */
+typedef struct {
+  uint8_t channel[4];
+} four_bytes;
+
+static inline four_bytes joined(four_bytes one, four_bytes other) {
+  uint32_t words[2];
+  memcpy(&words[0], &one, sizeof one);
+  memcpy(&words[1], &other, sizeof other);
+  words[0] |= words[1];
+  memcpy(&one, words, sizeof one);
+  return one;
+}
+
+/* OUT colors of a box, places: of the bits that are set, in order. Returns how many. */
+static ptrdiff_t emit_box(const four_bytes *low_bits, uint32_t box, uint64_t bits, ptrdiff_t channels, uint8_t *colors,
+                          uint8_t *places) {
+  four_bytes corner = {{0, 0, 0, 255}}, color = corner;
   ptrdiff_t n = 0;
-  for (; bits; bits &= bits - 1) places[n++] = (uint8_t)kmc_lowest_bit(bits);
+  kmc_rgb_of_key(box * KMC_BOX_COLORS, corner.channel);
+  for (; bits; bits &= bits - 1, n++) {
+    if (n > 0) memcpy(colors + (n - 1) * channels, &color, sizeof color);
+    places[n] = (uint8_t)kmc_lowest_bit(bits);
+    color = joined(corner, low_bits[places[n]]);
+  }
+  memcpy(colors + (n - 1) * channels, &color, (size_t)channels); /* the next row may be another thread's */
   return n;
 }
 
-/* Bits 2 and 5 of a key: two bits of red. */
-static inline uint32_t red_of_key(uint32_t key) { return (key >> 2 & 1) | (key >> 4 & 2); }
-
-static void colors_of_box(uint32_t box, const uint8_t *places, ptrdiff_t n, ptrdiff_t channels, uint8_t *colors) {
-  uint8_t corner[3];
-  kmc_rgb_of_key(box * KMC_BOX_COLORS, corner);
-  for (ptrdiff_t j = 0; j < n; j++) {
-    const uint32_t i = places[j];
-    uint8_t *const color = colors + j * channels;
-    color[0] = (uint8_t)(corner[0] | red_of_key(i));
-    color[1] = (uint8_t)(corner[1] | red_of_key(i << 1));
-    color[2] = (uint8_t)(corner[2] | red_of_key(i << 2));
-    if (channels == 4) color[3] = 255;
-  }
-}
-
-/* Adds to counts (n) what a counter has of the box's colours at these places, the first of which has this rank. */
-static void add_counts(const kmc_counter *counter, uint32_t box, const uint8_t *places, ptrdiff_t n, uint32_t rank,
-                       int64_t *counts) {
+/* OUT found (n): how often a counter has the box's colours at these places, the first of which has this rank. */
+static void counts_of_box(const kmc_counter *counter, uint32_t box, const uint8_t *places, ptrdiff_t n, uint32_t rank,
+                          uint16_t *found) {
   if (counter->is_marked) {
     const uint64_t bits = counter->bits[box];
-    for (ptrdiff_t j = 0; j < n; j++) counts[j] += (int64_t)(bits >> places[j] & 1) + counter->more[rank + j];
+    const uint8_t *const more = counter->more + rank;
+    for (ptrdiff_t j = 0; j < n; j++) found[j] = (uint16_t)((bits >> places[j] & 1) + more[j]);
     return;
   }
   const uint32_t start = counter->block_start[box / KMC_BLOCK_BOXES];
-  if (start == KMC_NO_BLOCK) return;
+  if (start == KMC_NO_BLOCK) {
+    memset(found, 0, (size_t)n * sizeof *found);
+    return;
+  }
   const uint8_t *const table = counter->table + start + box % KMC_BLOCK_BOXES * KMC_BOX_COLORS;
-  for (ptrdiff_t j = 0; j < n; j++) counts[j] += table[places[j]];
+  for (ptrdiff_t j = 0; j < n; j++) found[j] = table[places[j]];
 }
 
 void kmc_emit_colors(const kmc_counter *counters, ptrdiff_t n_counters, const uint64_t *bits, const uint64_t *boxes,
                      const uint32_t *before, ptrdiff_t first, ptrdiff_t last, ptrdiff_t channels, uint8_t *colors,
                      int64_t *counts) {
   uint8_t places[KMC_BOX_COLORS];
+  uint16_t found[KMC_BOX_COLORS];
+  four_bytes low_bits[KMC_BOX_COLORS];
+  for (uint32_t i = 0; i < KMC_BOX_COLORS; i++) {
+    low_bits[i].channel[3] = 0;
+    kmc_rgb_of_key(i, low_bits[i].channel);
+  }
   for (ptrdiff_t block = first; block < last; block++) {
     for (uint64_t left = boxes[block]; left; left &= left - 1) {
       const uint32_t box = (uint32_t)block * KMC_BLOCK_BOXES + (uint32_t)kmc_lowest_bit(left), rank = before[box];
-      const ptrdiff_t n = places_of(bits[box], places);
-      colors_of_box(box, places, n, channels, colors + rank * channels);
-      memset(counts + rank, 0, (size_t)n * sizeof *counts);
-      for (ptrdiff_t c = 0; c < n_counters; c++) add_counts(&counters[c], box, places, n, rank, counts + rank);
+      const ptrdiff_t n = emit_box(low_bits, box, bits[box], channels, colors + rank * channels, places);
+      for (ptrdiff_t c = 0; c < n_counters; c++) {
+        counts_of_box(&counters[c], box, places, n, rank, found);
+        for (ptrdiff_t j = 0; j < n; j++) counts[rank + j] = (c == 0 ? 0 : counts[rank + j]) + found[j];
+      }
     }
   }
 }
