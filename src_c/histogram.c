@@ -234,56 +234,49 @@ static inline four_bytes joined(four_bytes one, four_bytes other) {
   return one;
 }
 
-/* OUT colors of a box, places: of the bits that are set, in order. Returns how many. */
-static ptrdiff_t emit_box(const four_bytes *low_bits, uint32_t box, uint64_t bits, ptrdiff_t channels, uint8_t *colors,
-                          uint8_t *places) {
-  four_bytes corner = {{0, 0, 0, 255}}, color = corner;
-  ptrdiff_t n = 0;
-  kmc_rgb_of_key(box * KMC_BOX_COLORS, corner.channel);
-  for (; bits; bits &= bits - 1, n++) {
-    if (n > 0) memcpy(colors + (n - 1) * channels, &color, sizeof color);
-    places[n] = (uint8_t)kmc_lowest_bit(bits);
-    color = joined(corner, low_bits[places[n]]);
-  }
-  memcpy(colors + (n - 1) * channels, &color, (size_t)channels); /* the next row may be another thread's */
-  return n;
-}
-
-/* OUT found (n): how often a counter has the box's colours at these places, the first of which has this rank. */
-static void counts_of_box(const kmc_counter *counter, uint32_t box, const uint8_t *places, ptrdiff_t n, uint32_t rank,
-                          uint16_t *found) {
-  if (counter->is_marked) {
-    const uint64_t bits = counter->bits[box];
-    const uint8_t *const more = counter->more + rank;
-    for (ptrdiff_t j = 0; j < n; j++) found[j] = (uint16_t)((bits >> places[j] & 1) + more[j]);
-    return;
-  }
+/* How often a counter has color i of the box, whose rank this is; but for its wraps. */
+static inline int64_t count_of(const kmc_counter *counter, uint32_t box, uint32_t i, uint32_t rank) {
+  if (counter->is_marked) return (int64_t)(counter->bits[box] >> i & 1) + counter->more[rank];
   const uint32_t start = counter->block_start[box / KMC_BLOCK_BOXES];
-  if (start == KMC_NO_BLOCK) {
-    memset(found, 0, (size_t)n * sizeof *found);
-    return;
-  }
-  const uint8_t *const table = counter->table + start + box % KMC_BLOCK_BOXES * KMC_BOX_COLORS;
-  for (ptrdiff_t j = 0; j < n; j++) found[j] = table[places[j]];
+  return start == KMC_NO_BLOCK ? 0 : counter->table[start + box % KMC_BLOCK_BOXES * KMC_BOX_COLORS + i];
 }
 
+/* The row behind the last one of blocks first .. last - 1, or 0: they have none. */
+static uint32_t end_of_rows(const uint64_t *bits, const uint64_t *boxes, const uint32_t *before, ptrdiff_t first,
+                            ptrdiff_t last) {
+  while (last > first && boxes[last - 1] == 0) last--;
+  if (last == first) return 0;
+  ptrdiff_t box = last * KMC_BLOCK_BOXES - 1;
+  while (bits[box] == 0) box--;
+  return before[box] + (uint32_t)kmc_count_bits(bits[box]);
+}
+
+/* One loop for colours and counts: most boxes have few colours, and the end of each loop is hard to foretell. */
 void kmc_emit_colors(const kmc_counter *counters, ptrdiff_t n_counters, const uint64_t *bits, const uint64_t *boxes,
                      const uint32_t *before, ptrdiff_t first, ptrdiff_t last, ptrdiff_t channels, uint8_t *colors,
                      int64_t *counts) {
-  uint8_t places[KMC_BOX_COLORS];
-  uint16_t found[KMC_BOX_COLORS];
-  four_bytes low_bits[KMC_BOX_COLORS];
+  const uint32_t end = end_of_rows(bits, boxes, before, first, last);
+  four_bytes low_bits[KMC_BOX_COLORS], corner = {{0, 0, 0, 255}};
   for (uint32_t i = 0; i < KMC_BOX_COLORS; i++) {
     low_bits[i].channel[3] = 0;
     kmc_rgb_of_key(i, low_bits[i].channel);
   }
   for (ptrdiff_t block = first; block < last; block++) {
     for (uint64_t left = boxes[block]; left; left &= left - 1) {
-      const uint32_t box = (uint32_t)block * KMC_BLOCK_BOXES + (uint32_t)kmc_lowest_bit(left), rank = before[box];
-      const ptrdiff_t n = emit_box(low_bits, box, bits[box], channels, colors + rank * channels, places);
-      for (ptrdiff_t c = 0; c < n_counters; c++) {
-        counts_of_box(&counters[c], box, places, n, rank, found);
-        for (ptrdiff_t j = 0; j < n; j++) counts[rank + j] = (c == 0 ? 0 : counts[rank + j]) + found[j];
+      const uint32_t box = (uint32_t)block * KMC_BLOCK_BOXES + (uint32_t)kmc_lowest_bit(left);
+      uint32_t rank = before[box];
+      kmc_rgb_of_key(box * KMC_BOX_COLORS, corner.channel);
+      for (uint64_t word = bits[box]; word; word &= word - 1, rank++) {
+        const uint32_t i = (uint32_t)kmc_lowest_bit(word);
+        const four_bytes color = joined(corner, low_bits[i]);
+        if (rank + 1 < end) {
+          memcpy(colors + rank * channels, &color, sizeof color);
+        } else { /* the next row may be another thread's */
+          memcpy(colors + rank * channels, &color, (size_t)channels);
+        }
+        int64_t count = 0;
+        for (ptrdiff_t c = 0; c < n_counters; c++) count += count_of(&counters[c], box, i, rank);
+        counts[rank] = count;
       }
     }
   }
