@@ -279,6 +279,7 @@ cdef extern from "color_kmeans_dispatch.h" nogil:
         double tol
         double coarse_tol
         kmc_seeding seeding
+        int32_t on_cells
         int32_t n_tasks
 
     ctypedef struct kmc_color_kmeans_result:

@@ -109,6 +109,7 @@ def color_kmeans(
     trials: tuple[int, int, int],
     tol: float,
     coarse_tol: float,
+    on_cells: bool,
     num_threads: int,
 ) -> tuple[float, int, bool]: ...
 def map_to_palette(

@@ -696,7 +696,16 @@ static void check_color_kmeans(int32_t channels, int32_t u, int32_t k, uint32_t 
   }
   for (int seeding = KMC_SEEDS_SEARCHED; seeding <= KMC_SEEDS_GIVEN; seeding++) {
     for (int loose = 0; loose <= 1; loose++) {
-      colors_problem p = {{k, channels, 40, seeding == KMC_SEEDS_SEARCHED ? 24 : 0, loose ? 3e-4 : 0, 3e-4, seeding, 1},
+      const int32_t trials = seeding == KMC_SEEDS_SEARCHED ? 24 : 0;
+      colors_problem p = {{.k = k,
+                           .channels = channels,
+                           .max_rounds = 40,
+                           .search_trials = trials,
+                           .polish_trials = trials / 2,
+                           .fine_trials = trials / 4,
+                           .tol = loose ? 3e-4 : 0,
+                           .coarse_tol = 3e-4,
+                           .seeding = (kmc_seeding)seeding},
                           colors,
                           counts,
                           u};
