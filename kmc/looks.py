@@ -151,10 +151,9 @@ def _moved(
 
 def _are_staying(points: Points, indices: NDArray[np.uint8], counts: Array, channels: int) -> NDArray[np.bool_]:
     """Tell which entries no pixel has, or flat areas in the main, which have them exactly and take no error."""
-    if channels == 4:
-        return counts == 0
-    flat = np.bincount(indices[points[..., 3] == 0], minlength=len(counts))
-    staying: NDArray[np.bool_] = flat >= FLAT_SHARE * counts
+    staying: NDArray[np.bool_] = counts == 0
+    if channels < 4:
+        staying |= np.bincount(indices[points[..., 3] == 0], minlength=len(counts)) >= FLAT_SHARE * counts
     return staying
 
 
