@@ -348,6 +348,9 @@ cdef extern from "dither.h" nogil:
     void kmc_targets_init(
         kmc_targets *, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small
     )
+    void kmc_points_rows(
+        const kmc_dither_kernels *, kmc_targets *, const kmc_dithered *, size first, size last, int16_t *points
+    )
     void kmc_diffuse_stripe(
         const kmc_dither_kernels *, kmc_targets *, const kmc_dithered *, size first, size last,
         int16_t *scratch, uint8_t *indices

@@ -131,6 +131,9 @@ def dither_points(pixels: Array, space: int, linear: Array, gain: int, points: A
 def diffuse_pixels(
     pixels: Array, targets: Targets, linear: Array, gain: int, indices: Array, num_threads: int
 ) -> None: ...
+def points_of_picture(
+    pixels: Array, targets: Targets, linear: Array, gain: int, points: Array, num_threads: int
+) -> None: ...
 def diffuse_points(points: Array, targets: Targets, gain: int, indices: Array, num_threads: int) -> None: ...
 def noise_pixels(
     pixels: Array,
