@@ -131,3 +131,16 @@ def normal_equations(
     points: Array, blurred: Array, indices: Array, weights: Array, k: int, num_threads: int
 ) -> tuple[Array, Array, Array, Array]: ...
 def solve(matrix: Array, right: Array) -> None: ...
+def compact(
+    points: Array,
+    kind: Array,
+    weight: Array,
+    entries: Array,
+    forbidden: Array,
+    bits: int,
+    prices: tuple[Array, Array, Array],
+    blur: Array,
+    scale: int,
+    indices: Array,
+    num_threads: int,
+) -> None: ...

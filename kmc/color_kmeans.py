@@ -83,7 +83,7 @@ def cluster_colors(histogram: ColorHistogram, init: str | NDArray[np.float64], s
     Clustering
         k centroids; the first is (0, 0, 0, 0) where there are transparent pixels and k is above 1.
     """
-    k, num_iterations, effort, space, _, seed, threads = settings
+    k, num_iterations, effort, space, _, seed, threads, _ = settings
     apart = 1 if histogram.has_transparent and k > 1 else 0
     colors, counts = histogram.colors[apart:], histogram.counts[apart:]
     if isinstance(init, str) and init == "auto" and colors.shape[1] < 4 and k <= ENGINE_MOST_COLORS:

@@ -76,18 +76,37 @@ class CompressedImage:
         pixels = self.palette.colors[self.indices]
         return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, *, optimize: str = "default", threads: int | None = None) -> bytes:
         """Give the bytes of a palette PNG.
+
+        The pixels are those of :attr:`image`. The file leaves out entries that no pixel has and may hold the others in
+        another order than :attr:`palette`, whichever is smaller.
+
+        Parameters
+        ----------
+        optimize : {"fast", "default", "max"}
+            How much time a smaller file may take: see :func:`kmc.png.png_bytes`. "max" needs ``kmc-image[max]``.
+        threads : int, optional
+            Every core if left out. Changes the time only.
 
         Raises
         ------
         KmcValueError
             The palette has more than 256 colours.
+        KmcImportError
+            ``optimize="max"`` and pyoxipng is not installed.
         """
-        return png_bytes(self.indices, self.palette.colors)
+        return png_bytes(self.indices, self.palette.colors, optimize, threads)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, optimize: str = "default", threads: int | None = None) -> None:
         """Write the picture to `path`, wholly or not at all; an existing file is replaced.
+
+        Parameters
+        ----------
+        path : path
+            Whose ending names the format.
+        optimize, threads
+            As for :meth:`to_bytes`.
 
         Raises
         ------
@@ -95,8 +114,10 @@ class CompressedImage:
             The folder does not exist or cannot be written, or the file's format has no palette.
         KmcValueError
             The palette has more colours than the format can hold.
+        KmcImportError
+            ``optimize="max"`` and pyoxipng is not installed.
         """
-        data = format_of(path).encode(self.indices, self.palette.colors)
+        data = format_of(path).encode(self.indices, self.palette.colors, optimize, threads)
         write_atomically(path, data)
 
     def _repr_png_(self) -> bytes | None:

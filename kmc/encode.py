@@ -38,13 +38,13 @@ class Format:
     max_colors : int
         Palette entries that fit.
     encode : callable
-        ``encode(indices, palette_colors)`` makes the bytes of the file.
+        ``encode(indices, palette_colors, optimize, threads)`` makes the bytes of the file.
     """
 
     name: str
     suffixes: tuple[str, ...]
     max_colors: int
-    encode: Callable[[NDArray[np.integer], NDArray[np.uint8]], bytes]
+    encode: Callable[[NDArray[np.integer], NDArray[np.uint8], str, int | None], bytes]
 
 
 FORMATS = (Format("PNG", (".png",), PNG_MAX_COLORS, png_bytes),)

@@ -30,10 +30,10 @@ from kmc import color_difference, similarity
 from kmc._validate import choice
 from kmc.backgrounds import pairs_on_backgrounds
 from kmc.compressed_image import CompressedImage
-from kmc.encode import PNG_MAX_COLORS
 from kmc.errors import KmcImportError, KmcTypeError, KmcValueError
 from kmc.histogram import ColorHistogram
 from kmc.load import ImageLike, Picture, load
+from kmc.png import PNG_MAX_COLORS
 from kmc.similarity import MS_SSIM_SIDE, WINDOW, samples_of, tiles
 
 __all__ = ["Evaluation", "ciede2000", "evaluate", "ms_ssim", "mse", "psnr", "ssim", "ssimulacra2"]

@@ -23,7 +23,7 @@ from kmc.dither import GAIN_ONE, RANGE, points_of_pixels, targets_of
 from kmc.histogram import ColorHistogram
 from kmc.palette import Palette
 
-__all__ = ["fit_palette_to_dithering"]
+__all__ = ["BLUR", "BLUR_ONE", "POLISH_SHARE", "fit_palette_to_dithering", "moved_colors"]
 
 Points = NDArray[np.int16]
 
@@ -102,17 +102,32 @@ def _fit(
     for _ in range(rounds):
         targets = targets_of(palette, space, points.size // 4, threads)
         _kernels.diffuse_points(points, targets, gain, indices, threads)
-        moved = _moved(points, blurred, indices, palette, space, threads)
+        moved = Palette.from_colors(_moved(points, blurred, indices, palette, BLUR, space, threads))
         palette = moved.filled_up(len(palette), histogram, space, threads)
     return palette
 
 
+def moved_colors(
+    points: Points, indices: NDArray[np.uint8], palette: Palette, blur: NDArray[np.int32], space: str, threads: int
+) -> NDArray[np.uint8]:
+    """Give the colours (k, c) of the least error of points (h, w, 4) seen through a blur, the indices held."""
+    blurred = np.empty_like(points)
+    _kernels.blur_points(points, blur, blurred, threads)
+    return _moved(points, blurred, indices, palette, blur, space, threads)
+
+
 def _moved(
-    points: Points, blurred: Points, indices: NDArray[np.uint8], palette: Palette, space: str, threads: int
-) -> Palette:
-    """Entries at the least squares; those that no pixel has stay where they are."""
+    points: Points,
+    blurred: Points,
+    indices: NDArray[np.uint8],
+    palette: Palette,
+    blur: NDArray[np.int32],
+    space: str,
+    threads: int,
+) -> NDArray[np.uint8]:
+    """Colours at the least squares; those that no pixel has stay where they are."""
     k, channels = palette.colors.shape
-    meetings, blurred_sums, sums, counts = _kernels.normal_equations(points, blurred, indices, BLUR, k, threads)
+    meetings, blurred_sums, sums, counts = _kernels.normal_equations(points, blurred, indices, blur, k, threads)
     matrix = (meetings + meetings.T) / (2.0 * BLUR_ONE**2)
     matrix[np.diag_indices(k)] += UPDATE_SHARE * counts + (counts == 0)
     entries = points_of_pixels(palette.colors, space, 0, 1).astype(np.float64)
@@ -122,7 +137,7 @@ def _moved(
     if channels == 4:  # what is opaque or transparent stays it
         colors[palette.colors[:, 3] == 255, 3] = 255
         colors[palette.colors[:, 3] == 0] = 0
-    return Palette.from_colors(colors)
+    return colors
 
 
 def _polish_weights() -> NDArray[np.int16]:

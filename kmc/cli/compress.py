@@ -26,6 +26,7 @@ examples:
   kmc compress photo.jpg -k 64 -o small.png
   kmc compress photo.jpg --init random --num-iterations 10 --seed 1
   kmc compress photo.jpg --preset looks         dithered, for the eye
+  kmc compress photo.jpg --preset small --optimize max
   kmc compress huge.tif --effort fast           when milliseconds count more than 3 % of MSE
   kmc compress huge.tif --downsample 1.5MP      fit the palette on 1.5 megapixels
 """
@@ -78,9 +79,10 @@ def add_compress(commands: Commands) -> None:
     )
     add(
         "--preset",
-        choices=("exact", "looks"),
+        choices=("exact", "looks", "small"),
         default="exact",
-        help="exact: plain k-means, the least MSE; looks: Oklab and dithering fitted to the eye (default exact)",
+        help="exact: plain k-means, the least MSE; looks: Oklab and dithering fitted to the eye; "
+        "small: the same in the smallest file (default exact)",
     )
     add(
         "--space",
@@ -92,6 +94,19 @@ def add_compress(commands: Commands) -> None:
         type=number_or_word,
         metavar="D",
         help="0 for none, up to 1 for error diffusion, or blue-noise (default: the preset's)",
+    )
+    add(
+        "--compactness",
+        type=float,
+        metavar="C",
+        help="0 for none; above, indices that repeat are taken where that costs little: a bit saved may cost C "
+        "times the mean error (default: the preset's)",
+    )
+    add(
+        "--optimize",
+        choices=("fast", "default", "max"),
+        default="default",
+        help="how much time a smaller file may take; max needs kmc-image[max] (default default)",
     )
     add(
         "--num-iterations",
@@ -131,11 +146,12 @@ def _compress(arguments: argparse.Namespace) -> str:
         preset=arguments.preset,
         space=arguments.space,
         dither=arguments.dither,
+        compactness=arguments.compactness,
         downsample=arguments.downsample,
         seed=arguments.seed,
         threads=arguments.threads,
     )
-    compressed.save(output)
+    compressed.save(output, optimize=arguments.optimize, threads=arguments.threads)
     seconds = time.perf_counter() - start
     record = _compress_record(arguments, output, picture, compressed, seconds)
     return json.dumps(record) if arguments.json else _compress_text(record)
