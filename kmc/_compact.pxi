@@ -1,5 +1,5 @@
-# Part of _kernels.pyx: the boundary to the kernel of compact.h. All is integers, and a stripe's result does not depend on
-# which thread has it.
+# Part of _kernels.pyx: the boundary to the kernel of compact.h. All is integers, and a stripe's result does not depend
+# on which thread has it.
 
 cdef enum:
     # Rows of a stripe. Matches stay in their stripe: files are 0.5 % larger than with 256.

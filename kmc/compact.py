@@ -91,6 +91,8 @@ def compacted(
     weights = _weights(points[:, :, 0])
     bits = bits_per_pixel(len(palette))
     lam = compactness * _mean_error(points, entries, indices, weights)
+    if lam < 1:  # nothing is worth a bit
+        return palette, indices
     blur, share = (BLUR, POLISH_SHARE) if dithered else (NO_BLUR, 0.0)
     kinds, forbidden = _kinds(pixels, palette)
     indices = indices.copy()

@@ -166,6 +166,12 @@ def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _colors_of_points(points: NDArray[np.float64], space: str, channels: int) -> NDArray[np.uint8]:
-    """Round points (k, 4) to 8-bit colours (k, c)."""
-    premultiplied = 255 if space == "srgb" and channels == 4 else 1
-    return colors_of(points[:, :channels] * (255 / RANGE * premultiplied), space)
+    """Round points (k, 4), premultiplied where there is alpha, to 8-bit colours (k, c)."""
+    if channels < 4:
+        return colors_of(points[:, :channels] * (255 / RANGE), space)
+    alphas = np.clip(points[:, 3] / RANGE, 0, 1)
+    colors = np.zeros(points.shape, dtype=np.uint8)
+    colors[:, 3] = np.rint(255 * alphas)
+    seen = colors[:, 3] > 0
+    colors[seen, :3] = colors_of(points[seen, :3] * (255 / RANGE) / alphas[seen, np.newaxis], space)
+    return colors

@@ -15,7 +15,7 @@ from kmc import _reference_compact as reference
 from kmc.compact import compacted
 from kmc.dither import points_of_pixels
 from kmc.errors import KmcTypeError, KmcValueError
-from kmc.looks import BLUR
+from kmc.looks import BLUR, _colors_of_points
 from kmc.palette import Palette
 from kmc.png import bits_per_pixel, png_bytes
 
@@ -131,6 +131,16 @@ def test_a_picture_of_few_colors_stays_exact() -> None:
     small = kmc.compress(picture, 20, preset="small", compactness=5)
     assert small.lossless
     np.testing.assert_array_equal(small.image, picture)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("space", ["srgb", "oklab"])
+def test_points_become_the_colors_they_were(channels: int, space: str) -> None:
+    colors = random_palette(200, channels).colors
+    points = points_of_pixels(colors, space, 0, 1).astype(float)
+    reread = _colors_of_points(points, space, channels).astype(int)
+    alphas = colors[:, 3:] / 255 if channels == 4 else 1
+    assert (np.abs(reread - colors) * alphas).max() < 4
 
 
 def test_given_indices_are_not_changed() -> None:
