@@ -30,6 +30,8 @@ OPTIMIZE = ("fast", "default", "max")
 # zlib's levels. Of photographs at 2.5 megapixels 9 makes files 0.7 % (256 colours) to 1.5 % (16 colours) smaller than 6
 # and takes 2.5 to 5 times as long; of what has long runs 5 to 10 % smaller.
 QUICK_LEVEL, BEST_LEVEL = 6, 9
+# Above so many pixels level 9 takes more than half a second.
+MOST_THOROUGH_PIXELS = 1 << 20
 MOST_MEMORY = 9
 NO_FILTER, SUB = 0, 1
 # oxipng's level, that of libdeflate, which weighs all parses: 1 % to 9 % smaller than zlib's. zopfli's files were as
@@ -56,9 +58,9 @@ def png_bytes(
     palette_colors : ndarray of uint8, shape (k, c)
         1 to 256 colours; c is 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha, written as tRNS).
     optimize : {"fast", "default", "max"}
-        "fast": no filter, zlib's level 6. "default": zlib's level 9, and on more than 16 colours a second try with
-        differences of reordered entries. "max": both, then oxipng, which tries more filters
-        and deflates by libdeflate, by the extra ``kmc-image[max]``.
+        "fast": no filter, zlib's level 6. "default": on more than 16 colours a second try with differences of
+        reordered entries, and up to a megapixel the smaller one again at level 9. "max": then oxipng, which
+        tries more filters and deflates by libdeflate, by the extra ``kmc-image[max]``.
     threads : int, optional
         Every core if left out. The bytes are the same for any number.
     chunks : sequence of (bytes, bytes)
@@ -103,8 +105,10 @@ def png_bytes(
         reordered = _reordered(indices, colors, meeting_order(indices, len(colors)))
         tries.append((*reordered, SUB))
     with ThreadPoolExecutor(min(n_threads, len(tries))) as pool:
-        files = list(pool.map(lambda one: _file(one[0], one[1], one[2], BEST_LEVEL, chunks), tries))
+        files = list(pool.map(lambda one: _file(one[0], one[1], one[2], QUICK_LEVEL, chunks), tries))
     smallest = min(files, key=len)
+    if indices.size <= MOST_THOROUGH_PIXELS:
+        smallest = min(smallest, _file(*tries[files.index(smallest)], BEST_LEVEL, chunks), key=len)
     return _squeezed(smallest) if optimize == "max" else smallest
 
 
