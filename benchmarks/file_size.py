@@ -195,7 +195,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, nargs="+", required=True, metavar="FOLDER")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth picture of a folder")
     parser.add_argument("--colors", default="16,64,256", metavar="K,K", help="of the rivals (%(default)s)")
-    parser.add_argument("--compactness", default="0.04,0.08", metavar="C,C", help="tried of kmc (%(default)s)")
+    parser.add_argument("--compactness", default="0.06,0.12,0.2", metavar="C,C", help="tried of kmc (%(default)s)")
     parser.add_argument("--only", choices=("dithered", "undithered"), help="leave out the other comparison")
     parser.add_argument("--effort", default="best", help="of kmc (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="%(default)s")

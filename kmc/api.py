@@ -60,7 +60,7 @@ def compress(
     preset : {"exact", "looks", "small"}
         Sets the defaults of `space`, `dither` and `compactness`. "exact": sRGB, no dithering, which is textbook k-means
         and the least MSE. "looks": Oklab, dithered, with a palette fitted to how that looks. "small": the same with
-        less dithering and a compactness of 0.06, for the smallest file of a look.
+        less dithering and a compactness of 0.1, for the smallest file of a look.
     num_iterations : int, optional
         The most rounds of k-means. Left out, they run until k-means converges. ``init="random"`` with a number of
         rounds is the textbook algorithm.
