@@ -154,3 +154,16 @@ FLATNESS_BOXES: int
 
 def flatness(pixels: Array, weight_of: Array, num_threads: int) -> Array: ...
 def solve(matrix: Array, right: Array) -> None: ...
+def compact(
+    points: Array,
+    kind: Array,
+    weight: Array,
+    entries: Array,
+    forbidden: Array,
+    bits: int,
+    prices: tuple[Array, Array, Array],
+    blur: Array,
+    scale: int,
+    indices: Array,
+    num_threads: int,
+) -> None: ...

@@ -105,7 +105,7 @@ def choose_k(
     """
     choice("method", method, METHODS)
     wanted = None if ks is None else _checked_ks(ks)
-    settings = checked_settings((wanted or DEFAULT_KS)[-1], "exact", None, effort, space, 0.0, seed, threads)
+    settings = checked_settings((wanted or DEFAULT_KS)[-1], "exact", None, effort, space, 0.0, 0.0, seed, threads)
     limit = _checked_target(method, target)
     picture = load(image)
     if method == "ssim" and min(picture.height, picture.width) < WINDOW:

@@ -28,7 +28,7 @@ from kmc.dither import GAIN_ONE, RANGE, points_of_pixels, targets_of
 from kmc.histogram import ColorHistogram
 from kmc.palette import Palette
 
-__all__ = ["fit_palette_to_dithering"]
+__all__ = ["BLUR", "BLUR_ONE", "POLISH_SHARE", "fit_palette_to_dithering", "moved_colors"]
 
 Points = NDArray[np.int16]
 Array = NDArray[Any]
@@ -127,9 +127,22 @@ def _fit(
         if number == 0:
             _kernels.blur_points(points, BLUR, blurred, threads)
         _kernels.diffuse_points(points, targets, gain, indices, threads)
-        moved = _moved(points, blurred, indices, palette, space, threads, n_fixed)
+        staying = _are_staying(points, indices, palette)
+        staying[:n_fixed] = True
+        colors = _moved(points, blurred, indices, palette, BLUR, space, threads, staying)
+        moved = Palette.from_colors(colors[n_fixed:], palette.colors[:n_fixed])
         palette = moved.filled_up(len(palette), histogram, space, threads, n_fixed)
     return palette
+
+
+def moved_colors(
+    points: Points, indices: NDArray[np.uint8], palette: Palette, blur: NDArray[np.int32], space: str, threads: int
+) -> NDArray[np.uint8]:
+    """Give the colours (k, c) of the least error of points (h, w, 4) seen through a blur, the indices held."""
+    blurred = np.empty_like(points)
+    _kernels.blur_points(points, blur, blurred, threads)
+    none = np.zeros(len(palette), dtype=np.bool_)
+    return _moved(points, blurred, indices, palette, blur, space, threads, none)
 
 
 def _moved(
@@ -137,19 +150,19 @@ def _moved(
     blurred: Points,
     indices: NDArray[np.uint8],
     palette: Palette,
+    blur: NDArray[np.int32],
     space: str,
     threads: int,
-    n_fixed: int,
-) -> Palette:
-    """Entries at the least squares; those that are fixed, that no pixel has, and those of flat areas stay."""
+    staying: NDArray[np.bool_],
+) -> NDArray[np.uint8]:
+    """Colours at the least squares; those that are `staying`, or that no pixel has, stay where they are."""
     k, channels = palette.colors.shape
-    meetings, blurred_sums, sums, counts = _kernels.normal_equations(points, blurred, indices, BLUR, k, threads)
+    meetings, blurred_sums, sums, counts = _kernels.normal_equations(points, blurred, indices, blur, k, threads)
     matrix = (meetings + meetings.T) / (2.0 * BLUR_ONE**2)
     matrix[np.diag_indices(k)] += UPDATE_SHARE * counts
     entries = points_of_pixels(palette.colors, space, 0, 1).astype(np.float64)
     right = blurred_sums + UPDATE_SHARE * sums
-    staying = _are_staying(points, indices, counts, channels)
-    staying[:n_fixed] = True
+    staying = staying | (counts == 0)
     _hold(matrix, right, entries, staying)
     _kernels.solve(matrix, right)
     colors = _colors_of_points(right, space, channels)
@@ -157,15 +170,19 @@ def _moved(
     if channels == 4:  # what is opaque or transparent stays it
         colors[palette.colors[:, 3] == 255, 3] = 255
         colors[palette.colors[:, 3] == 0] = 0
-    return Palette.from_colors(colors[n_fixed:], palette.colors[:n_fixed])
+    return colors
 
 
-def _are_staying(points: Points, indices: NDArray[np.uint8], counts: Array, channels: int) -> NDArray[np.bool_]:
-    """Tell which entries no pixel has, or flat areas in the main, which have them exactly and take no error."""
-    staying: NDArray[np.bool_] = counts == 0
-    if channels < 4:
-        staying |= np.bincount(indices[points[..., 3] == 0], minlength=len(counts)) >= FLAT_SHARE * counts
-    return staying
+def _are_staying(points: Points, indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.bool_]:
+    """Tell which entries flat areas have in the main, which have them exactly and take no error."""
+    k, channels = palette.colors.shape
+    if channels == 4:
+        return np.zeros(k, dtype=np.bool_)
+    counts = np.bincount(indices.ravel(), minlength=k)
+    flat: NDArray[np.bool_] = np.bincount(indices[points[..., 3] == 0], minlength=k) >= np.maximum(
+        FLAT_SHARE * counts, 1
+    )
+    return flat
 
 
 def _hold(matrix: Array, right: Array, entries: Array, staying: NDArray[np.bool_]) -> None:

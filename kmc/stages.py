@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from kmc._settings import Settings
 from kmc.color_kmeans import Clustering, exceeds_palette
-from kmc.dither import dither as dithered
+from kmc.compact import compacted
+from kmc.dither import dither
 from kmc.flatness import weigh_by_flatness
 from kmc.histogram import ColorHistogram
 from kmc.load import Picture
@@ -89,25 +90,43 @@ def map_pixels(
     palette: Palette,
     settings: Settings,
 ) -> tuple[Palette, NDArray[np.uint8], float]:
-    """Give the palette, which dithering may fit, each pixel's index, and the MSE."""
+    """Give the palette, which dithering and compacting may move, each pixel's index, and the MSE."""
     space, threads = settings.space, settings.threads
-    if settings.dithering is None or (histogram is not None and palette.holds(histogram.colors)):
+    if histogram is not None and palette.holds(histogram.colors):
         return palette, *remap(pixels, histogram, palette, threads, space)
+    if settings.dithering:
+        palette, indices = _dithered(pixels, sample, palette, settings)
+    else:
+        indices, mse = remap(pixels, histogram, palette, threads, space)
+        if not settings.compactness:
+            return palette, indices, mse
+    if settings.compactness:
+        is_dithered, amount = settings.dithering is not None, settings.compactness
+        palette, indices = compacted(
+            pixels, palette, indices, amount, dithered=is_dithered, space=space, threads=threads
+        )
+    return palette, indices, error_of(pixels, palette, indices, threads)
+
+
+def _dithered(
+    pixels: NDArray[np.uint8], sample: ColorHistogram | None, palette: Palette, settings: Settings
+) -> tuple[Palette, NDArray[np.uint8]]:
+    """Give the palette, fitted to the dithered picture as the effort says, and each pixel's index."""
+    assert settings.dithering
+    space, threads = settings.space, settings.threads
     amount, method = settings.dithering
     rounds, polish_rounds = DITHERED_ROUNDS[settings.effort]
-    if method == "floyd-steinberg" and polish_rounds:
-        assert sample is not None
-        palette, indices = fit_palette_to_dithering(
-            pixels,
-            palette,
-            sample,
-            rounds=rounds,
-            polish_rounds=polish_rounds,
-            strength=amount,
-            space=space,
-            threads=threads,
-            n_fixed=len(settings.fixed),
-        )
-    else:
-        indices = dithered(pixels, palette, amount, method=method, space=space, threads=threads)
-    return palette, indices, error_of(pixels, palette, indices, threads)
+    if method == "blue-noise" or not polish_rounds:
+        return palette, dither(pixels, palette, amount, method=method, space=space, threads=threads)
+    assert sample is not None
+    return fit_palette_to_dithering(
+        pixels,
+        palette,
+        sample,
+        rounds=rounds,
+        polish_rounds=polish_rounds,
+        strength=amount,
+        space=space,
+        threads=threads,
+        n_fixed=len(settings.fixed),
+    )

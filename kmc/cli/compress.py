@@ -27,6 +27,7 @@ examples:
   kmc compress photo.jpg                        16 colours, to photo-kmc.png
   kmc compress photo.jpg -k 64 -o small.png
   kmc compress photo.jpg --preset looks         dithered, for the eye
+  kmc compress photo.jpg --preset small --optimize max
   kmc compress photos/ -o small/ -k 64 --recursive
   kmc compress 'icons/*.png' --in-place     replace each by its result, if that is smaller
   kmc compress a.png b.png --ext -small.png     to a-small.png and b-small.png
@@ -112,9 +113,10 @@ def add_compress(commands: Commands) -> None:
     )
     add(
         "--preset",
-        choices=("exact", "looks"),
+        choices=("exact", "looks", "small"),
         default="exact",
-        help="exact: plain k-means, the least MSE; looks: Oklab and dithering fitted to the eye (default exact)",
+        help="exact: plain k-means, the least MSE; looks: Oklab and dithering fitted to the eye; "
+        "small: the same in the smallest file (default exact)",
     )
     add(
         "--space",
@@ -126,6 +128,19 @@ def add_compress(commands: Commands) -> None:
         type=number_or_word,
         metavar="D",
         help="0 for none, up to 1 for error diffusion, or blue-noise (default: the preset's)",
+    )
+    add(
+        "--compactness",
+        type=float,
+        metavar="C",
+        help="0 for none; above, indices that repeat are taken where that costs little: a bit saved may cost C "
+        "times the mean error (default: the preset's)",
+    )
+    add(
+        "--optimize",
+        choices=("fast", "default", "max"),
+        default="default",
+        help="how much time a smaller file may take; max needs kmc-image[max] (default default)",
     )
     add(
         "--num-iterations",
@@ -189,7 +204,18 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Give the arguments of kmc.compress() beside picture, k and threads."""
     from kmc.cli._palettes import given_colors
 
-    names = ("num_iterations", "init", "effort", "preset", "space", "dither", "weighting", "downsample", "seed")
+    names = (
+        "num_iterations",
+        "init",
+        "effort",
+        "preset",
+        "space",
+        "dither",
+        "compactness",
+        "weighting",
+        "downsample",
+        "seed",
+    )
     targets = ("min_psnr", "min_ssim", "quality", "max_bytes")
     if arguments.k is None:
         arguments.k = 16 if all(getattr(arguments, target) is None for target in targets) else 256
@@ -220,7 +246,7 @@ def _compress_one(arguments: argparse.Namespace, name: str, options: dict[str, A
     if not to_stdout:
         check_target(output)  # before the work and not only after it
     compressed = compress(picture, arguments.k, threads=arguments.threads, **options)
-    data = compressed.to_bytes(file_format.name)
+    data = compressed.to_bytes(file_format.name, optimize=arguments.optimize, threads=arguments.threads)
     before = picture.n_bytes or 0
     if arguments.skip_if_larger and len(data) >= before:
         if not to_stdout:
