@@ -9,10 +9,13 @@ from kmc._threads import max_threads
 from kmc._version import __version__
 from kmc.animation import compress_animation
 from kmc.api import compress, fit_palette
+from kmc.choose_k import choose_k
+from kmc.cluster_scores import silhouette_score
 from kmc.compressed_animation import CompressedAnimation
 from kmc.compressed_image import CompressedImage
 from kmc.evaluate import Evaluation, evaluate
 from kmc.histogram import ColorHistogram
+from kmc.k_selection import KScore, KSelection
 from kmc.kmeans import KMeansResult, kmeans
 from kmc.many import FileResult, FileResults, compress_many
 from kmc.palette import Palette
@@ -25,8 +28,11 @@ __all__ = [
     "FileResult",
     "FileResults",
     "KMeansResult",
+    "KScore",
+    "KSelection",
     "Palette",
     "__version__",
+    "choose_k",
     "compress",
     "compress_animation",
     "compress_many",
@@ -36,4 +42,5 @@ __all__ = [
     "instruction_sets",
     "kmeans",
     "max_threads",
+    "silhouette_score",
 ]

@@ -14,6 +14,8 @@ cdef extern from "kmc_kernels.h" nogil:
     enum: KMC_TILE
     enum: KMC_BLOCK
     enum: KMC_PANEL
+    enum: KMC_SSIM_RADIUS
+    enum: KMC_SSIM_PADDING
 
     ctypedef struct kmc_centroids_f32:
         const double *exact
@@ -69,6 +71,15 @@ cdef extern from "kmc_kernels.h" nogil:
         void (*distances_f64)(
             const double *, size, size, const double *, size, const double *, double *, size
         ) noexcept nogil
+        void (*distance_sums_f32)(
+            const float *, size, const float *, const float *, size, double *
+        ) noexcept nogil
+        void (*distance_sums_f64)(
+            const double *, size, const double *, const double *, size, double *
+        ) noexcept nogil
+        void (*ssim)(
+            const double *, const double *, size, size, size, double *, double *, double *
+        ) noexcept nogil
 
     const kmc_kernels *kmc_available(int index)
     void kmc_tile_points_u8(const uint8_t *, size, size, const float *, float *)
@@ -95,27 +106,48 @@ cdef extern from "kmc_kernels.h" nogil:
     double kmc_weighted_sum_f64(const double *, const double *, size)
 
 
+cdef extern from "compiler.h" nogil:
+    int kmc_count_bits(uint64_t mask)
+
+
 cdef extern from "color_keys.h" nogil:
     ctypedef struct kmc_pixel_kernels:
         pass
     const kmc_pixel_kernels *kmc_pixel_kernels_for(const kmc_kernels *kernels)
     enum: KMC_N_BLOCKS
     enum: KMC_BLOCK_COLORS
-    enum: KMC_N_CELLS
+    enum: KMC_N_BOXES
+    enum: KMC_BOX_COLORS
+    enum: KMC_TREE_LEVELS
+    uint32_t KMC_NO_NODE
 
-    ctypedef struct kmc_entries:
+    ctypedef struct kmc_node:
+        uint32_t number
+        size n
         float *red
         float *green
         float *blue
         int32_t *index
+        uint8_t *keep
 
     ctypedef struct kmc_palette:
         size k
-        kmc_entries entries
         const uint32_t *packed
-        kmc_entries of_block
-        kmc_entries of_cell
-        float *distances
+        kmc_node path[KMC_TREE_LEVELS]
+
+
+cdef extern from "silhouette.h" nogil:
+    void kmc_silhouettes(
+        const double *sums, size k, const double *weight, const double *others, const int32_t *label, size n,
+        double *silhouette
+    )
+
+
+cdef extern from "color_boxes.h" nogil:
+    size kmc_join_boxes(
+        const uint8_t *colors, const int64_t *counts, size u, size channels, int bits, uint8_t *box_colors,
+        int64_t *box_counts, double *scatter
+    )
 
 
 cdef extern from "oklab.h" nogil:
@@ -132,14 +164,18 @@ cdef extern from "flatness.h" nogil:
 
 cdef extern from "histogram.h" nogil:
     ctypedef struct kmc_counter:
+        int is_marked
+        uint64_t *bits
+        uint32_t *again
+        uint8_t *more
         uint32_t *block_start
         uint8_t *table
         uint32_t *wraps
+        size n_again
         size n_blocks
         size n_wraps
-    enum: KMC_WRAP
     enum: KMC_SMALL_PICTURE
-    uint32_t KMC_NO_BLOCK
+    enum: KMC_MARKED_PIXELS
     void kmc_counter_clear(kmc_counter *)
     void kmc_count_rgb(const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_counter *)
     size kmc_count_rgba(
@@ -147,16 +183,20 @@ cdef extern from "histogram.h" nogil:
         uint32_t *translucent, int64_t *n_transparent
     )
     void kmc_count_grey(const uint8_t *pixels, size n, int64_t *counts)
-    void kmc_counter_finish(kmc_counter *, uint32_t *scratch)
-    void kmc_join_blocks(kmc_counter *, size n_counters)
-    void kmc_count_distinct(
-        const kmc_pixel_kernels *, const kmc_counter *, size n_counters, size first_block, size last_block,
-        int32_t *n_colors
+    void kmc_join_bits(
+        const kmc_pixel_kernels *, const kmc_counter *, size n_counters, size first, size last, uint64_t *bits,
+        uint64_t *boxes, uint32_t *before, int32_t *n_colors
+    )
+    size kmc_number_boxes(const int32_t *n_colors, uint32_t *before)
+    void kmc_count_again(
+        const kmc_pixel_kernels *, kmc_counter *, const uint64_t *bits, const uint32_t *before, size n_distinct
     )
     void kmc_emit_colors(
-        const kmc_pixel_kernels *, const kmc_counter *, size n_counters, size first_block, size last_block,
-        const int64_t *offsets, size channels, uint8_t *colors, int64_t *counts
+        const kmc_counter *, size n_counters, const uint64_t *bits, const uint64_t *boxes, const uint32_t *before,
+        size first, size last, size channels, uint8_t *colors, int64_t *counts
     )
+    void kmc_add_wraps(const kmc_counter *, const uint64_t *bits, const uint32_t *before, int64_t *counts)
+    size kmc_join_colors(uint8_t *colors, int64_t *counts, size n, int bits)
     size kmc_rank_pixels(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, uint64_t *sorted,
         uint64_t *scratch, uint8_t *colors, int64_t *counts, uint32_t *ranks
@@ -173,60 +213,49 @@ cdef extern from "color_map.h" nogil:
         const uint8_t *pixels, size n, size channels, const uint8_t *entries, const uint8_t *indices
     )
     void kmc_index_alphas(const uint8_t *colors, size n, uint32_t *keys, int64_t *alpha_start)
-    void kmc_place_labels_u8(
-        const uint8_t *colors, size channels, const uint8_t *labels, size n,
-        const uint32_t *block_start, uint8_t *table
+    enum: KMC_MOST_SHARED
+    void kmc_mark_boxes(const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint8_t *marks)
+    void kmc_join_marks(const kmc_pixel_kernels *, const uint8_t *marks, uint64_t *boxes)
+    void kmc_share_lines_u8(size k, uint8_t *lines)
+    void kmc_fill_boxes_u8(
+        const kmc_pixel_kernels *, kmc_palette *, const uint64_t *boxes, size first, size last,
+        uint32_t *line_of_box, uint8_t *lines, size n_lines
     )
-    void kmc_place_labels_u16(
-        const uint8_t *colors, size channels, const uint16_t *labels, size n,
-        const uint32_t *block_start, uint16_t *table
+    int64_t kmc_map_rgb_u8(
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *line_of_box,
+        const uint8_t *lines, const uint32_t *packed, uint8_t *indices
     )
-    void kmc_map_rgb_u8(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,
-        const uint8_t *table, uint8_t *indices
+    int64_t kmc_squared_error_u8(
+        const kmc_pixel_kernels *, const uint8_t *colors, const int64_t *counts, size n,
+        const uint32_t *line_of_box, const uint8_t *lines, const uint8_t *entries
     )
-    int64_t kmc_apply_rgb_u8(
-        const kmc_pixel_kernels *, const kmc_palette *, const uint8_t *pixels, size n,
-        uint32_t *block_start, uint8_t *table, size *n_blocks, uint8_t *indices
-    )
-    void kmc_map_rgb_u16(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,
-        const uint16_t *table, uint16_t *indices
-    )
-    int64_t kmc_apply_rgb_u16(
-        const kmc_pixel_kernels *, const kmc_palette *, const uint8_t *pixels, size n,
-        uint32_t *block_start, uint16_t *table, size *n_blocks, uint16_t *indices
-    )
-    void kmc_map_rgba_u8(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,
-        const uint8_t *table, const uint32_t *keys, const int64_t *alpha_start,
+    void kmc_map_counted_u8(
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint64_t *bits,
+        const uint32_t *before, const uint8_t *labels, const uint32_t *keys, const int64_t *alpha_start,
         const uint8_t *translucent_labels, uint8_t transparent_label, uint8_t *indices
     )
-    void kmc_map_rgba_u16(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *block_start,
-        const uint16_t *table, const uint32_t *keys, const int64_t *alpha_start,
+    void kmc_share_lines_u16(size k, uint16_t *lines)
+    void kmc_fill_boxes_u16(
+        const kmc_pixel_kernels *, kmc_palette *, const uint64_t *boxes, size first, size last,
+        uint32_t *line_of_box, uint16_t *lines, size n_lines
+    )
+    int64_t kmc_map_rgb_u16(
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *line_of_box,
+        const uint16_t *lines, const uint32_t *packed, uint16_t *indices
+    )
+    int64_t kmc_squared_error_u16(
+        const kmc_pixel_kernels *, const uint8_t *colors, const int64_t *counts, size n,
+        const uint32_t *line_of_box, const uint16_t *lines, const uint8_t *entries
+    )
+    void kmc_map_counted_u16(
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint64_t *bits,
+        const uint32_t *before, const uint16_t *labels, const uint32_t *keys, const int64_t *alpha_start,
         const uint16_t *translucent_labels, uint16_t transparent_label, uint16_t *indices
     )
     void kmc_map_grey_u8(const uint8_t *pixels, size n, const uint8_t *labels, uint8_t *indices)
     void kmc_map_grey_u16(const uint8_t *pixels, size n, const uint16_t *labels, uint16_t *indices)
     void kmc_map_ranks_u8(const uint32_t *ranks, size n, const uint8_t *labels, uint8_t *indices)
     void kmc_map_ranks_u16(const uint32_t *ranks, size n, const uint16_t *labels, uint16_t *indices)
-    int64_t kmc_squared_error_u8(
-        const kmc_pixel_kernels *, const uint8_t *colors, const int64_t *counts, size n, const uint32_t *block_start,
-        const uint8_t *table, const uint8_t *entries
-    )
-    int64_t kmc_squared_error_u16(
-        const kmc_pixel_kernels *, const uint8_t *colors, const int64_t *counts, size n, const uint32_t *block_start,
-        const uint16_t *table, const uint8_t *entries
-    )
-    void kmc_fill_block_u8(
-        const kmc_pixel_kernels *, const kmc_palette *, uint32_t block, const int64_t *offsets,
-        uint8_t *labels
-    )
-    void kmc_fill_block_u16(
-        const kmc_pixel_kernels *, const kmc_palette *, uint32_t block, const int64_t *offsets,
-        uint16_t *labels
-    )
 
 
 cdef extern from "color_kmeans_dispatch.h" nogil:
@@ -250,6 +279,7 @@ cdef extern from "color_kmeans_dispatch.h" nogil:
         double tol
         double coarse_tol
         kmc_seeding seeding
+        int32_t on_cells
         int32_t n_tasks
 
     ctypedef struct kmc_color_kmeans_result:
@@ -318,6 +348,9 @@ cdef extern from "dither.h" nogil:
     void kmc_targets_init(
         kmc_targets *, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small
     )
+    void kmc_points_rows(
+        const kmc_dither_kernels *, kmc_targets *, const kmc_dithered *, size first, size last, int16_t *points
+    )
     void kmc_diffuse_stripe(
         const kmc_dither_kernels *, kmc_targets *, const kmc_dithered *, size first, size last,
         int16_t *scratch, uint8_t *indices
@@ -337,3 +370,25 @@ cdef extern from "dither.h" nogil:
         int64_t *counts
     )
     void kmc_solve(double *matrix, double *right, int32_t k)
+
+
+cdef extern from "compact.h" nogil:
+    enum: KMC_LONGEST_MATCH
+    ctypedef struct kmc_compact:
+        size height
+        size width
+        const int16_t *points
+        const uint8_t *kind
+        const uint16_t *weight
+        const int16_t *entries
+        const uint8_t *forbidden
+        const int64_t *literal
+        const int64_t *length
+        const int64_t *distance
+        int32_t k
+        int32_t bits
+        int32_t n_distances
+        int32_t blur[5]
+        int32_t scale
+    size kmc_compact_scratch(const kmc_compact *, size rows)
+    void kmc_compact_stripe(const kmc_compact *, size first, size last, uint8_t *scratch, uint8_t *indices)

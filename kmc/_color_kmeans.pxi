@@ -11,12 +11,12 @@ cdef void parallel_for(void *num_threads, _c.kmc_task task, void *context, int32
 
 def color_kmeans(
     const uint8_t[:, ::1] colors, const int64_t[::1] counts, double[:, ::1] centroids, bint seeds_given,
-    int max_rounds, tuple trials, double tol, double coarse_tol, int num_threads,
+    int max_rounds, tuple trials, double tol, double coarse_tol, bint on_cells, int num_threads,
 ):
     """k-means of distinct colours (u, c), in the order of their keys, with counts (u,).
 
-    IN OUT centroids (k, c). trials: of the search on cells, on boxes and on colours. Returns (inertia, rounds,
-    converged). See ``color_kmeans.h``.
+    IN OUT centroids (k, c). trials: of the search on cells, on more cells and on colours. Returns (inertia,
+    rounds, converged). See ``color_kmeans.h``.
     """
     cdef int32_t u = <int32_t>colors.shape[0], k = <int32_t>centroids.shape[0]
     cdef _c.kmc_color_kmeans_options options
@@ -27,14 +27,15 @@ def color_kmeans(
     options.search_trials, options.polish_trials, options.fine_trials = trials
     options.tol, options.coarse_tol = tol, coarse_tol
     options.seeding = _c.KMC_SEEDS_GIVEN if seeds_given else _c.KMC_SEEDS_SEARCHED
+    options.on_cells = on_cells
     options.n_tasks = num_threads
     cdef size_t scratch_size = _c.kmc_color_kmeans_scratch(u, &options)
-    scratch = Scratch(scratch_size + u * sizeof(uint16_t) + 64)
+    scratch = Scratch(scratch_size + 64)
     cdef uint8_t[::1] room = scratch.array
     cdef uint8_t *aligned = &room[0] + (-<size_t>&room[0] & 63)
     with nogil:
         result = _c.kmc_color_kmeans(
             &colors[0, 0], &counts[0], u, &options, _c.kmc_color_kernels_for(kernels), parallel_for,
-            &num_threads, aligned, &centroids[0, 0], <uint16_t *> (aligned + scratch_size),
+            &num_threads, aligned, &centroids[0, 0], NULL,
         )
-    return result.inertia, result.rounds, bool(result.converged)
+    return result.inertia, result.rounds or result.coarse_rounds, bool(result.converged)

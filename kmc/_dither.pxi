@@ -4,8 +4,9 @@
 # elsewhere all is integers.
 
 cdef enum:
-    # Rows of a stripe of error diffusion. Each repeats 8 rows of the one above it, 6 % of its work.
-    DIFFUSED_ROWS = 128
+    # Rows of a stripe of error diffusion. Each repeats 8 rows of the one above it, 6 % of its work; the two together
+    # are whole bands.
+    DIFFUSED_ROWS = 120
     # Rows of a stripe where none are repeated: a multiple of KMC_BAND, and more than a window reaches.
     STRIPE_ROWS = 32
     # Chunks of lists that a thread has room for: photographs take 2000 to 20000 at k=256.
@@ -62,6 +63,25 @@ def dither_points(
         kernel_table.points(
             &pixels[first, 0], min(n - first, <Py_ssize_t>PART_PIXELS), channels, space, &linear[0], gain,
             &points[first, 0],
+        )
+
+
+def points_of_picture(
+    const uint8_t[:, :, ::1] pixels, Targets targets, const float[::1] linear, int gain, int16_t[:, :, ::1] points,
+    int num_threads,
+):
+    """OUT points (h, w, 4): pixels (h, w, c), with the gain 0 inside areas of one colour that is an entry."""
+    assert pixels.shape[2] == targets.channels and num_threads <= targets.num_threads and linear.shape[0] == 256
+    assert points.shape[0] == pixels.shape[0] and points.shape[1] == pixels.shape[1] and points.shape[2] == 4
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
+    cdef _c.kmc_targets *of_thread = targets.of_thread
+    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, gain)
+    cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), stripe, first
+    for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
+        first = stripe * STRIPE_ROWS
+        _c.kmc_points_rows(
+            kernel_table, &of_thread[threadid()], &picture, first, min(first + STRIPE_ROWS, picture.height),
+            &points[0, 0, 0],
         )
 
 

@@ -18,6 +18,7 @@ cdef enum:
     BATCH_RUNS = 256
 
 SAMPLE_RUN = RUN_PIXELS
+SMALL_PICTURE_PIXELS = _c.KMC_SMALL_PICTURE
 
 ctypedef fused label_t:
     uint8_t
@@ -28,50 +29,71 @@ cdef Py_ssize_t n_parts_of(Py_ssize_t n, int num_threads) noexcept nogil:
     return max(1, min(<Py_ssize_t>num_threads, n // PART_PIXELS))
 
 
+cdef uint8_t *cache_lines(object scratch) except NULL:
+    """The first byte of a Scratch that begins a cache line; it is 64 bytes longer than is needed."""
+    cdef uint8_t[::1] room = scratch.array
+    return &room[0] + (-<size_t> &room[0] & 63)
+
+
+cdef Py_ssize_t in_cache_lines(Py_ssize_t n_bytes) noexcept:
+    return (n_bytes + 63) // 64 * 64
+
+
 cdef class ColorIndex:
-    """Where the colours of a histogram stand in its table, which the map writes labels into.
+    """Which colours of which boxes a histogram of RGB or RGBA pixels has, and what rank each has among opaque ones.
 
     Of a small picture: the row of each pixel's colour (`ranks`).
     """
 
-    cdef object block_start, table, offsets, ranks
-    cdef Py_ssize_t n_blocks
+    cdef object memory, ranks
+    cdef uint64_t *bits
+    cdef uint64_t *boxes
+    cdef uint32_t *before
     cdef readonly Py_ssize_t n_transparent, n_translucent
 
     @property
     def is_small(self):
-        """Whether it holds ranks and no table."""
+        """Whether it holds ranks and no boxes."""
         return self.ranks is not None
+
+    cdef void take_memory(self):
+        cdef Py_ssize_t n_bits = _c.KMC_N_BOXES * sizeof(uint64_t), n_before = _c.KMC_N_BOXES * sizeof(uint32_t)
+        self.memory = Scratch(n_bits + n_before + _c.KMC_N_BLOCKS * sizeof(uint64_t) + 64)
+        cdef uint8_t *room = cache_lines(self.memory)
+        self.bits = <uint64_t *> room
+        self.before = <uint32_t *> (room + n_bits)
+        self.boxes = <uint64_t *> (room + n_bits + n_before)
 
 
 cdef class Counters:
-    """One kmc_counter for each part of a picture, and the memory behind them."""
+    """One kmc_counter for each part of a picture, and the memory behind them, of which little is touched."""
 
-    cdef object block_starts, tables, wraps
+    cdef object memory
     cdef _c.kmc_counter *of_part
-    cdef uint32_t *scratch
-    cdef Py_ssize_t n, n_scratch
+    cdef Py_ssize_t n
 
     def __cinit__(self, Py_ssize_t n_pixels, Py_ssize_t n_parts):
         cdef Py_ssize_t i, part_pixels = n_pixels // n_parts + 1
-        cdef uint8_t[::1] table
-        cdef uint32_t[:, ::1] starts, wraps
+        cdef Py_ssize_t n_wraps = in_cache_lines((part_pixels // 255 + 1) * sizeof(uint32_t)), n_first, n_second, size
+        cdef bint is_marked = n_pixels <= _c.KMC_MARKED_PIXELS
+        cdef uint8_t *room
+        if is_marked:
+            n_first = _c.KMC_N_BOXES * sizeof(uint64_t)
+            n_second = in_cache_lines((part_pixels + 1) * sizeof(uint32_t))
+        else:
+            n_first = min(_c.KMC_N_BLOCKS, part_pixels) * _c.KMC_BLOCK_COLORS
+            n_second = _c.KMC_N_BLOCKS * sizeof(uint32_t)
+        size = n_first + n_second + n_wraps + (in_cache_lines(n_pixels) if is_marked else 0)
         self.n = n_parts
-        self.block_starts = starts = np.empty((n_parts, _c.KMC_N_BLOCKS), np.uint32)
-        self.n_scratch = part_pixels // _c.KMC_WRAP + 1
-        self.wraps = wraps = np.empty((2 * n_parts, self.n_scratch), np.uint32)
-        self.scratch = &wraps[n_parts, 0]
-        self.tables = [
-            Scratch(min(_c.KMC_N_BLOCKS, part_pixels if part else n_pixels) * _c.KMC_BLOCK_COLORS)
-            for part in range(n_parts)
-        ]
+        self.memory = Scratch(n_parts * size + 64)
         self.of_part = <_c.kmc_counter *> allocate(n_parts, sizeof(_c.kmc_counter))
         for i in range(n_parts):
-            table = self.tables[i].array
-            self.of_part[i].table = &table[0]
-            self.of_part[i].block_start = &starts[i, 0]
-            self.of_part[i].wraps = &wraps[i, 0]
-            _c.kmc_counter_clear(&self.of_part[i])
+            room = cache_lines(self.memory) + i * size
+            self.of_part[i].is_marked = is_marked
+            self.of_part[i].bits, self.of_part[i].table = <uint64_t *> room, room
+            self.of_part[i].again = self.of_part[i].block_start = <uint32_t *> (room + n_first)
+            self.of_part[i].wraps = <uint32_t *> (room + n_first + n_second)
+            self.of_part[i].more = room + n_first + n_second + n_wraps
 
     def __dealloc__(self):
         free(self.of_part)
@@ -121,24 +143,33 @@ cdef tuple count_rgb(const uint8_t[:, ::1] pixels, int num_threads):
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
+        _c.kmc_counter_clear(&counters.of_part[i])
         _c.kmc_count_rgb(
             pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, &counters.of_part[i]
         )
-        _c.kmc_counter_finish(&counters.of_part[i], counters.scratch + i * counters.n_scratch)
-    colors, counts, offsets = emit_opaque(counters, 3, 0)
-    return colors, counts, index_of(counters, offsets, 0, 0)
+    return emit_opaque(counters, 3, 0)
 
 
-def count_sample(const uint8_t[:, ::1] pixels, Py_ssize_t n_runs, int num_threads):
-    """As count_colors, of a part of pixels (n, 3): a run of RUN_PIXELS somewhere in each of n_runs equal stretches."""
-    cdef Py_ssize_t n = pixels.shape[0], n_parts = n_parts_of(n_runs * RUN_PIXELS, num_threads), i
+def count_sample(const uint8_t[:, ::1] pixels, Py_ssize_t n_runs, int joined_bits, int num_threads):
+    """As count_colors, of a part of pixels (n, 3): a run of RUN_PIXELS somewhere in each of n_runs equal stretches.
+
+    Colours in a box of 2^joined_bits levels a side become one.
+    """
+    cdef Py_ssize_t n = pixels.shape[0], n_parts = n_parts_of(n_runs * RUN_PIXELS, num_threads), i, u
     cdef Counters counters = Counters(n_runs * RUN_PIXELS, n_parts)
     assert pixels.shape[1] == 3 and 0 < n_runs <= n // RUN_PIXELS
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        _c.kmc_counter_clear(&counters.of_part[i])
         count_runs(pixels, n_runs, n_runs * i // n_parts, n_runs * (i + 1) // n_parts, &counters.of_part[i])
-        _c.kmc_counter_finish(&counters.of_part[i], counters.scratch + i * counters.n_scratch)
-    colors, counts, offsets = emit_opaque(counters, 3, 0)
-    return colors, counts, index_of(counters, offsets, 0, 0)
+    colors, counts, _ = emit_opaque(counters, 3, 0)
+    if not joined_bits:
+        return colors, counts
+    cdef uint8_t[:, ::1] color_rows = colors
+    cdef int64_t[::1] count_rows = counts
+    u = color_rows.shape[0]
+    with nogil:
+        u = _c.kmc_join_colors(&color_rows[0, 0], &count_rows[0], u, joined_bits)
+    return colors[:u], counts[:u]
 
 
 cdef void count_runs(
@@ -170,12 +201,12 @@ cdef tuple count_rgba(const uint8_t[:, ::1] pixels, int num_threads):
     cdef int64_t[::1] transparent = np.zeros(n_parts, np.int64)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
+        _c.kmc_counter_clear(&counters.of_part[i])
         list_starts[i] = start + i
         lengths[i] = _c.kmc_count_rgba(
             pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, &counters.of_part[i],
             &keys[start + i], &transparent[i],
         )
-        _c.kmc_counter_finish(&counters.of_part[i], counters.scratch + i * counters.n_scratch)
     key_counts = np.empty(np.max(np.add(list_starts, lengths)) + 1, np.uint32)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         if lengths[i]:
@@ -185,7 +216,8 @@ cdef tuple count_rgba(const uint8_t[:, ::1] pixels, int num_threads):
         &keys[0], &key_counts[0], &list_starts[0], &lengths[0], n_parts, &positions[0], NULL, NULL
     )
     first = 1 if np.any(transparent) else 0
-    colors, counts, offsets = emit_opaque(counters, 4, first + n_translucent)
+    cdef ColorIndex index
+    colors, counts, index = emit_opaque(counters, 4, first + n_translucent)
     cdef uint8_t[:, ::1] color_rows = colors
     cdef int64_t[::1] count_rows = counts
     if first:
@@ -196,41 +228,39 @@ cdef tuple count_rgba(const uint8_t[:, ::1] pixels, int num_threads):
             &keys[0], &key_counts[0], &list_starts[0], &lengths[0], n_parts, &positions[0],
             &color_rows[first, 0], &count_rows[first],
         )
-    return colors, counts, index_of(counters, offsets, first, n_translucent)
+    index.n_transparent, index.n_translucent = first, n_translucent
+    return colors, counts, index
 
 
-cdef tuple emit_opaque(Counters counters, Py_ssize_t channels, Py_ssize_t n_before):
-    """Colours, counts and the cells' offsets from the counters, behind `n_before` rows that are left for the caller."""
-    cdef Py_ssize_t n_parts = counters.n, blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, i
+cdef tuple emit_opaque(Counters counters, Py_ssize_t channels, Py_ssize_t n_skipped):
+    """Colours, counts and index from the counters, behind `n_skipped` rows that are left for the caller."""
+    cdef Py_ssize_t n_parts = counters.n, blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, i, u
     cdef int num_threads = <int>n_parts
     cdef _c.kmc_counter *of_part = counters.of_part
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef int32_t[::1] n_colors = np.empty(_c.KMC_N_CELLS, np.int32)
-    _c.kmc_join_blocks(of_part, n_parts)
+    cdef ColorIndex index = ColorIndex()
+    index.take_memory()
+    cdef int32_t[::1] n_colors = np.empty(_c.KMC_N_BLOCKS, np.int32)
     for i in prange(BLOCK_RANGES, nogil=True, schedule="dynamic", num_threads=num_threads):
-        _c.kmc_count_distinct(pixel_kernels, of_part, n_parts, i * blocks, (i + 1) * blocks, &n_colors[0])
-    cdef int64_t[::1] offsets = np.empty(_c.KMC_N_CELLS + 1, np.int64)
-    offsets[0] = 0
-    for i in range(_c.KMC_N_CELLS):
-        offsets[i + 1] = offsets[i] + n_colors[i]
-    cdef Py_ssize_t n_distinct = n_before + offsets[_c.KMC_N_CELLS]
-    color_array = np.empty((n_distinct, channels), np.uint8)
-    count_array = np.empty(n_distinct, np.int64)
-    if n_distinct == n_before:
-        return color_array, count_array, offsets
-    cdef uint8_t[:, ::1] colors = color_array[n_before:]
-    cdef int64_t[::1] counts = count_array[n_before:]
+        _c.kmc_join_bits(
+            pixel_kernels, of_part, n_parts, i * blocks, (i + 1) * blocks, index.bits, index.boxes, index.before,
+            &n_colors[0],
+        )
+    u = _c.kmc_number_boxes(&n_colors[0], index.before)
+    color_array = np.empty((n_skipped + u, channels), np.uint8)
+    count_array = np.empty(n_skipped + u, np.int64)
+    if u == 0:
+        return color_array, count_array, index
+    cdef uint8_t[:, ::1] colors = color_array[n_skipped:]
+    cdef int64_t[::1] counts = count_array[n_skipped:]
+    if of_part[0].is_marked:
+        for i in prange(n_parts, nogil=True, schedule="static", num_threads=num_threads):
+            _c.kmc_count_again(pixel_kernels, &of_part[i], index.bits, index.before, u)
     for i in prange(BLOCK_RANGES, nogil=True, schedule="dynamic", num_threads=num_threads):
         _c.kmc_emit_colors(
-            pixel_kernels, of_part, n_parts, i * blocks, (i + 1) * blocks, &offsets[0], channels, &colors[0, 0],
-            &counts[0],
+            of_part, n_parts, index.bits, index.boxes, index.before, i * blocks, (i + 1) * blocks, channels,
+            &colors[0, 0], &counts[0],
         )
-    return color_array, count_array, offsets
-
-
-cdef ColorIndex index_of(Counters counters, object offsets, Py_ssize_t n_transparent, Py_ssize_t n_translucent):
-    cdef ColorIndex index = ColorIndex()
-    index.block_start, index.table = counters.block_starts[0], counters.tables[0]
-    index.n_blocks, index.offsets = counters.of_part[0].n_blocks, offsets
-    index.n_transparent, index.n_translucent = n_transparent, n_translucent
-    return index
+    for i in range(n_parts):
+        _c.kmc_add_wraps(&of_part[i], index.bits, index.before, &counts[0])
+    return color_array, count_array, index

@@ -10,6 +10,7 @@ PANEL_CENTROIDS: int
 Array = NDArray[Any]
 
 SAMPLE_RUN: int
+SMALL_PICTURE_PIXELS: int
 
 class ColorIndex:
     is_small: bool
@@ -71,10 +72,8 @@ def distances(
 def oklab(colors: Array, linear: Array, points: Array, num_threads: int) -> None: ...
 def count_grey(pixels: Array, counts: Array) -> None: ...
 def count_colors(pixels: Array, num_threads: int) -> tuple[Array, Array, ColorIndex]: ...
-def count_sample(pixels: Array, n_runs: int, num_threads: int) -> tuple[Array, Array, ColorIndex]: ...
-def apply_palette(
-    pixels: Array, entries: Array, sample: ColorIndex | None, indices: Array, num_threads: int
-) -> int: ...
+def count_sample(pixels: Array, n_runs: int, joined_bits: int, num_threads: int) -> tuple[Array, Array]: ...
+def apply_palette(pixels: Array, entries: Array, indices: Array, num_threads: int) -> int: ...
 def error_of_indices(pixels: Array, entries: Array, indices: Array, num_threads: int) -> int: ...
 def map_grey(pixels: Array, labels: Array, indices: Array) -> None: ...
 def map_colors(
@@ -85,6 +84,22 @@ def map_colors(
     indices: Array,
     num_threads: int,
 ) -> None: ...
+
+SSIM_RADIUS: int
+
+def join_boxes(colors: Array, counts: Array, bits: int, box_colors: Array, box_counts: Array) -> tuple[int, float]: ...
+def silhouettes(
+    tiles: Array,
+    labels: Array,
+    targets: Array,
+    target_weights: Array,
+    starts: Array,
+    weights: Array,
+    others: Array,
+    values: Array,
+    num_threads: int,
+) -> None: ...
+def ssim(x: Array, y: Array, channels: int, sums: Array, num_threads: int) -> None: ...
 def color_kmeans(
     colors: Array,
     counts: Array,
@@ -94,6 +109,7 @@ def color_kmeans(
     trials: tuple[int, int, int],
     tol: float,
     coarse_tol: float,
+    on_cells: bool,
     num_threads: int,
 ) -> tuple[float, int, bool]: ...
 def map_to_palette(
@@ -115,6 +131,9 @@ def dither_points(pixels: Array, space: int, linear: Array, gain: int, points: A
 def diffuse_pixels(
     pixels: Array, targets: Targets, linear: Array, gain: int, indices: Array, num_threads: int
 ) -> None: ...
+def points_of_picture(
+    pixels: Array, targets: Targets, linear: Array, gain: int, points: Array, num_threads: int
+) -> None: ...
 def diffuse_points(points: Array, targets: Targets, gain: int, indices: Array, num_threads: int) -> None: ...
 def noise_pixels(
     pixels: Array,
@@ -135,3 +154,16 @@ FLATNESS_BOXES: int
 
 def flatness(pixels: Array, weight_of: Array, num_threads: int) -> Array: ...
 def solve(matrix: Array, right: Array) -> None: ...
+def compact(
+    points: Array,
+    kind: Array,
+    weight: Array,
+    entries: Array,
+    forbidden: Array,
+    bits: int,
+    prices: tuple[Array, Array, Array],
+    blur: Array,
+    scale: int,
+    indices: Array,
+    num_threads: int,
+) -> None: ...

@@ -16,7 +16,7 @@ tell how wrong real may be, all as in ``kmc_kernels.h``.
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from kmc cimport _c
 
@@ -403,5 +403,7 @@ include "_colorspace.pxi"
 include "_histogram.pxi"
 include "_remap.pxi"
 include "_color_kmeans.pxi"
+include "_choose_k.pxi"
 include "_dither.pxi"
 include "_flatness.pxi"
+include "_compact.pxi"

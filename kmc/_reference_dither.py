@@ -14,7 +14,7 @@ __all__ = ["box", "diffuse", "nearest", "normal_equations", "polish", "sums"]
 
 Array = NDArray[Any]
 
-STRIPE, WARM_UP = 128, 8
+STRIPE, WARM_UP = 120, 8
 POLISHED_STRIPE = 32
 # Floyd and Steinberg's: of the pixels at (dx, dy), in sixteenths.
 SHARES = (((-1, 0), 7), ((1, -1), 3), ((0, -1), 5), ((-1, -1), 1))

@@ -14,12 +14,8 @@ def map_colors(
     const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, const label_t[::1] labels, ColorIndex index,
     label_t[::1] indices, int num_threads,
 ):
-    """OUT indices (n,): the label of each pixel's colour; the histogram of `index` has these colours.
-
-    The labels are written over the histogram's counters where they fit, so count again before the next map.
-    """
+    """OUT indices (n,): the label of each pixel's colour; the histogram of `index` has these colours."""
     cdef Py_ssize_t n = pixels.shape[0], channels = pixels.shape[1], i, start
-    cdef Py_ssize_t n_before = index.n_transparent + index.n_translucent, u = colors.shape[0] - n_before
     cdef Py_ssize_t n_parts = n_parts_of(n, num_threads)
     cdef const uint32_t[::1] ranks
     assert colors.shape[1] == channels and labels.shape[0] == colors.shape[0] and indices.shape[0] == n
@@ -27,26 +23,13 @@ def map_colors(
         ranks = index.ranks
         map_ranks(&ranks[0], n, &labels[0], &indices[0])
         return
-    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef uint32_t[::1] block_start = index.block_start
-    cdef label_t[::1] table
-    if label_t is uint8_t:
-        table = index.table.array
-    else:
-        table = np.empty(max(1, index.n_blocks) * _c.KMC_BLOCK_COLORS, np.uint16)
-    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
-        start = n_before + u * i // n_parts
-        place_labels(colors, labels, start, n_before + u * (i + 1) // n_parts, &block_start[0], &table[0])
     cdef uint32_t[::1] keys = np.empty(index.n_translucent + 1, np.uint32)
     cdef int64_t[::1] alpha_start = np.zeros(257, np.int64)
     if index.n_translucent:
         _c.kmc_index_alphas(&colors[index.n_transparent, 0], index.n_translucent, &keys[0], &alpha_start[0])
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
-        map_part(
-            pixel_kernels, pixels, start, n * (i + 1) // n_parts, &block_start[0], &table[0], &keys[0],
-            &alpha_start[0], labels, index.n_transparent, indices,
-        )
+        map_counted(pixels, start, n * (i + 1) // n_parts, index, &labels[0], &keys[0], &alpha_start[0], indices)
 
 
 def map_to_palette(
@@ -55,70 +38,50 @@ def map_to_palette(
 ):
     """OUT indices (n,): the entry, of entries (k, 3), nearest to each of pixels (n, 3); ties to the lowest index.
 
-    The histogram of `index` has colors (u, 3) and counts (u,). Returns the sum of the squared differences. Whole blocks
-    of colour space are decided at once, which for many colours costs less than deciding each of them.
+    The histogram of `index` has colors (u, 3) and counts (u,). Returns the sum of the squared differences.
     """
-    cdef Py_ssize_t n = pixels.shape[0], u = colors.shape[0], part, start
-    cdef Py_ssize_t n_parts = n_parts_of(n, num_threads)
+    cdef Py_ssize_t n = pixels.shape[0], u = colors.shape[0], i, start, n_parts = n_parts_of(n, num_threads)
     assert pixels.shape[1] == colors.shape[1] == entries.shape[1] == 3 and index.ranks is None
     assert counts.shape[0] == u and indices.shape[0] == n and 0 < entries.shape[0] <= 65536
-    cdef uint32_t[::1] block_start = index.block_start
-    cdef const int64_t[::1] blocks = np.flatnonzero(index.block_start != _c.KMC_NO_BLOCK)
-    cdef label_t[::1] table
-    if label_t is uint8_t:
-        table = index.table.array
-    else:
-        table = np.empty(blocks.shape[0] * _c.KMC_BLOCK_COLORS, np.uint16)
-    cdef const int64_t[::1] offsets = index.offsets
-    cdef Palettes palettes = Palettes(entries, n_parts)
+    cdef Lines lines = Lines(entries, indices.itemsize, n_parts)
+    fill_lines(lines, index.boxes, &indices[0])
     cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
-    for part in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
-        fill_blocks(&palettes.of_part[part], blocks, part, n_parts, block_start, &offsets[0], table)
-    for part in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
-        start = u * part // n_parts
-        squares[part] = squared_error(
-            colors, counts, start, u * (part + 1) // n_parts - start, &block_start[0], &table[0], &entries[0, 0]
-        )
-        start = n * part // n_parts
-        map_part(
-            _c.kmc_pixel_kernels_for(kernels), pixels, start, n * (part + 1) // n_parts, &block_start[0],
-            &table[0], NULL, NULL, table, 0, indices,
-        )
+    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        start = u * i // n_parts
+        squares[i] = squared_error(colors, counts, start, u * (i + 1) // n_parts, lines, entries, &indices[0])
+        start = n * i // n_parts
+        map_part(pixels, start, n * (i + 1) // n_parts, lines, NULL, indices)
     return np.sum(squares)
 
 
 def apply_palette(
-    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] entries, ColorIndex sample, label_t[::1] indices,
-    int num_threads,
+    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] entries, label_t[::1] indices, int num_threads
 ):
     """OUT indices (n,): the entry, of entries (k, 3), nearest to each of pixels (n, 3); ties to the lowest index.
 
-    Returns the sum of the squared differences. The blocks of `sample`, the index of a part of the pixels or None, are
-    filled once; others by each thread that meets them.
+    Returns the sum of the squared differences.
     """
     cdef Py_ssize_t n = pixels.shape[0], i, start, n_parts = n_parts_of(n, num_threads)
     assert n > 0 and pixels.shape[1] == entries.shape[1] == 3
     assert indices.shape[0] == n and 0 < entries.shape[0] <= 65536
-    known = () if sample is None or sample.is_small else np.flatnonzero(sample.block_start != _c.KMC_NO_BLOCK)
-    cdef const int64_t[::1] blocks = np.asarray(known, np.int64)
-    cdef Py_ssize_t n_shared = blocks.shape[0], n_own = min(<Py_ssize_t>_c.KMC_N_BLOCKS - n_shared, n // n_parts + 1)
-    cdef uint32_t[:, ::1] block_starts = np.full((n_parts, _c.KMC_N_BLOCKS), _c.KMC_NO_BLOCK, np.uint32)
-    cdef Py_ssize_t[::1] n_blocks = n_shared + n_own * np.arange(n_parts)
-    scratch = Scratch((n_shared + n_own * n_parts) * _c.KMC_BLOCK_COLORS * indices.itemsize)
-    cdef label_t[::1] table = scratch.array[: scratch.array.size // indices.itemsize * indices.itemsize].view(
-        np.uint8 if label_t is uint8_t else np.uint16
-    )
-    cdef Palettes palettes = Palettes(entries, n_parts)
-    cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
-    np.asarray(block_starts)[:, blocks] = _c.KMC_BLOCK_COLORS * np.arange(n_shared)
-    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
-        fill_blocks(&palettes.of_part[i], blocks, i, n_parts, block_starts[0], NULL, table)
+    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
+    cdef Lines lines = Lines(entries, indices.itemsize, n_parts)
+    scratch = Scratch(n_parts * _c.KMC_N_BOXES + 64)
+    cdef uint8_t *marks = cache_lines(scratch)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
-        squares[i] = apply_part(
-            &palettes.of_part[i], pixels, start, n * (i + 1) // n_parts, &block_starts[i, 0], &table[0], &n_blocks[i],
-            indices,
+        memset(marks + i * _c.KMC_N_BOXES, 0, _c.KMC_N_BOXES)
+        _c.kmc_mark_boxes(
+            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, marks + i * _c.KMC_N_BOXES
         )
+    cdef uint64_t[::1] boxes = np.zeros(_c.KMC_N_BLOCKS, np.uint64)
+    for i in range(n_parts):
+        _c.kmc_join_marks(pixel_kernels, marks + i * _c.KMC_N_BOXES, &boxes[0])
+    fill_lines(lines, &boxes[0], &indices[0])
+    cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
+    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        start = n * i // n_parts
+        squares[i] = map_part(pixels, start, n * (i + 1) // n_parts, lines, lines.palettes.packed, indices)
     return np.sum(squares)
 
 
@@ -137,71 +100,95 @@ def error_of_indices(
     return np.sum(squares)
 
 
-cdef class Palettes:
-    """One kmc_palette for each part, with scratch of its own."""
+cdef class Lines:
+    """Labels of boxes of colours (see color_map.h), and for each part a kmc_palette to fill them."""
 
-    cdef object coordinates, numbers, packed, floats, integers
-    cdef _c.kmc_palette *of_part
+    cdef object scratch, packed, palette_scratch
+    cdef _c.kmc_palette *palettes
+    cdef uint32_t *line_of_box
+    cdef uint8_t *labels
+    cdef Py_ssize_t k, n_parts, label_size
 
-    def __cinit__(self, const uint8_t[:, ::1] entries, Py_ssize_t n_parts):
-        cdef Py_ssize_t k = entries.shape[0], i
-        cdef float[:, ::1] coordinates = np.ascontiguousarray(np.transpose(entries), np.float32)
-        cdef int32_t[::1] numbers = np.arange(k, dtype=np.int32)
-        cdef float[:, :, ::1] floats = np.empty((n_parts, 7, k), np.float32)
-        cdef int32_t[:, :, ::1] integers = np.empty((n_parts, 2, k), np.int32)
-        cdef uint32_t[::1] packed = np.dot(np.asarray(entries, np.uint32), np.array([1, 1 << 8, 1 << 16], np.uint32))
-        self.coordinates, self.numbers, self.floats, self.integers = coordinates, numbers, floats, integers
-        self.packed = packed
-        self.of_part = <_c.kmc_palette *> allocate(n_parts, sizeof(_c.kmc_palette))
-        for i in range(n_parts):
-            self.of_part[i].k = k
-            self.of_part[i].entries = _c.kmc_entries(
-                &coordinates[0, 0], &coordinates[1, 0], &coordinates[2, 0], &numbers[0]
-            )
-            self.of_part[i].packed = &packed[0]
-            self.of_part[i].of_block = _c.kmc_entries(
-                &floats[i, 0, 0], &floats[i, 1, 0], &floats[i, 2, 0], &integers[i, 0, 0]
-            )
-            self.of_part[i].of_cell = _c.kmc_entries(
-                &floats[i, 3, 0], &floats[i, 4, 0], &floats[i, 5, 0], &integers[i, 1, 0]
-            )
-            self.of_part[i].distances = &floats[i, 6, 0]
+    def __cinit__(self, const uint8_t[:, ::1] entries, Py_ssize_t label_size, Py_ssize_t n_parts):
+        self.k, self.n_parts, self.label_size = entries.shape[0], n_parts, label_size
+        self.packed = np.dot(np.asarray(entries, np.uint32), np.array([1, 1 << 8, 1 << 16], np.uint32))
+        self.take_palettes(entries)
+
+    cdef void take_lines(self, Py_ssize_t n_lines):
+        cdef Py_ssize_t table_size = _c.KMC_N_BOXES * sizeof(uint32_t)
+        self.scratch = Scratch(table_size + n_lines * _c.KMC_BOX_COLORS * self.label_size + 64)
+        self.line_of_box = <uint32_t *> cache_lines(self.scratch)
+        self.labels = <uint8_t *> self.line_of_box + table_size
+
+    cdef void take_palettes(self, const uint8_t[:, ::1] entries):
+        cdef Py_ssize_t k = self.k, level_size = in_cache_lines(17 * k + 17), part, level, i
+        cdef const uint32_t[::1] packed = self.packed
+        cdef _c.kmc_node *node
+        cdef uint8_t *room
+        self.palette_scratch = Scratch(self.n_parts * _c.KMC_TREE_LEVELS * level_size + 64)
+        self.palettes = <_c.kmc_palette *> allocate(self.n_parts, sizeof(_c.kmc_palette))
+        for part in range(self.n_parts):
+            self.palettes[part].k, self.palettes[part].packed = k, &packed[0]
+            for level in range(_c.KMC_TREE_LEVELS):
+                room = cache_lines(self.palette_scratch) + (part * _c.KMC_TREE_LEVELS + level) * level_size
+                node = &self.palettes[part].path[level]
+                node.number, node.n = _c.KMC_NO_NODE, k
+                node.red, node.green = <float *> room, <float *> room + k
+                node.blue, node.index = <float *> room + 2 * k, <int32_t *> room + 3 * k
+                node.keep = <uint8_t *> (<int32_t *> room + 4 * k)
+            node = &self.palettes[part].path[0]
+            for i in range(k):
+                node.red[i], node.green[i], node.blue[i] = entries[i, 0], entries[i, 1], entries[i, 2]
+                node.index[i] = <int32_t>i
 
     def __dealloc__(self):
-        free(self.of_part)
+        free(self.palettes)
 
 
-cdef inline void fill_blocks(
-    const _c.kmc_palette *palette, const int64_t[::1] blocks, Py_ssize_t first, Py_ssize_t step,
-    const uint32_t[::1] block_start, const int64_t *offsets, label_t[::1] table,
-) noexcept nogil:
-    """Every `step`-th block from `first` on, so that crowded regions are shared out."""
+cdef void fill_lines(Lines lines, const uint64_t *boxes, label_t *_):
+    """Labels of the boxes that occur; the last argument only tells the type of labels."""
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef Py_ssize_t i = first
-    cdef uint32_t block
-    while i < blocks.shape[0]:
-        block = <uint32_t>blocks[i]
+    cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, i, j
+    cdef Py_ssize_t starts[BLOCK_RANGES + 1]
+    starts[0] = min(lines.k, <Py_ssize_t>_c.KMC_MOST_SHARED)
+    for i in range(BLOCK_RANGES):
+        starts[i + 1] = starts[i]
+        for j in range(blocks):
+            starts[i + 1] += _c.kmc_count_bits(boxes[i * blocks + j])
+    lines.take_lines(starts[BLOCK_RANGES])
+    cdef label_t *labels = <label_t *> lines.labels
+    if label_t is uint8_t:
+        _c.kmc_share_lines_u8(lines.k, labels)
+    else:
+        _c.kmc_share_lines_u16(lines.k, labels)
+    for i in prange(BLOCK_RANGES, nogil=True, schedule="dynamic", num_threads=<int>lines.n_parts):
         if label_t is uint8_t:
-            _c.kmc_fill_block_u8(pixel_kernels, palette, block, offsets, &table[block_start[block]])
-        else:
-            _c.kmc_fill_block_u16(
-                pixel_kernels, palette, block, offsets, &table[block_start[block]]
+            _c.kmc_fill_boxes_u8(
+                pixel_kernels, &lines.palettes[threadid()], boxes, i * blocks, (i + 1) * blocks, lines.line_of_box,
+                labels, starts[i],
             )
-        i = i + step
+        else:
+            _c.kmc_fill_boxes_u16(
+                pixel_kernels, &lines.palettes[threadid()], boxes, i * blocks, (i + 1) * blocks, lines.line_of_box,
+                labels, starts[i],
+            )
 
 
 cdef inline int64_t squared_error(
-    const uint8_t[:, ::1] colors, const int64_t[::1] counts, Py_ssize_t start, Py_ssize_t n,
-    const uint32_t *block_start, const label_t *table, const uint8_t *entries,
+    const uint8_t[:, ::1] colors, const int64_t[::1] counts, Py_ssize_t start, Py_ssize_t stop, Lines lines,
+    const uint8_t[:, ::1] entries, const label_t *_,
 ) noexcept nogil:
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    if n <= 0:
+    cdef const label_t *labels = <const label_t *> lines.labels
+    if start == stop:
         return 0
     if label_t is uint8_t:
-        return _c.kmc_squared_error_u8(pixel_kernels, &colors[start, 0], &counts[start], n, block_start, table, entries)
+        return _c.kmc_squared_error_u8(
+            pixel_kernels, &colors[start, 0], &counts[start], stop - start, lines.line_of_box, labels, &entries[0, 0]
+        )
     else:
         return _c.kmc_squared_error_u16(
-            pixel_kernels, &colors[start, 0], &counts[start], n, block_start, table, entries
+            pixel_kernels, &colors[start, 0], &counts[start], stop - start, lines.line_of_box, labels, &entries[0, 0]
         )
 
 
@@ -214,56 +201,36 @@ cdef inline void map_ranks(
         _c.kmc_map_ranks_u16(ranks, n, labels, indices)
 
 
-cdef inline void place_labels(
-    const uint8_t[:, ::1] colors, const label_t[::1] labels, Py_ssize_t start, Py_ssize_t stop,
-    const uint32_t *block_start, label_t *table,
-) noexcept nogil:
-    cdef Py_ssize_t n = stop - start, channels = colors.shape[1]
-    if n <= 0:
-        return
-    if label_t is uint8_t:
-        _c.kmc_place_labels_u8(&colors[start, 0], channels, &labels[start], n, block_start, table)
-    else:
-        _c.kmc_place_labels_u16(&colors[start, 0], channels, &labels[start], n, block_start, table)
-
-
-cdef inline void map_part(
-    const _c.kmc_pixel_kernels *pixel_kernels, const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop,
-    uint32_t *block_start, label_t *table, const uint32_t *keys, const int64_t *alpha_start,
-    const label_t[::1] labels, Py_ssize_t n_transparent, label_t[::1] indices,
-) noexcept nogil:
-    cdef Py_ssize_t n = stop - start
-    if pixels.shape[1] == 3:
-        if label_t is uint8_t:
-            _c.kmc_map_rgb_u8(
-                pixel_kernels, &pixels[start, 0], n, block_start, table, &indices[start]
-            )
-        else:
-            _c.kmc_map_rgb_u16(
-                pixel_kernels, &pixels[start, 0], n, block_start, table, &indices[start]
-            )
-    elif label_t is uint8_t:
-        _c.kmc_map_rgba_u8(
-            pixel_kernels, &pixels[start, 0], n, block_start, table, keys, alpha_start,
-            &labels[0] + n_transparent, labels[0], &indices[start],
-        )
-    else:
-        _c.kmc_map_rgba_u16(
-            pixel_kernels, &pixels[start, 0], n, block_start, table, keys, alpha_start,
-            &labels[0] + n_transparent, labels[0], &indices[start],
-        )
-
-
-cdef inline int64_t apply_part(
-    const _c.kmc_palette *palette, const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop,
-    uint32_t *block_start, label_t *table, Py_ssize_t *n_blocks, label_t[::1] indices,
+cdef inline void map_counted(
+    const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, ColorIndex index, const label_t *labels,
+    const uint32_t *keys, const int64_t *alpha_start, label_t[::1] indices,
 ) noexcept nogil:
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
+    cdef const label_t *translucent = labels + index.n_transparent
+    cdef const label_t *opaque = translucent + index.n_translucent
     if label_t is uint8_t:
-        return _c.kmc_apply_rgb_u8(
-            pixel_kernels, palette, &pixels[start, 0], stop - start, block_start, table, n_blocks, &indices[start]
+        _c.kmc_map_counted_u8(
+            pixel_kernels, &pixels[start, 0], stop - start, pixels.shape[1], index.bits, index.before, opaque, keys,
+            alpha_start, translucent, labels[0], &indices[start],
         )
     else:
-        return _c.kmc_apply_rgb_u16(
-            pixel_kernels, palette, &pixels[start, 0], stop - start, block_start, table, n_blocks, &indices[start]
+        _c.kmc_map_counted_u16(
+            pixel_kernels, &pixels[start, 0], stop - start, pixels.shape[1], index.bits, index.before, opaque, keys,
+            alpha_start, translucent, labels[0], &indices[start],
+        )
+
+
+cdef inline int64_t map_part(
+    const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, Lines lines, const uint32_t *packed,
+    label_t[::1] indices,
+) noexcept nogil:
+    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
+    cdef const label_t *labels = <const label_t *> lines.labels
+    if label_t is uint8_t:
+        return _c.kmc_map_rgb_u8(
+            pixel_kernels, &pixels[start, 0], stop - start, lines.line_of_box, labels, packed, &indices[start]
+        )
+    else:
+        return _c.kmc_map_rgb_u16(
+            pixel_kernels, &pixels[start, 0], stop - start, lines.line_of_box, labels, packed, &indices[start]
         )

@@ -13,7 +13,7 @@ __all__ = ["Scratch"]
 
 # Arrays that are kept, and the most bytes of one. Only pages that were touched take memory: of the histogram's tables
 # the colours that occur, of the engine's lists those that were made, 10 to 60 MiB in all for photographs.
-KEPT_ARRAYS = 4
+KEPT_ARRAYS = 8
 KEPT_BYTES = 1 << 28
 
 _free: dict[int, NDArray[np.uint8]] = {}

@@ -65,8 +65,8 @@ def compress_animation(
     palette : {"shared", "frame"}
         One palette for all frames, by k-means over all of them; or one for each, of the colours that change in it, for
         films of many colours (GIF and WebP only; larger files).
-    preset : {"exact", "looks"}
-        As for :func:`kmc.compress`; "looks" dithers by a blue-noise mask, which does not flicker.
+    preset : {"exact", "looks", "small"}
+        As for :func:`kmc.compress`; "looks" and "small" dither by a blue-noise mask, which does not flicker.
     init : {"auto", "random", "k-means++"}
         As for :func:`kmc.compress`, as are all that are not named here.
     dither : float or "blue-noise", optional
@@ -98,9 +98,9 @@ def compress_animation(
     choice("palette", palette, PALETTES)
     choice("init", init, ("auto", "random", "k-means++"))
     choice("profile", profile, PROFILES)
-    if preset == "looks" and dither is None:
+    if preset != "exact" and dither is None:
         dither = "blue-noise"
-    settings = checked_settings(k, preset, num_iterations, effort, space, dither, seed, threads)
+    settings = checked_settings(k, preset, num_iterations, effort, space, dither, 0.0, seed, threads)
     if not 2 <= settings.k <= MOST_COLORS:
         raise KmcValueError(
             f"an animation's palette holds 2 to {MOST_COLORS} colours, got k = {settings.k}; give a k in that range"

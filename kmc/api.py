@@ -1,38 +1,34 @@
-"""``compress()``: the way of a picture, one call for each stage."""
+"""``compress()``, ``fit_palette()`` and ``Palette.apply()``: the way of a picture, one call for each stage."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kmc._settings import Settings, checked_init, checked_settings
 from kmc._stopwatch import Stopwatch
-from kmc.color_kmeans import FEW_COLORS, Clustering, cluster_colors, exceeds_palette
+from kmc.color_kmeans import cluster_colors, exceeds_palette
 from kmc.compressed_image import CompressedImage
-from kmc.dither import dither as dithered
 from kmc.downsample import downsample as shrink
-from kmc.errors import KmcTypeError, KmcValueError
-from kmc.flatness import weigh_by_flatness
+from kmc.errors import KmcTypeError, KmcValueError, KmcWarning
 from kmc.histogram import ColorHistogram
 from kmc.load import ImageLike, Picture, load
-from kmc.looks import fit_palette_to_dithering
 from kmc.palette import Palette, with_channels, with_channels_in_common
-from kmc.remap import error_of, remap
+from kmc.stages import joined, map_pixels, palette_of, weighted_count, with_fixed_colors
+from kmc.targets import checked_targets, reach
 
 __all__ = ["apply_palette", "compress", "fit_palette"]
 
-# Pixels that effort="fast" counts: a sixteenth within these. At k=256 the MSE is 1.008 to 1.03 times the default's.
-LEAST_SAMPLE, MOST_SAMPLE = 1 << 17, 1 << 18
-# Rounds of fitting the palette to the dithered picture, and of choosing pixels' entries anew.
-DITHERED_ROUNDS = {"fast": (0, 0), "balanced": (1, 1), "best": (6, 2)}
+DEFAULT_COLORS, MOST_FILE_COLORS = 16, 256
+# In dB. Photographs of Kodak with 2 or 3 colours lie below: shaded things become flat, and coloured ones grey or brown.
+POOR_PSNR = 20.0
 
 
 def compress(
     image: ImageLike | Picture,
-    k: int = 16,
+    k: int | None = None,
     *,
     preset: str = "exact",
     num_iterations: int | None = None,
@@ -40,6 +36,7 @@ def compress(
     effort: str = "balanced",
     space: str | None = None,
     dither: float | str | None = None,
+    compactness: float | None = None,
     weighting: str = "pixels",
     fixed: Palette | ArrayLike | None = None,
     downsample: float | str | None = None,
@@ -47,6 +44,10 @@ def compress(
     threads: int | None = None,
     profile: str = "keep",
     max_pixels: int | None = None,
+    min_psnr: float | None = None,
+    min_ssim: float | None = None,
+    quality: str | int | None = None,
+    max_bytes: int | None = None,
 ) -> CompressedImage:
     """Reduce a picture to at most k colours by k-means.
 
@@ -58,11 +59,12 @@ def compress(
     image : path, open binary file, bytes, PIL image or array
         Arrays, and whatever numpy, ``__array_interface__`` or DLPack makes one of, have the shape (h, w), (h, w, 1),
         (h, w, 3) or (h, w, 4) and hold uint8, uint16, bool, or floats from 0 to 1.
-    k : int
-        The most colours, 1 to 65536; a file holds 256.
-    preset : {"exact", "looks"}
-        Sets the defaults of `space` and `dither`. "exact": sRGB, no dithering, which is textbook k-means and the least
-        MSE. "looks": Oklab, dithered, with a palette fitted to how that looks.
+    k : int, optional
+        The most colours, 1 to 65536; a file holds 256. Left out, 16, or 256 where a quality or a size is asked for.
+    preset : {"exact", "looks", "small"}
+        Sets the defaults of `space`, `dither` and `compactness`. "exact": sRGB, no dithering, which is textbook k-means
+        and the least MSE. "looks": Oklab, dithered, with a palette fitted to how that looks. "small": the same with
+        less dithering and a compactness of 0.1, for the smallest file of a look.
     num_iterations : int, optional
         The most rounds of k-means. Left out, they run until k-means converges. ``init="random"`` with a number of
         rounds is the textbook algorithm.
@@ -71,7 +73,7 @@ def compress(
         8-bit values, k - f with `fixed`.
     effort : {"fast", "balanced", "best"}
         "balanced" clusters every distinct colour until a round lowers the inertia by less than 0.05 %; "fast" a sample
-        of 130 to 260 thousand pixels, in few rounds: a third of the time or less, an MSE up to 3 % higher, and colours
+        of 65 to 260 thousand pixels, in few rounds: a third of the time or less, an MSE up to 3 % higher, and colours
         that few pixels have may be lost. Pictures of few colours or of up to 131072 pixels are always counted whole.
         "best" goes on and searches for better minima: 0.2 to 0.7 % less MSE in some times the time; with dithering it
         fits the palette in six rounds, "balanced" in one and "fast" in none.
@@ -80,6 +82,10 @@ def compress(
     dither : float or "blue-noise", optional
         0 for none; up to 1, the share of a pixel's error that its neighbours take (Floyd and Steinberg 1976), 0.8 in
         the preset "looks"; "blue-noise" for a fixed mask, without flicker in films. Up to 256 colours.
+    compactness : float, optional
+        0 for none: every pixel gets the entry that is best for it. Above, the one that continues a run or a pattern of
+        the file where that costs little: saving a bit may cost so many times the picture's mean error. 0.05 is not
+        seen, 0.3 makes areas flat. Up to 256 colours.
     weighting : {"pixels", "flatness"}
         Whether all pixels count the same, for the least MSE, or those where the picture is flat up to 16 times as much
         as where it is noisy, so that small things of one colour keep it and flat areas band less.
@@ -96,6 +102,13 @@ def compress(
         What becomes of a file's colour profile or gamma: written to the compressed file, or applied to the pixels.
     max_pixels : int, optional
         The most pixels that a file may have; 179 million (Pillow's limit) if left out.
+    min_psnr, min_ssim : float, optional
+        Take the fewest colours, up to `k`, that reach this PSNR in dB or this SSIM (up to 1), with these options.
+    quality : str, optional
+        A range of pngquant's scale from 0 to 100, such as "60-80": the fewest colours that reach 80, or all `k` if that
+        is 60 at least. It stands for PSNR: 30 dB for 10, 33.2 for 40, 35.3 for 60, 38.6 for 80, 41.4 for 90.
+    max_bytes : int, optional
+        Take the most colours whose PNG file has at most so many bytes; with a quality, fail where it takes more.
 
     Returns
     -------
@@ -103,8 +116,16 @@ def compress(
 
     Raises
     ------
+    KmcQualityError
+        No number of colours up to `k` reaches the quality, or fits into the size.
     KmcValueError, KmcTypeError, KmcFileError
         One sentence: what came, what is accepted, what to do.
+
+    Warns
+    -----
+    KmcWarning
+        The PSNR is below 20 dB without dithering, with fewer colours than a file holds and no target: probably a larger
+        k was meant.
 
     References
     ----------
@@ -122,20 +143,43 @@ def compress(
     >>> small.image.shape
     (256, 256)
     """
-    settings = checked_settings(k, preset, num_iterations, effort, space, dither, seed, threads, weighting, fixed)
+    targets = checked_targets(min_psnr, min_ssim, quality, max_bytes)
+    k = (MOST_FILE_COLORS if targets else DEFAULT_COLORS) if k is None else k
+    settings = checked_settings(
+        k, preset, num_iterations, effort, space, dither, compactness, seed, threads, weighting, fixed
+    )
+    if targets and len(settings.fixed):
+        raise KmcValueError("fixed colours and a quality or size to reach exclude each other; give one of them, and k")
     stages = Stopwatch()
-    picture, settings = _with_fixed_colors(load(image, profile=profile, max_pixels=max_pixels), settings)
-    first_colors = checked_init(init, settings.n_free, picture.channels)
+    picture = load(image, profile=profile, max_pixels=max_pixels)
     stages.lap("load")
+    if targets:
+        result = reach(
+            picture,
+            targets,
+            settings,
+            lambda k: _compressed(picture, init, downsample, settings._replace(k=k), Stopwatch()),
+        )
+    else:
+        result = _compressed(picture, init, downsample, settings, stages)
+    _warn_if_poor(result, settings)
+    return result
+
+
+def _compressed(
+    picture: Picture, init: str | ArrayLike, downsample: float | str | None, settings: Settings, stages: Stopwatch
+) -> CompressedImage:
+    picture, settings = with_fixed_colors(picture, settings)
+    first_colors = checked_init(init, settings.n_free, picture.channels)
     pixels = picture.pixels if downsample is None else shrink(picture, downsample).pixels
     stages.lap("downsample")
-    histogram, sample = _weighted_count(picture.pixels, pixels, settings)
+    histogram, sample = weighted_count(picture.pixels, pixels, settings)
     stages.lap("histogram")
     clustering = cluster_colors(sample, first_colors, settings) if exceeds_palette(sample, settings) else None
     stages.lap("cluster")
-    palette = _palette_of(clustering, sample, settings)
+    palette = palette_of(clustering, sample, settings)
     stages.lap("palette")
-    palette, indices, mse = _map(picture.pixels, histogram, sample, palette, settings)
+    palette, indices, mse = map_pixels(picture.pixels, histogram, sample, palette, settings)
     stages.lap("map")
     return CompressedImage(
         palette=palette,
@@ -149,6 +193,18 @@ def compress(
         timings=stages.seconds,
         metadata=picture.metadata,
     )
+
+
+def _warn_if_poor(result: CompressedImage, settings: Settings) -> None:
+    """Dithering is meant to have a low PSNR, and nobody can do better than a file's palette."""
+    if result.psnr < POOR_PSNR and settings.dithering is None and settings.k < MOST_FILE_COLORS:
+        n = len(result.palette)
+        warnings.warn(
+            f"{n} colour{'s leave' if n > 1 else ' leaves'} a PSNR of {result.psnr:.1f} dB, so areas and shades merge; "
+            "a larger k shows more, dithering keeps shades, and kmc.choose_k recommends a k",
+            KmcWarning,
+            stacklevel=3,
+        )
 
 
 def fit_palette(
@@ -196,46 +252,37 @@ def fit_palette(
     >>> palette.apply(white).indices.tolist()
     [[1, 1], [1, 1]]
     """
-    settings = checked_settings(k, "exact", num_iterations, effort, space, 0.0, seed, threads, weighting, fixed)
-    joined: ColorHistogram | None = None
+    settings = checked_settings(k, "exact", num_iterations, effort, space, 0.0, 0.0, seed, threads, weighting, fixed)
+    total: ColorHistogram | None = None
     for image in _each(images):
         picture = load(image)
         pixels = picture.pixels if downsample is None else shrink(picture, downsample).pixels
-        counted = _weighted_count(picture.pixels, pixels, settings)[1]
-        joined = ColorHistogram(counted.colors, counted.counts) if joined is None else _joined(joined, counted)
-    if joined is None:
+        counted = weighted_count(picture.pixels, pixels, settings)[1]
+        total = counted if total is None else joined(total, counted)
+    if total is None:
         raise KmcValueError("images must hold at least one picture, got none; add pictures")
-    channels = max(joined.colors.shape[1], settings.fixed.shape[1])
-    joined = ColorHistogram(with_channels(joined.colors, channels), joined.counts)
+    channels = max(total.colors.shape[1], settings.fixed.shape[1])
+    total = ColorHistogram(with_channels(total.colors, channels), total.counts)
     settings = settings._replace(fixed=with_channels(settings.fixed, channels))
     first_colors = checked_init(init, settings.n_free, channels)
-    clustering = cluster_colors(joined, first_colors, settings) if exceeds_palette(joined, settings) else None
-    return _palette_of(clustering, joined, settings)
+    clustering = cluster_colors(total, first_colors, settings) if exceeds_palette(total, settings) else None
+    return palette_of(clustering, total, settings)
 
 
 def apply_palette(
     palette: Palette, image: ImageLike | Picture, threads: int | None, dither: float | str, space: str
 ) -> CompressedImage:
     """Map a picture to a palette; see :meth:`kmc.Palette.apply`."""
-    settings = checked_settings(len(palette), "exact", None, "balanced", space, dither, 0, threads)
+    settings = checked_settings(len(palette), "exact", None, "balanced", space, dither, 0.0, 0, threads)
     stages = Stopwatch()
     picture = load(image)
     stages.lap("load")
     pixels, entries = with_channels_in_common(picture.pixels, palette.colors)
     histogram = None if settings.dithering is None else ColorHistogram.from_pixels(pixels, settings.threads)
-    palette, indices, mse = _map(pixels, histogram, histogram, Palette(entries), settings._replace(fixed=entries))
+    palette, indices, mse = map_pixels(pixels, histogram, histogram, Palette(entries), settings._replace(fixed=entries))
     stages.lap("map")
     shape = picture.shape if pixels is picture.pixels else pixels.shape
     return CompressedImage(palette, indices, shape, mse == 0, mse, 0.0, 0, True, stages.seconds, picture.metadata)
-
-
-def _with_fixed_colors(picture: Picture, settings: Settings) -> tuple[Picture, Settings]:
-    """Bring the picture and the fixed colours to the channels of the one that has more."""
-    if not len(settings.fixed):
-        return picture, settings
-    pixels, fixed = with_channels_in_common(picture.pixels, settings.fixed, settings.n_free)
-    shape = picture.shape if pixels is picture.pixels else pixels.shape
-    return replace(picture, pixels=pixels, shape=shape), settings._replace(fixed=fixed)
 
 
 def _each(images: object) -> Iterator[ImageLike | Picture]:
@@ -244,77 +291,3 @@ def _each(images: object) -> Iterator[ImageLike | Picture]:
     if alone or not isinstance(images, Iterable):
         raise KmcTypeError(f"images must be pictures in a list, got one {type(images).__name__}; give [picture]")
     return iter(images)
-
-
-def _joined(first: ColorHistogram, second: ColorHistogram) -> ColorHistogram:
-    """Add histograms, with the channels of the one that has more: that keeps the order of the colours."""
-    channels = max(first.colors.shape[1], second.colors.shape[1])
-    return ColorHistogram(with_channels(first.colors, channels), first.counts) + ColorHistogram(
-        with_channels(second.colors, channels), second.counts
-    )
-
-
-def _weighted_count(
-    pixels: NDArray[np.uint8], fitted_pixels: NDArray[np.uint8], settings: Settings
-) -> tuple[ColorHistogram | None, ColorHistogram]:
-    """Give the histogram of `pixels`, or None if the map can do without, and the colours to cluster with weights."""
-    histogram, sample = _count(pixels, fitted_pixels, settings)
-    if histogram is not None and not exceeds_palette(sample, settings):
-        fitted_pixels, sample = pixels, histogram  # a smaller picture may have too few colours
-    if settings.weighting == "flatness":
-        sample = weigh_by_flatness(fitted_pixels, sample, settings.threads)
-    return histogram, sample
-
-
-def _palette_of(clustering: Clustering | None, histogram: ColorHistogram, settings: Settings) -> Palette:
-    """Give the fixed colours and those that were found, or all of the histogram's if none had to be."""
-    if clustering is None:
-        return Palette.from_colors(histogram.colors, settings.fixed)
-    return Palette.from_centroids(clustering.centroids, histogram, settings.space, settings.threads, settings.fixed)
-
-
-def _count(
-    pixels: NDArray[np.uint8], fitted_pixels: NDArray[np.uint8], settings: Settings
-) -> tuple[ColorHistogram | None, ColorHistogram]:
-    """Give the histogram of `pixels`, or None if the map can do without, and that of the colours to cluster."""
-    k, threads = settings.k, settings.threads
-    if settings.effort == "fast" and pixels.shape[2] == 3 and fitted_pixels.size > 3 * LEAST_SAMPLE:
-        n_sampled = min(max(fitted_pixels.size // 3 // 16, LEAST_SAMPLE), MOST_SAMPLE)
-        sample = ColorHistogram.from_sample(fitted_pixels, n_sampled, threads)
-        if len(sample) > max(k, FEW_COLORS):
-            return None, sample
-    histogram = ColorHistogram.from_pixels(pixels, threads)
-    if len(histogram) <= k or fitted_pixels is pixels:
-        return histogram, histogram
-    return histogram, ColorHistogram.from_pixels(fitted_pixels, threads)
-
-
-def _map(
-    pixels: NDArray[np.uint8],
-    histogram: ColorHistogram | None,
-    sample: ColorHistogram | None,
-    palette: Palette,
-    settings: Settings,
-) -> tuple[Palette, NDArray[np.uint8], float]:
-    """Give the palette, which dithering may fit, each pixel's index, and the MSE."""
-    space, threads = settings.space, settings.threads
-    if settings.dithering is None or (histogram is not None and palette.holds(histogram.colors)):
-        return palette, *remap(pixels, histogram, palette, threads, sample, space)
-    amount, method = settings.dithering
-    rounds, polish_rounds = DITHERED_ROUNDS[settings.effort]
-    if method == "floyd-steinberg" and polish_rounds:
-        assert sample is not None
-        palette, indices = fit_palette_to_dithering(
-            pixels,
-            palette,
-            sample,
-            rounds=rounds,
-            polish_rounds=polish_rounds,
-            strength=amount,
-            space=space,
-            threads=threads,
-            n_fixed=len(settings.fixed),
-        )
-    else:
-        indices = dithered(pixels, palette, amount, method=method, space=space, threads=threads)
-    return palette, indices, error_of(pixels, palette, indices, threads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ from kmc.color_profile import for_file
 from kmc.encode import Format, format_named, format_of, write_atomically
 from kmc.metadata import KEPT, Metadata
 from kmc.palette import Palette
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kmc.load import ImageLike, Picture
 
 __all__ = ["CompressedImage"]
 
@@ -82,7 +87,14 @@ class CompressedImage:
         pixels = self.palette.colors[self.indices]
         return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
-    def to_bytes(self, file_format: str = "PNG", *, metadata: str = "display") -> bytes:
+    def to_bytes(
+        self,
+        file_format: str = "PNG",
+        *,
+        metadata: str = "display",
+        optimize: str = "default",
+        threads: int | None = None,
+    ) -> bytes:
         """Give the bytes of a file.
 
         Parameters
@@ -94,16 +106,41 @@ class CompressedImage:
             What is written beside the pixels, as far as the format has a place for it. "display": the colour profile,
             gamma and resolution, so that the picture is shown right. "all": texts, EXIF and XMP as well. "none":
             nothing. Where the profile is not written, as in GIF, the colours are converted to sRGB.
+        optimize : {"fast", "default", "max"}
+            How much time a smaller PNG may take: see :func:`kmc.png.png_bytes`. "max" needs ``kmc-image[max]``.
+        threads : int, optional
+            Every core if left out. Changes the time only.
+
+        A PNG leaves out entries that no pixel has and may hold the others in another order than :attr:`palette`,
+        whichever is smaller.
+
+        The pixels are those of :attr:`image`. The file leaves out entries that no pixel has and may hold the others in
+        another order than :attr:`palette`, whichever is smaller.
+
+        Parameters
+        ----------
+        optimize : {"fast", "default", "max"}
+            How much time a smaller file may take: see :func:`kmc.png.png_bytes`. "max" needs ``kmc-image[max]``.
+        threads : int, optional
+            Every core if left out. Changes the time only.
 
         Raises
         ------
         KmcValueError
             The palette has more colours than the format can hold, or the picture is too large for it.
+        KmcImportError
+            ``optimize="max"`` and pyoxipng is not installed.
         """
-        return self._encoded(format_named(file_format), metadata)
+        return self._encoded(format_named(file_format), metadata, optimize, threads)
 
     def save(
-        self, path: str | os.PathLike[str], *, metadata: str = "display", times_of: str | os.PathLike[str] | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        metadata: str = "display",
+        optimize: str = "default",
+        threads: int | None = None,
+        times_of: str | os.PathLike[str] | None = None,
     ) -> None:
         """Write the picture to `path`, wholly or not at all; an existing file is replaced.
 
@@ -116,15 +153,31 @@ class CompressedImage:
             The folder does not exist or cannot be written, or the file's format has no palette.
         KmcValueError
             The palette has more colours than the format can hold, or the picture is too large for it.
+        KmcImportError
+            ``optimize="max"`` and pyoxipng is not installed.
         """
-        write_atomically(path, self._encoded(format_of(path), metadata), times_of=times_of)
+        write_atomically(path, self._encoded(format_of(path), metadata, optimize, threads), times_of=times_of)
 
-    def _encoded(self, file_format: Format, kept: str) -> bytes:
+    def _encoded(self, file_format: Format, kept: str, optimize: str, threads: int | None) -> bytes:
         choice("metadata", kept, KEPT)
         colors, written = for_file(
             self.palette.colors, self.metadata, kept, file_format.holds_profile, file_format.holds_gamma
         )
-        return file_format.encode(self.indices, colors, written)
+        return file_format.encode(self.indices, colors, written, optimize, threads)
+
+    def plot(self, original: ImageLike | Picture | None = None) -> Figure:
+        """Draw the picture, its palette and, where the original is given, its colours and the error map.
+
+        See :func:`kmc.plots.plot_compressed`; needs matplotlib.
+        """
+        from kmc.plots import plot_compressed
+
+        return plot_compressed(self, original)
+
+    def _repr_html_(self) -> str:
+        from kmc.notebook import image_html
+
+        return image_html(self)
 
     def _repr_png_(self) -> bytes | None:
         return self.to_bytes() if len(self.palette) <= 256 else None

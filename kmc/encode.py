@@ -17,12 +17,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from kmc._validate import choice
 from kmc.apng import apng_bytes
 from kmc.deltas import ShownFrame
 from kmc.errors import KmcFileError, KmcFileNotFoundError, KmcValueError
 from kmc.gif import GIF_MAX_COLORS, animated_gif_bytes, gif_bytes
 from kmc.metadata import Metadata, png_chunks
-from kmc.png import PNG_MAX_COLORS, png_bytes
+from kmc.png import OPTIMIZE, PNG_MAX_COLORS, png_bytes
 from kmc.png_chunks import with_chunks
 from kmc.tiff import TIFF_MAX_COLORS, tiff_bytes
 from kmc.webp import animated_webp_bytes, webp_bytes
@@ -30,6 +31,7 @@ from kmc.webp import animated_webp_bytes, webp_bytes
 __all__ = ["FORMATS", "Format", "check_target", "format_named", "format_of", "png_bytes", "write_atomically"]
 
 StrPath: TypeAlias = str | os.PathLike[str]
+Encode: TypeAlias = Callable[[NDArray[np.integer], NDArray[np.uint8], Metadata, str, int | None], bytes]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Format:
     max_colors : int
         Palette entries that fit.
     encode : callable
-        ``encode(indices, palette_colors, metadata)`` makes the bytes of the file.
+        ``encode(indices, palette_colors, metadata, optimize, threads)`` makes the bytes of the file.
     encode_animation : callable or None
         ``encode_animation(frames, loop, metadata)`` makes those of an animation, if the format has such.
     holds_profile : bool
@@ -57,21 +59,35 @@ class Format:
     name: str
     suffixes: tuple[str, ...]
     max_colors: int
-    encode: Callable[[NDArray[np.integer], NDArray[np.uint8], Metadata], bytes]
+    encode: Encode
     encode_animation: Callable[[Iterator[ShownFrame], int, Metadata], bytes] | None = None
     holds_profile: bool = True
     holds_gamma: bool = False
 
 
-def _png_with_metadata(indices: NDArray[np.integer], palette_colors: NDArray[np.uint8], metadata: Metadata) -> bytes:
-    return with_chunks(png_bytes(indices, palette_colors), png_chunks(metadata))
+def _png(
+    indices: NDArray[np.integer], colors: NDArray[np.uint8], metadata: Metadata, optimize: str, threads: int | None
+) -> bytes:
+    return with_chunks(png_bytes(indices, colors, optimize, threads), png_chunks(metadata))
+
+
+def _in_one_way(encode: Callable[[NDArray[np.integer], NDArray[np.uint8], Metadata], bytes]) -> Encode:
+    """Make an encoder take `optimize` and `threads` whose format is written in one way only."""
+
+    def encode_so(
+        indices: NDArray[np.integer], colors: NDArray[np.uint8], metadata: Metadata, optimize: str, _: int | None
+    ) -> bytes:
+        choice("optimize", optimize, OPTIMIZE)
+        return encode(indices, colors, metadata)
+
+    return encode_so
 
 
 FORMATS = (
-    Format("PNG", (".png", ".apng"), PNG_MAX_COLORS, _png_with_metadata, apng_bytes, holds_gamma=True),
-    Format("GIF", (".gif",), GIF_MAX_COLORS, gif_bytes, animated_gif_bytes, holds_profile=False),
-    Format("WebP", (".webp",), 65536, webp_bytes, animated_webp_bytes),
-    Format("TIFF", (".tif", ".tiff"), TIFF_MAX_COLORS, tiff_bytes),
+    Format("PNG", (".png", ".apng"), PNG_MAX_COLORS, _png, apng_bytes, holds_gamma=True),
+    Format("GIF", (".gif",), GIF_MAX_COLORS, _in_one_way(gif_bytes), animated_gif_bytes, holds_profile=False),
+    Format("WebP", (".webp",), 65536, _in_one_way(webp_bytes), animated_webp_bytes),
+    Format("TIFF", (".tif", ".tiff"), TIFF_MAX_COLORS, _in_one_way(tiff_bytes)),
 )
 
 

@@ -10,8 +10,10 @@ __all__ = [
     "KmcFileError",
     "KmcFileNotFoundError",
     "KmcImportError",
+    "KmcQualityError",
     "KmcTypeError",
     "KmcValueError",
+    "KmcWarning",
     "reason_of",
 ]
 
@@ -38,6 +40,14 @@ class KmcFileNotFoundError(KmcFileError, FileNotFoundError):
 
 class KmcImportError(KmcError, ImportError):
     """An optional package that was asked for is not installed."""
+
+
+class KmcQualityError(KmcValueError):
+    """No number of colours that may be used reaches the quality or the size that was asked for."""
+
+
+class KmcWarning(UserWarning):
+    """A result is as asked for, and probably not what was meant."""
 
 
 def reason_of(error: Exception) -> str:

@@ -6,6 +6,9 @@ An eye sees a dithered picture through a small blur G. So k-means is done on wha
 - update: all entries move together to the least squares of |G(picture) - G(palette[indices])|^2, a system of k
   equations that is made of how often entries meet at each distance, with some of the unblurred error mixed in.
 
+Areas of one colour that is an entry keep it, and the entry stays. Pictures that are such areas in the main (screens,
+drawings) are dithered only: at their few sharp edges the blur cost 2 to 6 points of SSIMULACRA2.
+
 At the end each pixel's entry is chosen anew while the others are held: rounds of Gauss and Seidel on the same error.
 Related: Puzicha et al., "On spatial quantization of color images", 2000; direct binary search in halftoning.
 
@@ -13,6 +16,8 @@ All sums are integers, so the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +28,10 @@ from kmc.dither import GAIN_ONE, RANGE, points_of_pixels, targets_of
 from kmc.histogram import ColorHistogram
 from kmc.palette import Palette
 
-__all__ = ["fit_palette_to_dithering"]
+__all__ = ["BLUR", "BLUR_ONE", "POLISH_SHARE", "fit_palette_to_dithering", "moved_colors"]
 
 Points = NDArray[np.int16]
+Array = NDArray[Any]
 
 # The blur G convolved with itself, along rows: a Gaussian of sigma 1.2 pixels in 64ths, cut off at two pixels. On ten
 # pictures of CQ100 and Kodak 0.85 and 1.0 for G were equally good, 0.7 slightly worse; a wider window gained nothing.
@@ -35,6 +41,10 @@ BLUR_ONE = 64
 # points lower at k=16 and butteraugli better by 1 %; below 0.05 both are worse.
 UPDATE_SHARE = 0.02
 POLISH_SHARE = 0.12
+# An entry stays where it is if so many of its pixels lie in flat areas of its colour.
+FLAT_SHARE = 0.25
+# Pictures with more pixels in flat areas are not fitted. Screens have 0.9.
+MOSTLY_FLAT = 0.5
 # Of an error, what is passed on while fitting.
 STRENGTH = 0.8
 # Pictures of more pixels are fitted on tiles, side by side in a picture of so many.
@@ -81,24 +91,25 @@ def fit_palette_to_dithering(
     indices : ndarray (h, w) uint8
     """
     n_threads = _threads.for_work(_threads.resolve(threads), 32.0 * pixels.size)
-    height, width, channels = pixels.shape
+    height, width = pixels.shape[:2]
     gain = round(strength * GAIN_ONE)
+    sample = _tiles(pixels)
+    if _is_mostly_flat(sample):
+        rounds = polish_rounds = 0
     if rounds > 0 and n_fixed < len(palette):
-        sample = _tiles(pixels)
-        points = points_of_pixels(sample.reshape(-1, channels), space, gain, n_threads)
-        points = points.reshape(*sample.shape[:2], 4)
-        palette = _fit(points, palette, histogram, rounds, gain, space, n_threads, n_fixed)
-    points = points_of_pixels(pixels.reshape(-1, channels), space, gain, n_threads).reshape(height, width, 4)
+        palette = _fit(sample, palette, histogram, rounds, gain, space, n_threads, n_fixed)
     targets = targets_of(palette, space, height * width, n_threads)
+    points = np.empty((height, width, 4), dtype=np.int16)
+    _kernels.points_of_picture(pixels, targets, LINEAR, gain, points, n_threads)
     indices = np.empty((height, width), dtype=np.uint8)
-    _kernels.diffuse_pixels(pixels, targets, LINEAR, gain, indices, n_threads)
+    _kernels.diffuse_points(points, targets, gain, indices, n_threads)
     for _ in range(polish_rounds):
         _kernels.polish_points(points, targets, _polish_weights(), indices, n_threads)
     return palette, indices
 
 
 def _fit(
-    points: Points,
+    pixels: NDArray[np.uint8],
     palette: Palette,
     histogram: ColorHistogram,
     rounds: int,
@@ -107,15 +118,31 @@ def _fit(
     threads: int,
     n_fixed: int,
 ) -> Palette:
-    blurred = np.empty_like(points)
-    _kernels.blur_points(points, BLUR, blurred, threads)
-    indices = np.empty(points.shape[:2], dtype=np.uint8)
-    for _ in range(rounds):
-        targets = targets_of(palette, space, points.size // 4, threads)
+    height, width = pixels.shape[:2]
+    points, blurred = (np.empty((height, width, 4), dtype=np.int16) for _ in range(2))
+    indices = np.empty((height, width), dtype=np.uint8)
+    for number in range(rounds):
+        targets = targets_of(palette, space, height * width, threads)
+        _kernels.points_of_picture(pixels, targets, LINEAR, gain, points, threads)
+        if number == 0:
+            _kernels.blur_points(points, BLUR, blurred, threads)
         _kernels.diffuse_points(points, targets, gain, indices, threads)
-        moved = _moved(points, blurred, indices, palette, space, threads, n_fixed)
+        staying = _are_staying(points, indices, palette)
+        staying[:n_fixed] = True
+        colors = _moved(points, blurred, indices, palette, BLUR, space, threads, staying)
+        moved = Palette.from_colors(colors[n_fixed:], palette.colors[:n_fixed])
         palette = moved.filled_up(len(palette), histogram, space, threads, n_fixed)
     return palette
+
+
+def moved_colors(
+    points: Points, indices: NDArray[np.uint8], palette: Palette, blur: NDArray[np.int32], space: str, threads: int
+) -> NDArray[np.uint8]:
+    """Give the colours (k, c) of the least error of points (h, w, 4) seen through a blur, the indices held."""
+    blurred = np.empty_like(points)
+    _kernels.blur_points(points, blur, blurred, threads)
+    none = np.zeros(len(palette), dtype=np.bool_)
+    return _moved(points, blurred, indices, palette, blur, space, threads, none)
 
 
 def _moved(
@@ -123,28 +150,49 @@ def _moved(
     blurred: Points,
     indices: NDArray[np.uint8],
     palette: Palette,
+    blur: NDArray[np.int32],
     space: str,
     threads: int,
-    n_fixed: int,
-) -> Palette:
-    """Entries at the least squares; those that are fixed or that no pixel has stay where they are."""
+    staying: NDArray[np.bool_],
+) -> NDArray[np.uint8]:
+    """Colours at the least squares; those that are `staying`, or that no pixel has, stay where they are."""
     k, channels = palette.colors.shape
-    meetings, blurred_sums, sums, counts = _kernels.normal_equations(points, blurred, indices, BLUR, k, threads)
+    meetings, blurred_sums, sums, counts = _kernels.normal_equations(points, blurred, indices, blur, k, threads)
     matrix = (meetings + meetings.T) / (2.0 * BLUR_ONE**2)
-    matrix[np.diag_indices(k)] += UPDATE_SHARE * counts + (counts == 0)
+    matrix[np.diag_indices(k)] += UPDATE_SHARE * counts
     entries = points_of_pixels(palette.colors, space, 0, 1).astype(np.float64)
-    right = blurred_sums + UPDATE_SHARE * sums + entries * (counts == 0)[:, np.newaxis]
-    if n_fixed:  # what they stand for is known, so it goes to the right
-        right -= matrix[:, :n_fixed] @ entries[:n_fixed]  # exact in any order: multiples of 2^-13 below 2^40
-        matrix[:n_fixed], matrix[:, :n_fixed] = 0.0, 0.0
-        np.fill_diagonal(matrix[:n_fixed, :n_fixed], 1.0)
-        right[:n_fixed] = entries[:n_fixed]
+    right = blurred_sums + UPDATE_SHARE * sums
+    staying = staying | (counts == 0)
+    _hold(matrix, right, entries, staying)
     _kernels.solve(matrix, right)
     colors = _colors_of_points(right, space, channels)
+    colors[staying] = palette.colors[staying]
     if channels == 4:  # what is opaque or transparent stays it
         colors[palette.colors[:, 3] == 255, 3] = 255
         colors[palette.colors[:, 3] == 0] = 0
-    return Palette.from_colors(colors[n_fixed:], palette.colors[:n_fixed])
+    return colors
+
+
+def _are_staying(points: Points, indices: NDArray[np.uint8], palette: Palette) -> NDArray[np.bool_]:
+    """Tell which entries flat areas have in the main, which have them exactly and take no error."""
+    k, channels = palette.colors.shape
+    if channels == 4:
+        return np.zeros(k, dtype=np.bool_)
+    counts = np.bincount(indices.ravel(), minlength=k)
+    flat: NDArray[np.bool_] = np.bincount(indices[points[..., 3] == 0], minlength=k) >= np.maximum(
+        FLAT_SHARE * counts, 1
+    )
+    return flat
+
+
+def _hold(matrix: Array, right: Array, entries: Array, staying: NDArray[np.bool_]) -> None:
+    """Make the solution of matrix x = right the one whose rows `staying` are those of the entries."""
+    for i in np.flatnonzero(staying):  # one by one: in the same order on every machine
+        right -= matrix[:, i, np.newaxis] * entries[i]
+    matrix[staying] = 0
+    matrix[:, staying] = 0
+    matrix[staying, staying] = 1
+    right[staying] = entries[staying]
 
 
 def _polish_weights() -> NDArray[np.int16]:
@@ -170,6 +218,16 @@ def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
             [np.concatenate([pixels[y : y + TILE, x : x + TILE] for x in lefts], axis=1) for y in tops], axis=0
         )
     )
+
+
+def _is_mostly_flat(pixels: NDArray[np.uint8]) -> bool:
+    """Tell of every fourth row whether most pixels are as their four neighbours are. Not of pictures with alpha."""
+    rows, above, below = pixels[1:-1:4], pixels[:-2:4], pixels[2::4]
+    if pixels.shape[2] == 4 or rows.size == 0:
+        return False
+    flat = (rows[:, 1:-1] == rows[:, :-2]) & (rows[:, 1:-1] == rows[:, 2:])
+    flat &= (rows == above)[:, 1:-1] & (rows == below)[:, 1:-1]
+    return bool(np.count_nonzero(flat.all(axis=2)) > MOSTLY_FLAT * rows.shape[0] * rows.shape[1])
 
 
 def _colors_of_points(points: NDArray[np.float64], space: str, channels: int) -> NDArray[np.uint8]:

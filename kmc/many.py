@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -15,13 +16,17 @@ from PIL import Image
 
 from kmc import _threads
 from kmc._validate import choice, whole_number
-from kmc.api import compress
+from kmc.api import DEFAULT_COLORS, MOST_FILE_COLORS, compress
 from kmc.encode import format_of, write_atomically
-from kmc.errors import KmcError, KmcFileError, KmcValueError
+from kmc.errors import KmcError, KmcFileError, KmcQualityError, KmcValueError
 from kmc.file_plan import PlannedFile, StrPath, plan_files
 from kmc.treatment import FRAMES, Treatment, n_colors, n_frames
 
 __all__ = ["FileResult", "FileResults", "compress_many"]
+
+# Of a picture that every option can be tried on: SSIM takes 11 x 11 pixels.
+TRIAL_SIZE = (16, 16)
+TARGETS = ("min_psnr", "min_ssim", "quality", "max_bytes")
 
 Outcome: TypeAlias = Literal["compressed", "kept", "skipped", "failed"]
 
@@ -36,8 +41,8 @@ class FileResult:
     output : str or None
         The file that holds the picture afterwards; None if there is none but the original.
     outcome : {"compressed", "kept", "skipped", "failed"}
-        "kept": the result would not have been smaller, so the original stays (and is copied to the output folder, if
-        there is one). "skipped": done by an earlier run.
+        "kept": the result would not have been smaller, or could not have had the quality, the size or the frames, so
+        the original stays (and is copied to the output folder, if there is one). "skipped": done by an earlier run.
     message : str
         Why it was kept, skipped or failed, in one sentence; otherwise empty.
     bytes_before, bytes_after : int or None
@@ -71,7 +76,7 @@ class FileResult:
 
 def compress_many(
     inputs: StrPath | Iterable[StrPath],
-    k: int = 16,
+    k: int | None = None,
     *,
     output: StrPath | None = None,
     ending: str | None = None,
@@ -82,6 +87,7 @@ def compress_many(
     jobs: int | None = None,
     threads: int | None = None,
     metadata: str = "display",
+    optimize: str = "default",
     frames: str = "all",
     frame_palettes: bool = False,
     **options: Any,
@@ -94,8 +100,8 @@ def compress_many(
     ----------
     inputs : path or iterable of paths
         Files, folders and patterns such as ``"photos/*.jpg"``. Of folders those files whose names end as pictures' do.
-    k : int
-        The most colours, 1 to 256.
+    k : int, optional
+        The most colours, 1 to 256. Left out, 16, or 256 where a quality or a size is asked for.
     output : path, optional
         The folder for the results, made if needed; they keep their paths below the folders in `inputs`. Left out, they
         stand beside their originals.
@@ -116,8 +122,8 @@ def compress_many(
         Files at a time, at most as many as there are threads; as many by default.
     threads : int, optional
         Shared out among the jobs; every core by default.
-    metadata : {"display", "all", "none"}
-        As for :meth:`kmc.CompressedImage.to_bytes`.
+    metadata, optimize : str
+        As for :meth:`kmc.CompressedImage.to_bytes`; `optimize` is for still pictures only.
     frames : {"all", "first"}
         Animations go through :func:`kmc.compress_animation`; those that the result cannot hold, those for which there
         is an option that it does not have, and files of several pages are kept. Or the first frame or page alone is
@@ -145,15 +151,18 @@ def compress_many(
     """
     n_threads = _threads.resolve(threads)
     n_jobs = n_threads if jobs is None else whole_number("jobs", jobs, 1, 1024, "leave it out for one on each core")
-    k = whole_number("k", k, 1, 256, "a palette file holds up to 256")
+    if k is None:
+        k = DEFAULT_COLORS if all(options.get(target) is None for target in TARGETS) else MOST_FILE_COLORS
+    k = whole_number("k", k, 1, MOST_FILE_COLORS, "a palette file holds up to 256")
     if "init" in options and not isinstance(options["init"], str):
         raise KmcValueError("init must be a word for several pictures, got colours; give them as a palette instead")
     choice("frames", frames, FRAMES)
-    # A wrong option fails here, and once.
-    compress(Image.new("RGB", (1, 1)), k, threads=1, **options).to_bytes(metadata=metadata)
+    with suppress(KmcQualityError):  # a wrong option fails here, and once
+        trial = compress(Image.new("RGB", TRIAL_SIZE), k, threads=1, **options)
+        trial.to_bytes(metadata=metadata, optimize=optimize)
     plans = plan_files(inputs, output=output, ending=ending, in_place=in_place, recursive=recursive)
     n_jobs = max(1, min(n_jobs, n_threads, len(plans)))
-    treatment = Treatment(k, {**options, "threads": n_threads // n_jobs}, metadata, frames, frame_palettes)
+    treatment = Treatment(k, {**options, "threads": n_threads // n_jobs}, metadata, optimize, frames, frame_palettes)
     return FileResults(plans, _Task(treatment, skip_if_larger, force), n_jobs)
 
 
@@ -284,7 +293,7 @@ class _Task:
         try:
             result, data = self.treatment.compressed(plan.input, picture, format_of(output), "it")
         except KmcValueError as error:
-            if not self.treatment.keeps_frames(picture):
+            if not (isinstance(error, KmcQualityError) or self.treatment.keeps_frames(picture)):
                 raise
             return {**unchanged, "bytes_before": before, "message": str(error)}, None
         fields = {

@@ -133,6 +133,16 @@ class Palette:
         shown = ", ".join("#" + bytes(color).hex() for color in self.colors[:8])
         return f"Palette({len(self)} colours: {shown}{', ...' if len(self) > 8 else ''})"
 
+    def _repr_html_(self) -> str:
+        from kmc.notebook import palette_html
+
+        return palette_html(self)
+
+    def _repr_png_(self) -> bytes:
+        from kmc.notebook import palette_png
+
+        return palette_png(self)
+
     def nearest(self, colors: NDArray[np.uint8], threads: int | None = None, space: str = "srgb") -> NDArray[np.int32]:
         """Give the index of the nearest entry to each of colors (u, c); ties go to the lowest index.
 

@@ -1,8 +1,8 @@
 """Every pixel to its nearest palette entry: pixels (h, w, c), their histogram and a palette -> indices (h, w), MSE.
 
-Each distinct colour is decided once, and each pixel looked up. RGB pictures of more than 2^16 pixels, and those without
-a histogram, decide whole blocks of colour space (lists of the few entries that can be nearest in a box); others compare
-each colour with each entry.
+RGB pictures in sRGB: boxes of 4x4x4 colours are decided at once, from lists of the few entries that can be the nearest
+in them, and each pixel looked up. Others, and pictures of up to 2^16 pixels: each distinct colour is compared with each
+entry once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ def remap(
     histogram: ColorHistogram | None,
     palette: Palette,
     threads: int | None = None,
-    sample: ColorHistogram | None = None,
     space: str = "srgb",
 ) -> tuple[NDArray[Any], float]:
     """Find the nearest entry of every pixel, in the space of :mod:`kmc.colorspace`; ties go to the lowest index.
@@ -34,14 +33,12 @@ def remap(
     ----------
     pixels : ndarray (h, w, c) uint8, C-contiguous
     histogram : ColorHistogram or None
-        Made by ``ColorHistogram.from_pixels(pixels)``. Its index is used up. Without it RGB pixels are mapped straight
-        from the palette, and the colours of others counted.
+        Made by ``ColorHistogram.from_pixels(pixels)``. Without it RGB pixels are mapped straight from the palette, and
+        the colours of others counted.
     palette : Palette
         At most 65536 entries of c channels.
     threads : int, optional
         Every core if left out.
-    sample : ColorHistogram, optional
-        Of a part of the pixels: says which blocks of colour space will be needed.
     space : {"srgb", "oklab"}
 
     Returns
@@ -54,13 +51,12 @@ def remap(
     n_threads = _threads.resolve(threads)
     indices = np.empty(height * width, dtype=np.uint8 if len(palette) <= 256 else np.uint16)
     flat = pixels.reshape(-1, channels)
-    in_blocks = channels == 3 and space == "srgb"
-    if histogram is None and in_blocks:
-        index = sample.index if sample else None
-        squares: float = _kernels.apply_palette(flat, palette.colors, index, indices, n_threads)
+    in_boxes = channels == 3 and space == "srgb"
+    if histogram is None and in_boxes and len(flat) > _kernels.SMALL_PICTURE_PIXELS:
+        squares: float = _kernels.apply_palette(flat, palette.colors, indices, n_threads)
         return indices.reshape(height, width), float(squares / pixels.size)
     histogram = histogram or ColorHistogram.from_pixels(pixels, n_threads)
-    if in_blocks and histogram.index is not None and not histogram.index.is_small:
+    if in_boxes and histogram.index is not None and not histogram.index.is_small:
         squares = _kernels.map_to_palette(
             flat, histogram.colors, histogram.counts, palette.colors, histogram.index, indices, n_threads
         )

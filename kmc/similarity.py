@@ -22,9 +22,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from kmc import _kernels
 from kmc.load import row_strips
 
-__all__ = ["MS_SSIM_SIDE", "WINDOW", "ms_ssim", "samples_of", "ssim", "tiles"]
+__all__ = ["MS_SSIM_SIDE", "WINDOW", "ms_ssim", "samples_of", "ssim", "sums_of_tiles", "tiles"]
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]  # float32 where they were made smaller
 Samples: TypeAlias = NDArray[np.float64]
@@ -35,14 +36,10 @@ TILE_ROWS = 64
 TILE_COLUMNS = 256
 
 # The window of Wang et al., as scikit-image cuts it off: sigma 1.5, 3.5 sigma on either side.
-RADIUS = 5
+RADIUS = _kernels.SSIM_RADIUS
 WINDOW = 2 * RADIUS + 1
-WEIGHTS: Samples = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / 1.5) ** 2)
-WEIGHTS /= WEIGHTS.sum()
 
 PEAK = 255.0
-C1 = (0.01 * PEAK) ** 2
-C2 = (0.03 * PEAK) ** 2
 
 # Of the five scales, from the finest on, as Wang, Simoncelli and Bovik found them by asking people.
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -107,60 +104,22 @@ def _means(original: Pixels, compressed: Pixels) -> tuple[Samples, Samples]:
     height, width = (length - 2 * RADIUS for length in original.shape[:2])
     totals = np.zeros((2, channels))
     for tile in tiles(height, width, overlap=2 * RADIUS):
-        x = samples_of(original[tile], channels)
-        y = samples_of(compressed[tile], channels)
-        luminance, contrast = _similarity(x, y, channels)
-        totals[1] += contrast.sum(axis=0).reshape(-1, channels).sum(axis=0)
-        contrast *= luminance
-        totals[0] += contrast.sum(axis=0).reshape(-1, channels).sum(axis=0)
+        x, y = (samples_of(pixels[tile], channels)[np.newaxis] for pixels in (original, compressed))
+        totals += sums_of_tiles(x, y, channels)[0]
     totals /= height * width
     return totals[0], totals[1]
 
 
-def _similarity(x: Samples, y: Samples, channels: int) -> tuple[Samples, Samples]:
-    """Compare luminance, and contrast with structure, wherever the window lies in the tile.
+def sums_of_tiles(x: Samples, y: Samples, channels: int, threads: int = 1) -> Samples:
+    """Sum up the similarity, and contrast and structure alone, wherever the window lies in tiles (m, h, w * channels).
 
-    `x` and `y` are overwritten. The variances of x and y appear only as their sum, so that four
-    blurred maps do. Identical tiles give exactly 1: every rounding in a numerator is then that in
-    its denominator.
+    Returns (m, 2, channels). Of identical tiles exactly the number of places.
     """
-    mean_x, mean_y, covariance = (_blur(samples, channels) for samples in (x, y, x * y))
-    x *= x
-    y *= y
-    x += y
-    variances = _blur(x, channels)
-
-    mean_product = mean_x * mean_y
-    mean_x *= mean_x
-    mean_y *= mean_y
-    mean_squares = mean_x
-    mean_squares += mean_y
-    covariance -= mean_product
-    variances -= mean_squares
-
-    luminance = (2 * mean_product + C1) / (mean_squares + C1)
-    contrast = (2 * covariance + C2) / (variances + C2)
-    return luminance, contrast
-
-
-def _blur(samples: Samples, channels: int) -> Samples:
-    """Weighted means of all windows: (h, w * channels) -> (h - 10, (w - 10) * channels)."""
-    height, width = samples.shape
-    height -= 2 * RADIUS
-    width -= 2 * RADIUS * channels
-    columns = _weighted_sum([samples[i : i + height] for i in range(WINDOW)])
-    return _weighted_sum([columns[:, i : i + width] for i in range(0, WINDOW * channels, channels)])
-
-
-def _weighted_sum(shifted: list[Samples]) -> Samples:
-    """Sum of the eleven shifted views times WEIGHTS, which are symmetric: add first, then scale."""
-    total: Samples = shifted[RADIUS] * WEIGHTS[RADIUS]
-    pair = np.empty_like(total)
-    for i in range(RADIUS):
-        np.add(shifted[i], shifted[-1 - i], out=pair)
-        pair *= WEIGHTS[i]
-        total += pair
-    return total
+    m, _, stride = x.shape
+    sums = np.empty((m, 2, stride - 2 * RADIUS * channels))
+    _kernels.ssim(x, y, channels, sums, threads)
+    totals: Samples = sums.reshape(m, 2, -1, channels).sum(axis=2)
+    return totals
 
 
 def _halved(pixels: Pixels) -> NDArray[np.float32]:

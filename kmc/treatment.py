@@ -34,7 +34,7 @@ class Treatment:
     k : int
     options : dict
         The other arguments of :func:`kmc.compress`.
-    metadata : {"display", "all", "none"}
+    metadata, optimize : str
         As for :meth:`kmc.CompressedImage.to_bytes`.
     frames : {"all", "first"}
         Whether animations stay animations.
@@ -45,6 +45,7 @@ class Treatment:
     k: int
     options: dict[str, Any] = field(default_factory=dict)
     metadata: str = "display"
+    optimize: str = "default"
     frames: str = "all"
     frame_palettes: bool = False
 
@@ -73,14 +74,16 @@ class Treatment:
         KmcValueError
             The result cannot hold all frames or pages, or an option is not for animations; `name` stands for the file.
         """
-        result: CompressedImage | CompressedAnimation
         if self.keeps_frames(picture):
             self._check_keepable(picture, file_format, name)
             palette = "frame" if self.frame_palettes else "shared"
-            result = compress_animation(image, self.k, palette=palette, **self._animation_options(name))
-        else:
-            result = api.compress(picture, self.k, **self.options)
-        return result, result.to_bytes(file_format.name, metadata=self.metadata)
+            animation = compress_animation(image, self.k, palette=palette, **self._animation_options(name))
+            return animation, animation.to_bytes(file_format.name, metadata=self.metadata)
+        result = api.compress(picture, self.k, **self.options)
+        threads = self.options.get("threads")
+        return result, result.to_bytes(
+            file_format.name, metadata=self.metadata, optimize=self.optimize, threads=threads
+        )
 
     def _check_keepable(self, picture: Picture, file_format: Format, name: str) -> None:
         if not picture.is_animated:
@@ -93,8 +96,8 @@ class Treatment:
             )
         if self.frame_palettes and file_format.name == "PNG":
             raise KmcValueError(
-                f"{name} is an animation, whose frames share a palette in PNG; leave frame_palettes (--frame-palettes) out, "
-                "or end the result's name in .gif or .webp"
+                f"{name} is an animation, whose frames share a palette in PNG; leave out frame_palettes "
+                "(--frame-palettes), or end the result's name in .gif or .webp"
             )
 
     def _animation_options(self, name: str) -> dict[str, Any]:

@@ -4,20 +4,22 @@
  * 3i+1 bit i of g, bit 3i bit i of b. So every box of side 2^s at a multiple of 2^s is one run of 8^s keys:
  *
  *   key >> 12   block: a box of 16x16x16 colours, 4096 of them
- *   key >> 9    cell:  a box of 8x8x8 colours, 32768 of them; its number is the key of (r >> 3, g >> 3, b >> 3)
- *   key >> 6    a box of 4x4x4 colours: 64 keys, which is one cache line of byte counters
+ *   key >> 6    box:   a box of 4x4x4 colours, 262144 of them: 64 keys, which are the bits of one word or the bytes of
+ *                      one cache line
  *
  * With alpha the key has 32 bits, alpha << 24 | key(r, g, b), and all of alpha 0 has the one key 0.
  */
 #ifndef KMC_COLOR_KEYS_H
 #define KMC_COLOR_KEYS_H
 
+#include "compiler.h"
 #include "kmc_kernels.h"
 
 #define KMC_BLOCK_COLORS 4096
 #define KMC_N_BLOCKS 4096
-#define KMC_CELL_COLORS 512
-#define KMC_N_CELLS 32768
+#define KMC_BOX_COLORS 64
+#define KMC_N_BOXES 262144
+#define KMC_BLOCK_BOXES (KMC_BLOCK_COLORS / KMC_BOX_COLORS)
 
 /* Keys are made for this many pixels at a time: 4 KiB, a small part of the first-level cache. */
 #define KMC_KEY_BATCH 1024
@@ -45,40 +47,62 @@ static inline void kmc_rgb_of_key(uint32_t key, uint8_t *rgb) {
   rgb[2] = (uint8_t)kmc_gather_bits(key);
 }
 
+static inline uint32_t kmc_rank_of_key(const uint64_t *bits, const uint32_t *before, uint32_t key) {
+  const uint32_t box = key / KMC_BOX_COLORS;
+  const uint64_t lower = ((uint64_t)1 << key % KMC_BOX_COLORS) - 1;
+  return before[box] + (uint32_t)kmc_count_bits(bits[box] & lower);
+}
+
 static inline int32_t kmc_squared_error_of_pixel(const uint8_t *pixel, uint32_t entry) {
   const int32_t r = pixel[0] - (int32_t)(entry & 255), g = pixel[1] - (int32_t)(entry >> 8 & 255);
   const int32_t b = pixel[2] - (int32_t)(entry >> 16);
   return r * r + g * g + b * b;
 }
 
-/* Palette entries as coordinates (exact integers) and indices into the palette, 0 to 65535. */
+/* A box of colours with those entries of a palette that can be the nearest to one of its colours, in order of index.
+ * Coordinates are exact integers. */
 typedef struct {
+  uint32_t number; /* key / colours of the box, or KMC_NO_NODE */
+  ptrdiff_t n;     /* 1 .. k */
   float *red, *green, *blue;
   int32_t *index;
-} kmc_entries;
+  uint8_t *keep; /* (n) bit c: the entry can be the nearest in octant c of the box; not written for n = 1 */
+} kmc_node;
+
+#define KMC_NO_NODE UINT32_MAX
+#define KMC_TREE_LEVELS 6 /* of boxes of side 256, 128, ... 8, whose octants are boxes of 4x4x4 */
 
 /* A palette whose nearest entry is looked for: squared Euclidean distance in sRGB, exact; ties to the lowest index. */
 typedef struct {
-  ptrdiff_t k;                   /* 1 .. 65536 */
-  kmc_entries entries;           /* IN: (k) each, in order of index, which is 0 .. k - 1 */
-  const uint32_t *packed;        /* IN: (k) red, green and blue from the lowest byte on; the highest is 0 */
-  kmc_entries of_block, of_cell; /* SCRATCH of one thread: (k) each */
-  float *distances;              /* SCRATCH of one thread: (k) */
+  ptrdiff_t k;                    /* 1 .. 65536 */
+  const uint32_t *packed;         /* (k) red, green and blue from the lowest byte on; the highest is 0 */
+  kmc_node path[KMC_TREE_LEVELS]; /* of one thread: the boxes around the box that was looked at last */
 } kmc_palette;
 
-/* keys_of_rgb, keys_of_rgba   IN pixels (n, 3) or (n, 4), n <= KMC_KEY_BATCH; OUT keys (n), of 24 bits: alpha is not
- *                             looked at. 0.3 ns for each pixel with AVX2.
- * nonzero_bits                bit i is set where counters[i] is not 0: of 64 counters.
- * squared_error               Sum of the squared differences of pixels (n, 3) and entries (n), packed as in
- * kmc_palette; n <= KMC_KEY_BATCH. nearest_in_block            OUT labels (KMC_BLOCK_COLORS): the nearest palette entry
- * of each colour of the block. With `offsets` (those of kmc_emit_colors, else NULL) cells that have no colours are left
- * as they are. */
+/* keys_of_rgb, keys_of_rgba  IN pixels (n, 3) or (n, 4), n <= KMC_KEY_BATCH; OUT keys (n), of 24 bits: alpha is not
+ *                            looked at. 0.3 ns for each pixel with AVX2.
+ * running_bits               OUT before (n): how many bits are set in earlier words. Returns how many in all.
+ * ranks_of_keys              IN OUT keys (n), which become ranks: how many colours occur that have a lower key. IN
+ *                            bits (KMC_N_BOXES) which colours occur, before (KMC_N_BOXES): how many in earlier boxes.
+ * nonzero_bits               bit i is set where counters[i] is not 0: of KMC_BOX_COLORS counters.
+ * squared_error              Sum of the squared differences of pixels (n, 3) and entries (n), packed as in
+ *                            kmc_palette; n <= KMC_KEY_BATCH.
+ * keep_in_octants            OUT node->keep, from the rest of the node, whose box has this corner and side. An entry is
+ *                            left out if the one nearest to the octant's middle is nearer everywhere in the octant. The
+ *                            difference of the squared distances i and j is linear, so its least value is in a corner:
+ *                            |m - j|^2 - |m - i|^2 - 2 h (|j_r - i_r| + |j_g - i_g| + |j_b - i_b|), with the middle m
+ * and half the side h. Of 256 entries 3 to 6 remain for a box of 8x8x8, and one in two to four of five boxes of 4x4x4
+ * that occur in photographs. nearest_in_box             OUT labels (KMC_BOX_COLORS): the index of the entry, of those
+ * that the node keeps for the octant, a box of 4x4x4 at `corner`, that is nearest to each of its colours. */
 typedef struct {
   void (*keys_of_rgb)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
   void (*keys_of_rgba)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
+  uint32_t (*running_bits)(const uint64_t *words, ptrdiff_t n, uint32_t *before);
+  void (*ranks_of_keys)(const uint64_t *bits, const uint32_t *before, ptrdiff_t n, uint32_t *keys);
   uint64_t (*nonzero_bits)(const uint8_t *counters);
   int64_t (*squared_error)(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n);
-  void (*nearest_in_block)(const kmc_palette *palette, uint32_t block, const int64_t *offsets, uint16_t *labels);
+  void (*keep_in_octants)(const kmc_node *node, const uint8_t *corner, int32_t side);
+  void (*nearest_in_box)(const kmc_node *node, int octant, const uint8_t *corner, uint16_t *labels);
 } kmc_pixel_kernels;
 
 extern const kmc_pixel_kernels kmc_pixel_kernels_generic;

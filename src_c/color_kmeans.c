@@ -16,13 +16,6 @@ static int32_t tasks_for(const kmc_fit *fit, const kmc_level *level) {
   return level->n < least ? 1 : fit->parallel.n_tasks;
 }
 
-static void run(const kmc_fit *fit, kmc_task task, int32_t n_tasks) {
-  if (n_tasks == 1)
-    task((void *)fit, 0);
-  else
-    fit->parallel.run(fit->parallel.threads, task, (void *)fit, n_tasks);
-}
-
 /* The first group of a part: parts have about the same number of points. */
 static int32_t first_group(const kmc_fit *fit, int32_t i) {
   const kmc_level *level = fit->level;
@@ -165,7 +158,7 @@ static int32_t assign_all(kmc_fit *fit, const kmc_level *level) {
   if (fit->placed_level != level) memset(fit->centroids.has_moved, 1, (size_t)fit->k);
   fit->placed_level = fit->level = level;
   list_moved(&fit->centroids);
-  run(fit, assign_part, n_tasks);
+  kmc_run(&fit->parallel, assign_part, fit, n_tasks);
   kmc_note_assigned(fit);
   int32_t moved = 0;
   for (int32_t i = 0; i < n_tasks; i++) {
@@ -312,29 +305,33 @@ typedef struct {
 } refinement;
 
 static void refine_part(void *context, int32_t i) {
-  enum { AT_ONCE = 8 }; /* most cells have fewer points: they are written without a loop, the next cell's last */
+  enum { AT_ONCE = 16 }; /* most cells have fewer colours: they are written without a loop, the next cell's last */
   const refinement *job = context;
   const kmc_level *coarse = job->coarse;
-  const int32_t end = part(coarse->n, i + 1, job->n_tasks), last = coarse->child[end];
+  const int32_t end = part(coarse->n, i + 1, job->n_tasks), last = coarse->first[end];
   uint16_t *label = job->fine->label;
   for (int32_t p = part(coarse->n, i, job->n_tasks); p < end; p++) {
     const uint16_t parent = coarse->label[p];
-    int32_t q = coarse->child[p];
-    if (q + AT_ONCE <= last) {
+    int32_t q = coarse->first[p];
+    const int32_t q_end = coarse->first[p + 1];
+    for (; q < q_end && q + AT_ONCE <= last; q += AT_ONCE) {
       for (int c = 0; c < AT_ONCE; c++) label[q + c] = parent;
-      q += AT_ONCE;
     }
-    for (; q < coarse->child[p + 1]; q++) label[q] = parent;
+    for (; q < q_end; q++) label[q] = parent;
   }
 }
 
-/* Labels of a level become those of the next finer one. */
+/* Labels of a level become those of a finer one. */
 static void refine(const kmc_fit *fit, const kmc_level *coarse, const kmc_level *fine) {
   refinement job = {coarse, fine, tasks_for(fit, fine)};
-  if (job.n_tasks == 1)
-    refine_part(&job, 0);
-  else
-    fit->parallel.run(fit->parallel.threads, refine_part, &job, job.n_tasks);
+  if (!fine->first) {
+    kmc_run(&fit->parallel, refine_part, &job, job.n_tasks);
+  } else {
+    for (int32_t p = 0, parent = 0; p < fine->n; p++) {
+      parent += fine->first[p] == coarse->first[parent + 1];
+      fine->label[p] = coarse->label[parent];
+    }
+  }
   for (int32_t b = 0; b < fine->n_blocks; b++) fine->block[b].uniform = -1;
 }
 
@@ -375,7 +372,7 @@ static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *op
     scratch.chosen = kmc_take(arena, KMC_BATCH * room);
     if (arena->base) fit->scratch[i] = scratch;
   }
-  kmc_take_points(u, arena, &fit->points);
+  kmc_take_points(u, options->k, arena, &fit->points);
 }
 
 size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *options) {
@@ -390,6 +387,7 @@ size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *optio
 static void start_given(kmc_fit *fit, const double *centroids) {
   const kmc_level *colors = &fit->points.level[2];
   const int32_t channels = fit->centroids.channels;
+  kmc_make_blocks_of_colors(&fit->points, &fit->parallel);
   memset(fit->position, 0, (size_t)fit->k * KMC_CHANNELS * sizeof(double));
   for (int32_t j = 0; j < fit->k; j++) {
     for (int t = 0; t < channels; t++) fit->position[j * KMC_CHANNELS + t] = centroids[j * channels + t] - 128;
@@ -400,27 +398,49 @@ static void start_given(kmc_fit *fit, const double *centroids) {
   fill_empty(fit, colors);
 }
 
-static void start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
+/* Whether rounds on a level are worth it: it has enough points, and far fewer than there are colours. */
+static int is_coarse(const kmc_fit *fit, const kmc_level *level) {
+  return level->n >= 4 * fit->k && level->n <= fit->points.level[2].n / 2;
+}
+
+/* Returns whether it ended on cells, and was meant to. */
+static int start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
   const kmc_color_kmeans_options *options = fit->options;
   kmc_level *level = fit->points.level;
-  const int first = level[0].n >= 16 * fit->k ? 0 : level[1].n >= 4 * fit->k ? 1 : 2;
+  kmc_make_coarse_levels(&fit->points, fit->kernels, &fit->parallel);
+  const int first = is_coarse(fit, &level[0]) ? 0 : is_coarse(fit, &level[1]) ? 1 : 2;
+  if (!options->on_cells || first == 2) kmc_make_blocks_of_colors(&fit->points, &fit->parallel);
   kmc_seed_by_cuts(fit, &level[first], arena);
-  int searched = options->seeding != KMC_SEEDS_SEARCHED;
+  const kmc_level *at = NULL;
   for (int l = first; l < 3; l++) {
-    if (l > first) refine(fit, &level[l - 1], &level[l]);
-    if (l < 2) kmc_color_lloyd(fit, &level[l], options->coarse_tol, 200, rounds);
-    const double share = level[l].scatter / kmc_fit_inertia(fit);
-    if (!searched && (share <= SEARCH_SHARE || l == 2)) {
-      kmc_search(fit, &level[l], options->search_trials, arena);
-      searched = 1;
-    } else if (l > 0 && l < 2 && level[l - 1].scatter / kmc_fit_inertia(fit) > POLISH_SHARE) {
-      kmc_search(fit, &level[l], options->polish_trials, arena);
-    }
+    if (l == 1 && first == 0 && !is_coarse(fit, &level[1])) continue;
+    if (l == 2 && at && options->on_cells) return 1;
+    if (l > first) refine(fit, at, &level[l]);
+    at = &level[l];
+    if (l < 2) kmc_color_lloyd(fit, at, options->coarse_tol, 200, rounds);
+    if (l == first)
+      kmc_search(fit, at, options->search_trials, arena);
+    else if (l < 2)
+      kmc_search(fit, at, options->polish_trials, arena);
+  }
+  return 0;
+}
+
+static void fit_colors(kmc_fit *fit, kmc_arena arena, kmc_color_kmeans_result *result) {
+  const kmc_color_kmeans_options *options = fit->options;
+  const kmc_level *colors = &fit->points.level[2];
+  result->converged = kmc_color_lloyd(fit, colors, options->tol, options->max_rounds, &result->rounds);
+  if (options->fine_trials > 0) {
+    kmc_search(fit, colors, options->fine_trials, arena);
+    const int32_t left = options->max_rounds - result->rounds;
+    result->converged = kmc_color_lloyd(fit, colors, options->tol, left, &result->rounds);
+  }
+  if (result->converged && options->tol == 0) {
+    result->converged = settle(fit, colors, options->max_rounds - result->rounds, &result->rounds);
   }
 }
 
-static void give_result(const kmc_fit *fit, double *centroids, uint16_t *labels) {
-  const kmc_level *colors = &fit->points.level[2];
+static void give_centroids(const kmc_fit *fit, double *centroids) {
   const int32_t channels = fit->centroids.channels;
   for (int32_t j = 0; j < fit->k; j++) {
     for (int t = 0; t < channels; t++) {
@@ -428,7 +448,6 @@ static void give_result(const kmc_fit *fit, double *centroids, uint16_t *labels)
       centroids[j * channels + t] = (double)(total->sum[t] + 128 * total->count) / (double)total->count;
     }
   }
-  memcpy(labels, colors->label, (size_t)colors->n * sizeof *labels);
 }
 
 kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *counts, int32_t u,
@@ -446,17 +465,12 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   if (options->seeding == KMC_SEEDS_GIVEN)
     start_given(&fit, centroids);
   else
-    start_coarse(&fit, arena, &result.coarse_rounds);
-  result.converged = kmc_color_lloyd(&fit, &fit.points.level[2], options->tol, options->max_rounds, &result.rounds);
-  if (options->fine_trials > 0) {
-    kmc_search(&fit, &fit.points.level[2], options->fine_trials, arena);
-    const int32_t left = options->max_rounds - result.rounds;
-    result.converged = kmc_color_lloyd(&fit, &fit.points.level[2], options->tol, left, &result.rounds);
-  }
-  if (result.converged && options->tol == 0) {
-    result.converged = settle(&fit, &fit.points.level[2], options->max_rounds - result.rounds, &result.rounds);
+    result.converged = start_coarse(&fit, arena, &result.coarse_rounds);
+  if (!result.converged) {
+    fit_colors(&fit, arena, &result);
+    if (labels) memcpy(labels, fit.points.level[2].label, (size_t)u * sizeof *labels);
   }
   result.inertia = kmc_fit_inertia(&fit);
-  give_result(&fit, centroids, labels);
+  give_centroids(&fit, centroids);
   return result;
 }

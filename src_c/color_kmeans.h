@@ -4,8 +4,9 @@
  *      histogram gives them), or of one, ascending.
  * OUT  k centroids, the label of every colour, inertia, rounds, whether it converged.
  *
- * Lloyd's algorithm, coarse to fine: first on the moments of 8x8x8 and 4x4x4 cells of the colour space, where a round
- * costs microseconds and a search for better minima is cheap (color_kmeans_search.c), then on the colours themselves.
+ * Lloyd's algorithm, coarse to fine: first on the moments of some thousand cells of the colour space, smaller where
+ * there are more pixels (color_kmeans_levels.c), where a round costs microseconds and a search for better minima is
+ * cheap (color_kmeans_search.c), then on more cells, then on the colours themselves.
  * On each level points are kept in blocks of neighbours; in each round a block is compared only with the few centroids
  * that can be nearest to a point in its box (its candidates), and not at all if none of them moved. Rounds go beyond
  * the means, with momentum: that finds better minima than plain ones do.
@@ -34,13 +35,14 @@ typedef struct {
   int32_t channels;      /* 1 or 3 */
   int32_t max_rounds;    /* rounds on the colours */
   int32_t search_trials; /* most trials of the search; 0 with KMC_SEEDS_CUT */
-  int32_t polish_trials; /* the same on boxes, where cells were coarse */
+  int32_t polish_trials; /* the same on more cells */
   int32_t fine_trials;   /* the same on the colours, after their rounds */
   double tol;            /* stop when a plain round lowers the inertia by at most tol times itself; 0: a fixed point
                           * (labels by double distances). Measured default: 5e-4 */
   double coarse_tol;     /* the same for rounds on cells, above 0; default 1e-3 */
   kmc_seeding seeding;
-  int32_t n_tasks; /* parts that a parallel step is cut into, at least 1; does not change the result */
+  int32_t on_cells; /* end on cells of colours, where there are far more colours than clusters */
+  int32_t n_tasks;  /* parts that a parallel step is cut into, at least 1; does not change the result */
 } kmc_color_kmeans_options;
 
 typedef struct {
@@ -57,7 +59,7 @@ extern const kmc_color_kernels kmc_color_kernels_generic, kmc_color_kernels_avx2
 size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *options);
 
 /* IN colors (u, channels) in the order above, counts (u) > 0 each below 2^31, their sum below 2^38; IN OUT centroids
- * (k, channels); OUT labels (u). No two arrays overlap. */
+ * (k, channels); OUT labels (u), or NULL; not written where it ends on cells. No two arrays overlap. */
 kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *counts, int32_t u,
                                          const kmc_color_kmeans_options *options, const kmc_color_kernels *kernels,
                                          kmc_parallel_for parallel_for, void *threads, void *scratch, double *centroids,

@@ -72,12 +72,10 @@ static inline unsigned vi_differ(vi a, vi b) {
 }
 
 typedef __m256i vm;
-static inline vm vm_zero(void) { return _mm256_setzero_si256(); }
 static inline vm vm_load(const kmc_moment *p) { return _mm256_loadu_si256((const void *)p); }
 static inline void vm_store(kmc_moment *p, vm a) { _mm256_storeu_si256((void *)p, a); }
 static inline vm vm_add(vm a, vm b) { return _mm256_add_epi64(a, b); }
 static inline vm vm_sub(vm a, vm b) { return _mm256_sub_epi64(a, b); }
-static inline vm vm_and(vm a, int32_t mask) { return _mm256_and_si256(a, _mm256_set1_epi32(mask)); }
 static inline vm vm_set1(uint32_t a) { return _mm256_set1_epi32((int32_t)a); }
 static inline vm vm_bytes(uint32_t a) { return _mm256_cvtepi8_epi64(_mm_cvtsi32_si128((int32_t)a)); }
 static inline vm vm_times(vm a, vm b) { return _mm256_mul_epi32(a, b); } /* of the low halves */

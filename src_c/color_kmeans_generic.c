@@ -49,7 +49,6 @@ static inline vi vi_add_products(vi sum, vi a, vi b) {
 static inline unsigned vi_differ(vi a, vi b) { return a != b; }
 
 typedef kmc_moment vm;
-static inline vm vm_zero(void) { return (vm){{0}, 0}; }
 static inline vm vm_load(const kmc_moment *p) { return *p; }
 static inline void vm_store(kmc_moment *p, vm a) { *p = a; }
 static inline vm vm_add(vm a, vm b) {
@@ -58,11 +57,6 @@ static inline vm vm_add(vm a, vm b) {
 }
 static inline vm vm_sub(vm a, vm b) {
   kmc_add_moment(&a, &b, -1);
-  return a;
-}
-static inline vm vm_and(vm a, int32_t mask) {
-  for (int t = 0; t < KMC_CHANNELS; t++) a.sum[t] &= mask;
-  a.count &= mask;
   return a;
 }
 static inline vm vm_set1(uint32_t a) { return (vm){{a, a, a}, a}; }

@@ -91,63 +91,55 @@ static void pack_colors(const uint8_t *rgb, int32_t n, uint32_t *colors) {
   }
 }
 
-/* Colours of moments, the same on every machine. */
-static inline int64_t finish_cells(const kmc_level *level, int32_t begin, int32_t end) {
-  int64_t saved = 0;
-  for (int32_t cell = begin; cell < end; cell++) {
-    const kmc_moment *moment = &level->moment[cell];
-    double sum2 = 0;
-    const double scale = 1 / (double)moment->count;
-    uint32_t color = 1 << 24;
-    for (int t = 0; t < KMC_CHANNELS; t++) {
-      const double sum = (double)moment->sum[t];
-      color |= (((uint32_t)(int32_t)(sum * scale + 128.5)) ^ 128) << 8 * t;
-      sum2 += sum * sum;
-    }
-    level->color[cell] = color;
-    saved += (int64_t)(sum2 * scale);
-  }
-  return saved;
-}
-
-/* Without branches on where cells begin: the sums so far are written for each point. */
-static KMC_ALWAYS_INLINE int64_t join_as(const kmc_level *fine, int exact, int32_t begin, int32_t end, uint32_t bits,
-                                         const kmc_level *coarse, int32_t cell) {
-  const uint32_t *color = fine->color, *count = fine->count;
-  const kmc_moment *from = fine->moment;
-  kmc_moment *to = coarse->moment - 1 + cell;
-  int32_t *child = coarse->child - 1 + cell, last = 0, first = begin;
-  uint32_t before = ~color[begin];
-  vm sum = vm_zero();
-  for (int32_t p = begin; p < end; p++) {
-    const int32_t same = ((int32_t)((color[p] ^ before) & bits) - 1) >> 31; /* all bits or none */
-    before = color[p];
-    last += 1 + same;
-    first = (first & same) | (p & ~same);
-    const vm moment = exact ? vm_times(vm_bytes(before), vm_set1(count[p])) : vm_load(&from[p]);
-    sum = vm_add(moment, vm_and(sum, same));
-    vm_store(&to[last], sum);
-    child[last] = first;
-  }
-  return finish_cells(coarse, cell, cell + last);
-}
-
-static int64_t sum_squares(const uint32_t *color, const uint32_t *count, int32_t n) {
-  vm sum = vm_zero();
+static void find_means(const kmc_moment *moment, int32_t n, uint32_t *color) {
   for (int32_t p = 0; p < n; p++) {
-    const vm x = vm_bytes(color[p]);
-    sum = vm_add(sum, vm_times(vm_times(x, x), vm_set1(count[p])));
+    const double scale = 1 / (double)moment[p].count;
+    uint32_t mean = 1 << 24;
+    for (int t = 0; t < KMC_CHANNELS; t++) {
+      mean |= (((uint32_t)(int32_t)((double)moment[p].sum[t] * scale + 128.5)) ^ 128) << 8 * t;
+    }
+    color[p] = mean;
   }
-  kmc_moment square;
-  vm_store(&square, sum);
-  return square.sum[0] + square.sum[1] + square.sum[2];
 }
 
-static int64_t join_points(const kmc_level *fine, int32_t begin, int32_t end, uint32_t bits, const kmc_level *coarse,
-                           int32_t cell) {
-  if (begin >= end) return 0;
-  if (fine->moment) return join_as(fine, 0, begin, end, bits, coarse, cell);
-  return join_as(fine, 1, begin, end, bits, coarse, cell);
+static int64_t measure(const uint32_t *color, const int64_t *from, int32_t n, uint32_t *count, kmc_moment *moment) {
+  int64_t s0 = 0, s1 = 0, s2 = 0, pixels = 0, square = 0;
+  for (int32_t p = 0; p < n; p++) { /* written for compilers, which make vectors of it */
+    const int32_t c = (int32_t)color[p], weight = (int32_t)from[p];
+    const int32_t x0 = (int32_t)((uint32_t)c << 24) >> 24, x1 = (int32_t)((uint32_t)c << 16) >> 24;
+    const int32_t x2 = (int32_t)((uint32_t)c << 8) >> 24;
+    count[p] = (uint32_t)weight;
+    s0 += (int64_t)x0 * weight;
+    s1 += (int64_t)x1 * weight;
+    s2 += (int64_t)x2 * weight;
+    square += (int64_t)(x0 * x0 + x1 * x1 + x2 * x2) * weight;
+    pixels += weight;
+  }
+  const kmc_moment sum = {{s0, s1, s2}, pixels};
+  kmc_add_moment(moment, &sum, 1);
+  return square;
+}
+
+static int32_t count_changes(const uint32_t *color, int32_t n, uint32_t bits) {
+  int32_t changes = 0;
+  for (int32_t p = 1; p < n; p++) changes += ((color[p] ^ color[p - 1]) & bits) != 0;
+  return changes;
+}
+
+/* Without branches on where nodes begin: the sum so far is written for each colour. */
+static void join_colors(const kmc_level *level, int32_t begin, int32_t end, uint32_t bits, const kmc_moment *before,
+                        int32_t *node_end, kmc_moment *through) {
+  const uint32_t *color = level->color, *count = level->count;
+  uint32_t last = ~color[begin];
+  vm sum = vm_load(before);
+  ptrdiff_t node = -1;
+  for (int32_t p = begin; p < end; p++) {
+    node += ((color[p] ^ last) & bits) != 0;
+    last = color[p];
+    sum = vm_add(sum, vm_times(vm_bytes(last), vm_set1(count[p])));
+    vm_store(&through[node], sum);
+    node_end[node] = p + 1;
+  }
 }
 
 static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t label, kmc_moment *moments) {
@@ -344,4 +336,5 @@ static void merge_costs(float *const *mean, const float *weight, int32_t k, floa
   }
 }
 
-const kmc_color_kernels KERNELS = {KERNELS_NAME, assign, pack_colors, join_points, sum_squares, merge_costs};
+const kmc_color_kernels KERNELS = {KERNELS_NAME,  assign,      pack_colors, measure,
+                                   count_changes, join_colors, find_means,  merge_costs};

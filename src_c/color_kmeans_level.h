@@ -55,9 +55,8 @@ typedef struct {
   uint32_t *color;    /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
   uint32_t *count;    /* (n) pixels, or NULL where moments are given */
   kmc_moment *moment; /* (n) or NULL */
-  int32_t *child;     /* (n + 1) first point of the next finer level, or NULL */
+  int32_t *first;     /* (n + 1) first colour, or NULL */
   uint16_t *label;    /* (n) */
-  double scatter;     /* inertia that no labels of these points can save: within the cells */
   kmc_block *block;
   kmc_group *group;
   kmc_region *region;
@@ -95,25 +94,40 @@ struct kmc_color_kernels {
                     kmc_list_scratch *scratch, kmc_moment *moments);
   /* IN rgb (n, 3), nothing is written or read beyond LANES; OUT colors (n) centred. */
   void (*pack_colors)(const uint8_t *rgb, int32_t n, uint32_t *colors);
-  /* IN points [begin, end) of `fine`, the first of which begins a cell. Neighbours whose colours have the same `bits`
-   * are one cell. OUT from number `cell` on: color, moment, child. Returns the inertia that is saved by centroids at
-   * the origin going to the cells' means: the sum of |sum|^2 / count, each rounded down. */
-  int64_t (*join_points)(const kmc_level *fine, int32_t begin, int32_t end, uint32_t bits, const kmc_level *coarse,
-                         int32_t cell);
-  /* The sum of count * |x|^2. */
-  int64_t (*sum_squares)(const uint32_t *color, const uint32_t *count, int32_t n);
+  /* OUT counts in 32 bits; IN OUT moment, to which those of the colours are added. Returns the sum of count * |x|^2. */
+  int64_t (*measure)(const uint32_t *color, const int64_t *from, int32_t n, uint32_t *count, kmc_moment *moment);
+  /* How often neighbours among n colours differ in `bits`. */
+  int32_t (*count_changes)(const uint32_t *color, int32_t n, uint32_t bits);
+  /* Colours [begin, end), the first of which begins a node; neighbours with the same `bits` are one. OUT for each node
+   * where it ends and the moment of all colours up to there; `before`: up to the first. */
+  void (*join_colors)(const kmc_level *level, int32_t begin, int32_t end, uint32_t bits, const kmc_moment *before,
+                      int32_t *node_end, kmc_moment *through);
+  /* OUT color (n): the means, rounded. */
+  void (*find_means)(const kmc_moment *moment, int32_t n, uint32_t *color);
   /* IN mean (KMC_CHANNELS, k), weight (k) > 0 of clusters; SCRATCH row (k); OUT cost (k): the least inertia that
    * joining each to another adds (Ward), partner (k): to which, -1 for k = 1; ties go to the lowest. In a fixed order.
    */
   void (*merge_costs)(float *const *mean, const float *weight, int32_t k, float *row, float *cost, int32_t *partner);
 };
 
-/* color_kmeans_points.c: makes the levels: [0] cells of 8x8x8 colours, [1] boxes of 4x4x4, [2] the colours. */
+/* Runs of colours: nodes of one size. */
 typedef struct {
-  kmc_level level[3];
-  int64_t square; /* the sum of |x|^2 over all pixels */
+  int32_t n;
+  int32_t *end; /* [-1] is 0; where it ends among the nodes of the next finer size: colours, boxes, cells */
+} kmc_nodes;
+
+typedef struct {
+  kmc_level level[3];            /* [0] few points, [1] more, [2] the colours */
+  int32_t most[2];               /* points in the first two */
+  kmc_nodes boxes, cells, cubes; /* of 4x4x4, 8x8x8, 16x16x16 colours */
+  kmc_moment *through;           /* (boxes) [-1] is 0; of all colours up to the end of the box */
+  int64_t square;                /* the sum of |x|^2 over all pixels */
 } kmc_points;
 
+/* Points of a coarse level: at most LEVEL_POINTS for each centroid, as for LEVEL_CLUSTERS if they are fewer; at most
+ * that share of the colours, but that many at least. There are at most LEAST_POINTS[0] cubes. */
+static const int32_t LEVEL_POINTS[2] = {32, 96}, LEVEL_SHARE[2] = {24, 4}, LEAST_POINTS[2] = {4096, 8192};
+enum { LEVEL_CLUSTERS = 128 };
 /* Scratch that is handed out from the front; with no base only its size is counted. */
 typedef struct {
   uint8_t *base;
@@ -129,13 +143,23 @@ typedef struct {
   int32_t n_tasks;
 } kmc_parallel;
 
-/* Takes the arrays of the levels. */
-void kmc_take_points(int32_t u, kmc_arena *arena, kmc_points *points);
+static inline void kmc_run(const kmc_parallel *parallel, kmc_task task, void *context, int32_t n_tasks) {
+  if (n_tasks == 1)
+    task(context, 0);
+  else
+    parallel->run(parallel->threads, task, context, n_tasks);
+}
 
-/* Fills them. */
+/* color_kmeans_points.c: takes the arrays; fills the colours and their nodes. */
+void kmc_take_points(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points);
 void kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
                      const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena,
                      kmc_points *points);
+
+/* color_kmeans_levels.c */
+void kmc_take_levels(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points);
+void kmc_make_coarse_levels(kmc_points *points, const kmc_color_kernels *kernels, const kmc_parallel *parallel);
+void kmc_make_blocks_of_colors(kmc_points *points, const kmc_parallel *parallel);
 
 /* A fit under way. Positions are where the centroids stand (k, KMC_CHANNELS); totals the moments of their clusters. */
 typedef struct {
@@ -158,11 +182,10 @@ typedef struct {
   int32_t in_double;             /* labels are decided in double, see assign_in_double */
 } kmc_fit;
 
-/* Shares decide on which level the search runs, see start_coarse; measured by the MSE. */
 /* Kodak, k=256, 0 to 0.9: mean MSE .993 to .982 times that of k-means++, with 12.5 to 17 rounds on colours. */
 static const double MOMENTUM = 0.8;
 
-static const float SEARCH_SHARE = 0.25f, POLISH_SHARE = 0.05f, SEARCH_HOPE = 2, SEARCH_STEP = 0.25f;
+static const float SEARCH_HOPE = 2, SEARCH_STEP = 0.25f;
 enum { SEARCH_ROUNDS = 4, SEARCH_SWAPS = 8 };
 
 /* color_kmeans.c */

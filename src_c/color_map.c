@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "compiler.h"
+
 /* The key's alpha leaves a range of keys, which is halved until one is left, without a branch that cannot be guessed.
  */
 static inline int64_t position_of_key(const uint32_t *keys, const int64_t *alpha_start, uint32_t key) {
@@ -41,15 +43,75 @@ void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_
   }
 }
 
-/* IN OUT places (n): keys, which become places in the table. Returns 0 if a block is missing. */
-static int places_of_keys(const uint32_t *block_start, ptrdiff_t n, uint32_t *places) {
-  int missing = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    const uint32_t start = block_start[places[i] / KMC_BLOCK_COLORS];
-    missing |= start == KMC_NO_BLOCK;
-    places[i] = start + places[i] % KMC_BLOCK_COLORS;
+void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks) {
+  uint32_t keys[KMC_KEY_BATCH];
+  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
+    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
+    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
+    for (ptrdiff_t i = 0; i < batch; i++) marks[keys[i] / KMC_BOX_COLORS] = 1;
   }
-  return !missing;
+}
+
+void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint64_t *boxes) {
+  for (ptrdiff_t block = 0; block < KMC_N_BLOCKS; block++) {
+    boxes[block] |= kernels->nonzero_bits(marks + block * KMC_BLOCK_BOXES);
+  }
+}
+
+/* IN OUT keys (n), which become places in the lines. */
+static void places_of_keys(const uint32_t *line_of_box, ptrdiff_t n, uint32_t *keys) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    keys[i] = line_of_box[keys[i] / KMC_BOX_COLORS] * KMC_BOX_COLORS + keys[i] % KMC_BOX_COLORS;
+  }
+}
+
+/* Bits of a key below those of the number of a box on the path. */
+static inline int key_bits(int level) { return 3 * (8 - level); }
+
+/* Makes the next box on the path: an octant of `node`, whose level this is. */
+static void enter_octant(const kmc_pixel_kernels *kernels, const kmc_node *node, int level, uint32_t octant,
+                         kmc_node *next) {
+  uint8_t corner[3];
+  ptrdiff_t n = 0;
+  for (ptrdiff_t i = 0; i < node->n; i++) {
+    next->red[n] = node->red[i];
+    next->green[n] = node->green[i];
+    next->blue[n] = node->blue[i];
+    next->index[n] = node->index[i];
+    n += node->n == 1 || node->keep[i] >> octant & 1;
+  }
+  next->n = n;
+  next->number = node->number << 3 | octant;
+  kmc_rgb_of_key(next->number << key_bits(level + 1), corner);
+  if (n > 1) kernels->keep_in_octants(next, corner, 256 >> (level + 1));
+}
+
+/* Boxes come in the order of their keys, or near each other, so most of the path stays. */
+static const kmc_node *node_around(const kmc_pixel_kernels *kernels, kmc_palette *palette, uint32_t box) {
+  const uint32_t key = box * KMC_BOX_COLORS;
+  int level = KMC_TREE_LEVELS - 1;
+  while (level > 0 && palette->path[level].number != key >> key_bits(level)) level--;
+  if (palette->path[0].number != 0) { /* nothing was looked at: the whole space has all entries, as the caller wrote */
+    const uint8_t corner[3] = {0};
+    palette->path[0].number = 0;
+    if (palette->k > 1) kernels->keep_in_octants(&palette->path[0], corner, 256);
+  }
+  for (; level < KMC_TREE_LEVELS - 1; level++) {
+    enter_octant(kernels, &palette->path[level], level, key >> key_bits(level + 1) & 7, &palette->path[level + 1]);
+  }
+  return &palette->path[KMC_TREE_LEVELS - 1];
+}
+
+/* Returns the one entry that can be the nearest in an octant, or -1: there are more. */
+static int32_t only_entry(const kmc_node *node, int octant) {
+  int32_t index = -1;
+  if (node->n == 1) return node->index[0];
+  for (ptrdiff_t i = 0; i < node->n; i++) {
+    if (!(node->keep[i] >> octant & 1)) continue;
+    if (index >= 0) return -1;
+    index = node->index[i];
+  }
+  return index;
 }
 
 #define LABEL uint8_t

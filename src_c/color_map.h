@@ -1,14 +1,17 @@
 /* The final map: every pixel of a picture gets the label (palette index) of its colour.
  *
- * RGB pixels are looked up in a table of blocks like that of the histogram: block_start (KMC_N_BLOCKS) and `table`,
- * with one label for each colour. After a histogram the first counter's block_start and, for uint8 labels, its table
- * are used again: they hold all blocks that occur, and their memory is warm.
+ * RGB pixels and a palette, nearest in sRGB. Labels are kept by boxes of 4x4x4 colours: line_of_box (KMC_N_BOXES) tells
+ * in which of `lines` (as many as are needed, KMC_BOX_COLORS) the labels of a box stand. All boxes that have one label
+ * share its line, and those are most: what a picture needs stays in the second-level cache.
  *
- *   from a histogram: kmc_place_labels_* for ranges of colours, then kmc_map_rgb_* or _rgba_* for ranges of pixels
- *   from a palette:   kmc_apply_rgb_*, which fills a block when the first pixel of it comes. Each range that runs in
- *                     parallel has its own block_start, kmc_palette scratch and room in the table. To fill most blocks
- *                     only once: kmc_fill_block_* for those of a sample, and a copy of that block_start for each range.
- *   from ranks:       kmc_map_ranks_*
+ *   1. for ranges of pixels     kmc_mark_boxes: which boxes occur, unless a histogram tells;
+ *      once                     kmc_join_marks, for each range
+ *   2. once                     kmc_share_lines_*: the lines of boxes with one label
+ *   3. for ranges of blocks     kmc_fill_boxes_*: each range has room for its own lines
+ *   4. for ranges of pixels     kmc_map_rgb_*
+ *
+ * Other spaces, and pixels with alpha: a label for each distinct colour of a histogram, kmc_map_counted_*; of a small
+ * picture, kmc_map_ranks_*.
  *
  * Labels are uint8 (suffix u8, up to 256 entries) or uint16 (u16, up to 65536). No two pointers of a call overlap.
  */
@@ -26,34 +29,46 @@ int64_t kmc_error_of_indices(const uint8_t *pixels, ptrdiff_t n, ptrdiff_t chann
  * of alpha a are alpha_start[a] .. alpha_start[a + 1] - 1; kmc_index_alphas writes it. */
 void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_t *alpha_start);
 
-/* place_labels   IN colors (n, channels) opaque, labels (n). OUT table: one label for each of the colours. Their blocks
- *                must be in block_start.
- * fill_block     OUT labels (KMC_BLOCK_COLORS): the nearest palette entries of the block's colours, 0 in cells that
- * have none; offsets as for nearest_in_block. 2 to 3 us for k=256 with AVX2. squared_error  IN colors (n, 3), counts
- * (n), whose labels the table has; entries (k, 3): the palette. Returns the sum of count * squared distance, at most
- * 2^63: 195075 for each of 2^45 pixels. map_rgb        IN pixels (n, 3); OUT indices (n). Pixels must lie in blocks of
- * block_start, unless `palette` is given: then missing blocks are filled; the next starts at *n_blocks *
- * KMC_BLOCK_COLORS. map_rgba       IN pixels (n, 4), of whose colours the table has the opaque ones and keys,
- * alpha_start, translucent_labels the translucent ones; transparent_label: of alpha 0. map_grey       IN pixels (n),
- * labels (256). map_ranks      IN ranks (n) from kmc_rank_pixels, labels: one for each distinct colour. */
-#define KMC_DECLARE_COLOR_MAP(label_t, suffix)                                                                         \
-  void kmc_place_labels_##suffix(const uint8_t *colors, ptrdiff_t channels, const label_t *labels, ptrdiff_t n,        \
-                                 const uint32_t *block_start, label_t *table);                                         \
-  void kmc_fill_block_##suffix(const kmc_pixel_kernels *kernels, const kmc_palette *palette, uint32_t block,           \
-                               const int64_t *offsets, label_t *labels);                                               \
-  int64_t kmc_squared_error_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *colors, const int64_t *counts,   \
-                                     ptrdiff_t n, const uint32_t *block_start, const label_t *table,                   \
-                                     const uint8_t *entries);                                                          \
-  void kmc_map_rgb_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,                      \
-                            const uint32_t *block_start, const label_t *table, label_t *indices);                      \
-  int64_t kmc_apply_rgb_##suffix(const kmc_pixel_kernels *kernels, const kmc_palette *palette, const uint8_t *pixels,  \
-                                 ptrdiff_t n, uint32_t *block_start, label_t *table, ptrdiff_t *n_blocks,              \
-                                 label_t *indices);                                                                    \
-  void kmc_map_rgba_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,                     \
-                             const uint32_t *block_start, const label_t *table, const uint32_t *keys,                  \
-                             const int64_t *alpha_start, const label_t *translucent_labels, label_t transparent_label, \
-                             label_t *indices);                                                                        \
-  void kmc_map_grey_##suffix(const uint8_t *pixels, ptrdiff_t n, const label_t *labels, label_t *indices);             \
+/* IN pixels (n, 3); IN OUT marks (KMC_N_BOXES): becomes 1 for each box that occurs. */
+void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks);
+
+/* IN OUT boxes (KMC_N_BLOCKS): bit i of word b becomes 1 where box i of block b is marked. */
+void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint64_t *boxes);
+
+#define KMC_MOST_SHARED 256 /* entries; with more, sharing would take more room than it saves */
+
+/* share_lines: OUT lines; the first k are those of boxes with one label, unless k is above KMC_MOST_SHARED.
+ *
+ * fill_boxes: IN boxes (KMC_N_BLOCKS), bit i of word b: box i of block b occurs. OUT line_of_box of those in blocks
+ * first .. last - 1, and their lines from number n_lines on, at most one for each.
+ *
+ * map_rgb: IN pixels (n, 3), whose boxes are filled; OUT indices (n). Returns the sum of the squared differences to the
+ * entries, `packed` as in kmc_palette, or 0 where that is NULL.
+ *
+ * squared_error: IN colors (n, 3), counts (n), whose boxes are filled; entries (k, 3). Returns the sum of count *
+ * squared distance, at most 2^63: 195075 for each of 2^45 pixels.
+ *
+ * map_counted: IN pixels (n, channels), channels 3 or 4; bits and before as for ranks_of_keys, of the opaque colours,
+ * and their labels by rank. Of RGBA also keys, alpha_start and translucent_labels of the translucent colours, and
+ * transparent_label: of alpha 0.
+ *
+ * map_grey: IN pixels (n), labels (256). map_ranks: IN ranks (n) from kmc_rank_pixels, labels, one for each colour. */
+#define KMC_DECLARE_COLOR_MAP(label_t, suffix)                                                                       \
+  void kmc_share_lines_##suffix(ptrdiff_t k, label_t *lines);                                                        \
+  void kmc_fill_boxes_##suffix(const kmc_pixel_kernels *kernels, kmc_palette *palette, const uint64_t *boxes,        \
+                               ptrdiff_t first, ptrdiff_t last, uint32_t *line_of_box, label_t *lines,               \
+                               ptrdiff_t n_lines);                                                                   \
+  int64_t kmc_map_rgb_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,                 \
+                               const uint32_t *line_of_box, const label_t *lines, const uint32_t *packed,            \
+                               label_t *indices);                                                                    \
+  int64_t kmc_squared_error_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *colors, const int64_t *counts, \
+                                     ptrdiff_t n, const uint32_t *line_of_box, const label_t *lines,                 \
+                                     const uint8_t *entries);                                                        \
+  void kmc_map_counted_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,                \
+                                ptrdiff_t channels, const uint64_t *bits, const uint32_t *before,                    \
+                                const label_t *labels, const uint32_t *keys, const int64_t *alpha_start,             \
+                                const label_t *translucent_labels, label_t transparent_label, label_t *indices);     \
+  void kmc_map_grey_##suffix(const uint8_t *pixels, ptrdiff_t n, const label_t *labels, label_t *indices);           \
   void kmc_map_ranks_##suffix(const uint32_t *ranks, ptrdiff_t n, const label_t *labels, label_t *indices);
 
 KMC_DECLARE_COLOR_MAP(uint8_t, u8)

@@ -7,6 +7,7 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 #define KMC_ALWAYS_INLINE __forceinline
+#define KMC_NEVER_INLINE __declspec(noinline)
 #define KMC_RARELY(condition) (condition)
 static inline int kmc_lowest_bit(uint64_t mask) {
   unsigned long index;
@@ -16,6 +17,7 @@ static inline int kmc_lowest_bit(uint64_t mask) {
 }
 #else
 #define KMC_ALWAYS_INLINE inline __attribute__((always_inline))
+#define KMC_NEVER_INLINE __attribute__((noinline))
 #define KMC_RARELY(condition) __builtin_expect(condition, 0)
 static inline int kmc_lowest_bit(uint64_t mask) { return __builtin_ctzll(mask); } /* mask is not 0 */
 #endif

@@ -69,14 +69,15 @@ static void put_in_chunk(kmc_chunk *chunks, int32_t place, const int16_t *entry,
 }
 
 /* Fills up the last chunk with its last entry, and returns what stands for the list. */
-static uint32_t finished_list(kmc_chunk *chunks, int32_t first_chunk, int32_t n, kmc_targets *targets, int32_t last) {
+static uint32_t finished_list(kmc_targets *targets, int32_t first_chunk, int32_t n, int32_t last) {
+  kmc_chunk *chunks = targets->chunks + first_chunk;
   for (int32_t i = n; i % KMC_CHUNK; i++) put_in_chunk(chunks, i, targets->entries[last], last);
-  return (uint32_t)first_chunk << 6 | (uint32_t)((n + KMC_CHUNK - 1) / KMC_CHUNK);
+  return (uint32_t)first_chunk * (uint32_t)sizeof(kmc_chunk) | (uint32_t)((n - 1) / KMC_CHUNK);
 }
 
 /* The list of all that a class may become: of all entries if there is none. */
 static uint32_t whole_list(kmc_targets *targets, int32_t kind) {
-  const int32_t first_chunk = kind * (KMC_MOST_ENTRIES / KMC_CHUNK);
+  const int32_t first_chunk = 1 + kind * WHOLE_LIST; /* chunk 0 is empty: no list is 0 */
   int32_t n = 0, last = 0;
   for (int any = 0; any < 2 && n == 0; any++) {
     for (int32_t j = 0; j < targets->k; j++) {
@@ -85,7 +86,11 @@ static uint32_t whole_list(kmc_targets *targets, int32_t kind) {
       last = j;
     }
   }
-  return finished_list(targets->chunks + first_chunk, first_chunk, n, targets, last);
+  return finished_list(targets, first_chunk, n, last);
+}
+
+static unsigned hash_of_point(const int16_t *point) {
+  return (unsigned)(point[0] * 5 + point[1] * 3 + point[2]) / 8 % 256;
 }
 
 void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small) {
@@ -95,10 +100,12 @@ void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int1
   targets->k = k;
   targets->n_classes = has_alpha ? 3 : 1;
   targets->n_cells = 1;
-  targets->n_chunks = targets->n_classes * WHOLE_LIST;
+  targets->n_chunks = 1 + targets->n_classes * WHOLE_LIST;
   memset(targets->entries, 0, sizeof targets->entries);
+  memset(targets->marks, 0, sizeof targets->marks);
   for (int32_t j = 0; j < k; j++) {
     for (int t = 0; t < 3 + has_alpha; t++) targets->entries[j][t] = entries[j * KMC_POINT + t];
+    targets->marks[hash_of_point(targets->entries[j])] = 1;
   }
   const int16_t side = has_cells ? side_of_cells(&box, &targets->entries[0][0], k) : 0;
   for (int t = KMC_POINT - 1; t >= 0; t--) {
@@ -106,16 +113,15 @@ void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int1
     targets->high[t] = box.high[t];
     targets->side[t] = t == 3 ? ALPHA_SIDE : side;
     targets->factor[t] = (int16_t)(has_cells ? 65536 / targets->side[t] : 0);
-    targets->stride[t] = targets->n_cells;
+    targets->stride[t] = (int16_t)targets->n_cells;
     if (has_cells) targets->n_cells *= cells_along(&box, t, side);
   }
   const size_t n = (size_t)(targets->n_classes * targets->n_cells) * sizeof *targets->list;
   memset(targets->list, 0, n);
   memset(targets->group, 0, n);
   for (int32_t kind = 0; kind < targets->n_classes; kind++) {
-    const uint32_t list = whole_list(targets, kind);
-    targets->whole[kind] = (int32_t)(list & 63);
-    if (!has_cells) targets->list[kind] = list;
+    targets->whole[kind] = whole_list(targets, kind);
+    if (!has_cells) targets->list[kind] = targets->whole[kind];
   }
 }
 
@@ -123,8 +129,8 @@ void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int1
 static uint32_t list_of_box(const kmc_dither_kernels *kernels, kmc_targets *targets, uint32_t from,
                             const int16_t *corner, const int16_t *side) {
   uint8_t found[KMC_MOST_ENTRIES];
-  const kmc_chunk *chunks = targets->chunks + (from >> 6);
-  const ptrdiff_t n = kernels->candidates(chunks, from & 63, corner, side, found);
+  const kmc_chunk *chunks = kmc_chunks_of(targets, from);
+  const ptrdiff_t n = kernels->candidates(chunks, kmc_length_of(from), corner, side, found);
   const int32_t first = targets->n_chunks, n_chunks = (int32_t)(n + KMC_CHUNK - 1) / KMC_CHUNK;
   if (first + n_chunks > targets->most_chunks) return from;
   targets->n_chunks += n_chunks;
@@ -133,7 +139,7 @@ static uint32_t list_of_box(const kmc_dither_kernels *kernels, kmc_targets *targ
     index = (int32_t)chunks[found[i] / KMC_CHUNK].index[found[i] % KMC_CHUNK];
     put_in_chunk(targets->chunks + first, i, targets->entries[index], index);
   }
-  return finished_list(targets->chunks + first, first, (int32_t)n, targets, index);
+  return finished_list(targets, first, (int32_t)n, index);
 }
 
 uint32_t kmc_make_list(const kmc_dither_kernels *kernels, kmc_targets *targets, int32_t cell) {
@@ -149,15 +155,13 @@ uint32_t kmc_make_list(const kmc_dither_kernels *kernels, kmc_targets *targets, 
     group_cell += first * targets->stride[t];
   }
   uint32_t *group = targets->group + group_cell;
-  if (!*group) {
-    const uint32_t whole = (uint32_t)(kind * WHOLE_LIST) << 6 | (uint32_t)targets->whole[kind];
-    *group = list_of_box(kernels, targets, whole, group_corner, group_side);
-  }
+  if (!*group) *group = list_of_box(kernels, targets, targets->whole[kind], group_corner, group_side);
   targets->list[cell] = list_of_box(kernels, targets, *group, corner, targets->side);
   return targets->list[cell];
 }
 
 static int is_entry(kmc_targets *targets, const int16_t *point) {
+  if (!targets->marks[hash_of_point(point)]) return 0;
   for (int32_t j = 0; j < targets->k; j++) {
     const int16_t *entry = targets->entries[j];
     if (point[0] == entry[0] && point[1] == entry[1] && point[2] == entry[2]) return 1;
@@ -171,29 +175,40 @@ static int all_equal(const uint8_t *a, const uint8_t *b, ptrdiff_t n) {
   return !differ;
 }
 
-/* OUT equal (n): 1 where bytes [i - channels], [i + channels], above[i] and below[i] are those of the row. */
-static void equal_to_neighbours(const uint8_t *above, const uint8_t *row, const uint8_t *below, ptrdiff_t channels,
-                                ptrdiff_t n, uint8_t *equal) {
+/* OUT flat (n): 1 where bytes [i - channels], [i + channels], above[i] and below[i] are those of the row, for the
+ * `channels` bytes from i on. */
+static void find_flat(const uint8_t *above, const uint8_t *row, const uint8_t *below, ptrdiff_t channels, ptrdiff_t n,
+                      uint8_t *flat) {
   for (ptrdiff_t i = 0; i < n; i++) {
-    equal[i] =
+    flat[i] =
         (row[i] == row[i - channels]) & (row[i] == row[i + channels]) & (row[i] == above[i]) & (row[i] == below[i]);
   }
+  for (ptrdiff_t i = 0; i + 2 < n && channels > 1; i++) flat[i] &= flat[i + 1] & flat[i + 2];
+}
+
+static int all_zero(const uint8_t *bytes, ptrdiff_t n) {
+  uint64_t any = 0;
+  for (ptrdiff_t i = 0; i < n; i += 8) {
+    uint64_t part;
+    memcpy(&part, bytes + i, sizeof part);
+    any |= part;
+  }
+  return !any;
 }
 
 /* Gains of a row: 0 inside areas of one colour that the palette holds, so that they stay free of dots. */
 static void flat_gains(kmc_targets *targets, const uint8_t *above, const uint8_t *row, const uint8_t *below,
                        ptrdiff_t width, ptrdiff_t channels, int16_t *points) {
-  enum { BATCH = 512 };
-  uint8_t equal[3 * BATCH];
+  enum { BATCH = 512, GROUP = 16 };
+  uint8_t flat[3 * BATCH] = {0};
   const uint8_t *known = NULL; /* the last pixel whose colour was looked for */
   int held = 0;
   for (ptrdiff_t start = 1; start < width - 1; start += BATCH) {
     const ptrdiff_t n = start + BATCH < width - 1 ? BATCH : width - 1 - start, first = start * channels;
-    equal_to_neighbours(above + first, row + first, below + first, channels, n * channels, equal);
+    find_flat(above + first, row + first, below + first, channels, n * channels, flat);
     for (ptrdiff_t x = 0; x < n; x++) {
-      int is_flat = equal[x * channels];
-      for (ptrdiff_t t = 1; t < channels; t++) is_flat &= equal[x * channels + t];
-      if (!is_flat) continue;
+      if (x % GROUP == 0 && all_zero(flat + x * channels, GROUP * channels)) x += GROUP - 1;
+      if (x >= n || !flat[x * channels]) continue;
       const uint8_t *pixel = row + first + x * channels;
       int16_t *point = points + (start + x) * KMC_POINT;
       if (!known || !all_equal(known, pixel, channels)) held = is_entry(targets, point);
@@ -232,6 +247,13 @@ static const int16_t *points_of_row(const kmc_dither_kernels *kernels, kmc_targe
   kernels->points(row, width, picture->channels, picture->space, picture->linear, picture->gain, scratch);
   if (channels < 4) flat_gains(targets, above, row, below, width, channels, scratch);
   return scratch;
+}
+
+void kmc_points_rows(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
+                     ptrdiff_t first, ptrdiff_t last, int16_t *points) {
+  for (ptrdiff_t y = first; y < last; y++) {
+    points_of_row(kernels, targets, picture, y, points + y * picture->width * KMC_POINT);
+  }
 }
 
 /* A band of points, the errors of the row above it, and a row of indices that nobody needs. */

@@ -17,8 +17,8 @@
 #include "kmc_kernels.h"
 
 #define KMC_POINT 4
-#define KMC_BAND 8        /* rows that are dithered together: one to a lane */
-#define KMC_WARM_UP 8     /* rows that a stripe dithers before its first one: whole bands */
+#define KMC_BAND 16       /* rows that are dithered together: one to a lane */
+#define KMC_WARM_UP 8     /* rows that a stripe dithers before its first one */
 #define KMC_GAIN_ONE 2048 /* the gain at which all of an error is passed on */
 #define KMC_MOST_ENTRIES 256
 #define KMC_CHUNK 8        /* candidates compared at once */
@@ -42,14 +42,21 @@ typedef struct {
   int16_t low[KMC_POINT], high[KMC_POINT]; /* the box to which points are clamped */
   int16_t factor[KMC_POINT];               /* 65536 / side of a cell: (x - low) * factor >> 16 */
   int16_t side[KMC_POINT];
-  int32_t stride[KMC_POINT];             /* the number of a cell is the sum of stride * that */
+  int16_t stride[KMC_POINT];             /* the number of a cell is the sum of stride * that */
   int32_t has_alpha, n_classes, n_cells; /* n_cells: of one class */
   int32_t k, n_chunks, most_chunks;
-  int32_t whole[3];  /* chunks of the list of all entries, of each class */
-  uint32_t *list;    /* (n_classes * n_cells) first chunk * 64 + number of chunks; 0: not made */
-  uint32_t *group;   /* as many: the lists of groups, at the number of their first cell / 4 */
-  kmc_chunk *chunks; /* (most_chunks) */
+  uint32_t whole[3];  /* the list of all entries that each class may become */
+  uint8_t marks[256]; /* not 0 at what hash_of_point() makes of an entry */
+  uint32_t *list;     /* (n_classes * n_cells) place of the first chunk in bytes | number of chunks - 1; 0: not made */
+  uint32_t *group;    /* as many: the lists of groups, at the number of their first cell / 4 */
+  kmc_chunk *chunks;  /* (most_chunks) */
 } kmc_targets;
+
+/* Places of chunks are multiples of 32 bytes, and lists have at most 32 chunks. */
+static inline const kmc_chunk *kmc_chunks_of(kmc_targets *targets, uint32_t list) {
+  return (const kmc_chunk *)((const char *)targets->chunks + (list & ~31u));
+}
+static inline int32_t kmc_length_of(uint32_t list) { return (int32_t)(list & 31u) + 1; }
 
 /* The 24 neighbours of a pixel in a 5x5 window have five different distances; weights, of 32768, in the order
  * (1,0) (1,1) (2,0) (2,1) (2,2). */
@@ -92,8 +99,8 @@ static inline ptrdiff_t kmc_polish_slots(ptrdiff_t width) {
 }
 
 /* Sets all but list, group, chunks and most_chunks, which are given, and makes the lists of all entries. `list` and
- * `group` have kmc_targets_cells() elements. most_chunks is at least 3 * KMC_MOST_ENTRIES / KMC_CHUNK; what has no room
- * is compared with all entries. Pictures of so few pixels that lists do not pay have one cell: `is_small`. */
+ * `group` have kmc_targets_cells() elements. most_chunks is at least 1 + 3 * KMC_MOST_ENTRIES / KMC_CHUNK; what has no
+ * room is compared with all entries. Pictures of so few pixels that lists do not pay have one cell: `is_small`. */
 int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small);
 void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small);
 
@@ -108,6 +115,11 @@ typedef struct {
   int32_t channels, space, gain;
   const float *linear;
 } kmc_dithered;
+
+/* OUT points (height, width, 4): rows first .. last - 1 of a picture of pixels; gain 0 inside areas of one colour that
+ * is an entry. */
+void kmc_points_rows(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
+                     ptrdiff_t first, ptrdiff_t last, int16_t *points);
 
 /* Rows first .. last - 1 by error diffusion. The errors that would come from above are those of rows that are dithered
  * for their errors alone, so that stripes do not wait for each other. IN OUT indices: the whole picture.

@@ -17,11 +17,13 @@
 #define KMC_DITHER_TABLE kmc_dither_kernels_avx2
 
 typedef struct {
-  __m256i low, high;
+  __m256i a, b, c, d;
 } vp;
 
-#define LANEWISE(name, instruction) \
-  static inline vp vp_##name(vp a, vp b) { return (vp){instruction(a.low, b.low), instruction(a.high, b.high)}; }
+#define LANEWISE(name, instruction)                                                                          \
+  static inline vp vp_##name(vp x, vp y) {                                                                   \
+    return (vp){instruction(x.a, y.a), instruction(x.b, y.b), instruction(x.c, y.c), instruction(x.d, y.d)}; \
+  }
 LANEWISE(add, _mm256_add_epi16)
 LANEWISE(sub, _mm256_sub_epi16)
 LANEWISE(min, _mm256_min_epi16)
@@ -33,91 +35,122 @@ LANEWISE(mulhrs, _mm256_mulhrs_epi16)
 LANEWISE(adds, _mm256_adds_epi16)
 LANEWISE(mullo, _mm256_mullo_epi16)
 
-static inline vp vp_zero(void) { return (vp){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
-static inline vp vp_set1_value(int16_t value) { return (vp){_mm256_set1_epi16(value), _mm256_set1_epi16(value)}; }
-static inline vp vp_times(vp a, int16_t b) { return vp_mullo(a, vp_set1_value(b)); }
+static inline vp vp_of(__m256i all) { return (vp){all, all, all, all}; }
+static inline vp vp_zero(void) { return vp_of(_mm256_setzero_si256()); }
+static inline vp vp_set1_value(int16_t value) { return vp_of(_mm256_set1_epi16(value)); }
+static inline vp vp_times(vp x, int16_t y) { return vp_mullo(x, vp_set1_value(y)); }
 static inline long long bits_of(const int16_t *point) {
   long long bits;
   memcpy(&bits, point, sizeof bits);
   return bits;
 }
-static inline vp vp_set1(const int16_t *point) {
-  const __m256i a = _mm256_set1_epi64x(bits_of(point));
-  return (vp){a, a};
+static inline __m256i loaded(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline vp vp_set1(const int16_t *point) { return vp_of(_mm256_set1_epi64x(bits_of(point))); }
+static inline vp vp_load(const int16_t *p) { return (vp){loaded(p), loaded(p + 16), loaded(p + 32), loaded(p + 48)}; }
+static inline void vp_store(int16_t *p, vp x) {
+  _mm256_storeu_si256((__m256i *)p, x.a);
+  _mm256_storeu_si256((__m256i *)(p + 16), x.b);
+  _mm256_storeu_si256((__m256i *)(p + 32), x.c);
+  _mm256_storeu_si256((__m256i *)(p + 48), x.d);
 }
-static inline vp vp_load(const int16_t *p) {
-  return (vp){_mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + 16))};
-}
-static inline void vp_store(int16_t *p, vp a) {
-  _mm256_storeu_si256((__m256i *)p, a.low);
-  _mm256_storeu_si256((__m256i *)(p + 16), a.high);
+static inline __m256i four_points(const int16_t *const *p) {
+  return _mm256_setr_epi64x(bits_of(p[0]), bits_of(p[1]), bits_of(p[2]), bits_of(p[3]));
 }
 static inline vp vp_gather(const int16_t *const *p) {
-  return (vp){_mm256_setr_epi64x(bits_of(p[0]), bits_of(p[1]), bits_of(p[2]), bits_of(p[3])),
-              _mm256_setr_epi64x(bits_of(p[4]), bits_of(p[5]), bits_of(p[6]), bits_of(p[7]))};
+  return (vp){four_points(p), four_points(p + 4), four_points(p + 8), four_points(p + 12)};
 }
-static inline vp vp_fourth(vp a) {
+static inline __m256i fourth_of(__m256i x) {
   const __m256i from = _mm256_setr_epi8(6, 7, 6, 7, 6, 7, 6, 7, 14, 15, 14, 15, 14, 15, 14, 15, 6, 7, 6, 7, 6, 7, 6, 7,
                                         14, 15, 14, 15, 14, 15, 14, 15);
-  return (vp){_mm256_shuffle_epi8(a.low, from), _mm256_shuffle_epi8(a.high, from)};
+  return _mm256_shuffle_epi8(x, from);
 }
-static inline vp vp_colors_mask(void) {
-  const __m256i mask = _mm256_set1_epi64x(0x0000ffffffffffff);
-  return (vp){mask, mask};
+static inline vp vp_fourth(vp x) { return (vp){fourth_of(x.a), fourth_of(x.b), fourth_of(x.c), fourth_of(x.d)}; }
+static inline vp vp_colors_mask(void) { return vp_of(_mm256_set1_epi64x(0x0000ffffffffffff)); }
+static inline vp vp_clear_fourth(vp x) { return vp_and(x, vp_colors_mask()); }
+static inline __m256i turned(__m256i x) { return _mm256_permute4x64_epi64(x, 0x93); }
+static inline vp vp_down(vp x, const int16_t *point) {
+  const vp y = {turned(x.a), turned(x.b), turned(x.c), turned(x.d)};
+  return (vp){_mm256_blend_epi32(y.a, _mm256_set1_epi64x(bits_of(point)), 3), _mm256_blend_epi32(y.b, y.a, 3),
+              _mm256_blend_epi32(y.c, y.b, 3), _mm256_blend_epi32(y.d, y.c, 3)};
 }
-static inline vp vp_clear_fourth(vp a) { return vp_and(a, vp_colors_mask()); }
-static inline vp vp_down(vp a, const int16_t *point) {
-  const __m256i low = _mm256_permute4x64_epi64(a.low, 0x93), high = _mm256_permute4x64_epi64(a.high, 0x93);
-  return (vp){_mm256_blend_epi32(low, _mm256_set1_epi64x(bits_of(point)), 3), _mm256_blend_epi32(high, low, 3)};
-}
-static inline void vp_store_last(int16_t *point, vp a) {
-  const long long bits = _mm256_extract_epi64(a.high, 3);
+static inline void vp_store_last(int16_t *point, vp x) {
+  const long long bits = _mm256_extract_epi64(x.d, 3);
   memcpy(point, &bits, sizeof bits);
 }
+/* All bits of the rows, from `row` on, whose column t - 2 * row is from 0 to width - 1. */
+static inline __m256i four_rows_between(ptrdiff_t t, ptrdiff_t width, int row) {
+  const __m256i x = _mm256_sub_epi64(_mm256_set1_epi64x(t - 2 * row), _mm256_setr_epi64x(0, 2, 4, 6));
+  return _mm256_and_si256(_mm256_cmpgt_epi64(x, _mm256_set1_epi64x(-1)),
+                          _mm256_cmpgt_epi64(_mm256_set1_epi64x(width), x));
+}
 static inline vp vp_rows_between(ptrdiff_t t, ptrdiff_t width) {
-  const __m256i before = _mm256_set1_epi64x(-1), low_rows = _mm256_setr_epi64x(0, 2, 4, 6);
-  const __m256i high_rows = _mm256_setr_epi64x(8, 10, 12, 14), end = _mm256_set1_epi64x(width);
-  const __m256i low = _mm256_sub_epi64(_mm256_set1_epi64x(t), low_rows);
-  const __m256i high = _mm256_sub_epi64(_mm256_set1_epi64x(t), high_rows);
-  return (vp){_mm256_and_si256(_mm256_cmpgt_epi64(low, before), _mm256_cmpgt_epi64(end, low)),
-              _mm256_and_si256(_mm256_cmpgt_epi64(high, before), _mm256_cmpgt_epi64(end, high))};
+  return (vp){four_rows_between(t, width, 0), four_rows_between(t, width, 4), four_rows_between(t, width, 8),
+              four_rows_between(t, width, 12)};
 }
-/* Channels 0 and 2 are multiplied and added apart: strides need more than 16 bits. */
-static inline __m256i cells_of(__m256i a, kmc_targets *targets) {
-  const __m256i offset = _mm256_sub_epi16(a, _mm256_set1_epi64x(bits_of(targets->low)));
+static inline void store_four_cells(uint32_t *cells, __m256i x, kmc_targets *targets) {
+  const __m256i offset = _mm256_sub_epi16(x, _mm256_set1_epi64x(bits_of(targets->low)));
   const __m256i place = _mm256_mulhi_epu16(offset, _mm256_set1_epi64x(bits_of(targets->factor)));
-  const __m256i even = _mm256_set1_epi32(0xffff);
-  const int32_t *stride = targets->stride;
-  const __m256i even_strides =
-      _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)stride[2] << 32 | (uint32_t)stride[0]));
-  const __m256i odd_strides =
-      _mm256_set1_epi64x((long long)((uint64_t)(uint32_t)stride[3] << 32 | (uint32_t)stride[1]));
-  const __m256i halves = _mm256_add_epi32(_mm256_mullo_epi32(_mm256_and_si256(place, even), even_strides),
-                                          _mm256_mullo_epi32(_mm256_srli_epi32(place, 16), odd_strides));
-  return _mm256_add_epi32(halves, _mm256_srli_epi64(halves, 32));
+  const __m256i halves = _mm256_madd_epi16(place, _mm256_set1_epi64x(bits_of(targets->stride)));
+  _mm256_storeu_si256((__m256i *)cells, _mm256_add_epi32(halves, _mm256_srli_epi64(halves, 32)));
 }
-static inline void vp_store_cells(uint32_t *cells, vp a, kmc_targets *targets) {
-  _mm256_storeu_si256((__m256i *)cells, cells_of(a.low, targets));
-  _mm256_storeu_si256((__m256i *)(cells + 8), cells_of(a.high, targets));
+static inline void vp_store_cells(uint32_t *cells, vp x, kmc_targets *targets) {
+  store_four_cells(cells, x.a, targets);
+  store_four_cells(cells + 8, x.b, targets);
+  store_four_cells(cells + 16, x.c, targets);
+  store_four_cells(cells + 24, x.d, targets);
 }
 
-static inline __m256i loaded(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline __m256i keys_in_chunk(const kmc_chunk *chunk, __m256i xy, __m256i zw) {
+  const __m256i d_xy = _mm256_sub_epi16(loaded(chunk->xy), xy), d_zw = _mm256_sub_epi16(loaded(chunk->zw), zw);
+  const __m256i dist2 = _mm256_add_epi32(_mm256_madd_epi16(d_xy, d_xy), _mm256_madd_epi16(d_zw, d_zw));
+  return _mm256_or_si256(_mm256_slli_epi32(dist2, 8), loaded(chunk->index));
+}
 
-static KMC_ALWAYS_INLINE uint32_t nearest_in_list(const kmc_chunk *chunk, uint32_t n, const int16_t *point) {
-  int32_t pairs[2];
-  memcpy(pairs, point, sizeof pairs);
-  const __m256i xy = _mm256_set1_epi32(pairs[0]), zw = _mm256_set1_epi32(pairs[1]);
-  __m256i best = _mm256_set1_epi32(-1);
-  do {
-    const __m256i d_xy = _mm256_sub_epi16(loaded(chunk->xy), xy), d_zw = _mm256_sub_epi16(loaded(chunk->zw), zw);
-    const __m256i dist2 = _mm256_add_epi32(_mm256_madd_epi16(d_xy, d_xy), _mm256_madd_epi16(d_zw, d_zw));
-    best = _mm256_min_epu32(best, _mm256_or_si256(_mm256_slli_epi32(dist2, 8), loaded(chunk->index)));
-    chunk++;
-  } while (--n);
-  __m128i least = _mm_min_epu32(_mm256_castsi256_si128(best), _mm256_extracti128_si256(best, 1));
-  least = _mm_min_epu32(least, _mm_shuffle_epi32(least, 0x4e));
-  least = _mm_min_epu32(least, _mm_shuffle_epi32(least, 0xb1));
-  return (uint32_t)_mm_cvtsi128_si32(least) & 255;
+static inline __m256i least_of_32(__m256i x, __m256i y) {
+  return _mm256_min_epu32(_mm256_unpacklo_epi32(x, y), _mm256_unpackhi_epi32(x, y));
+}
+static inline __m256i least_of_64(__m256i x, __m256i y) {
+  return _mm256_min_epu32(_mm256_unpacklo_epi64(x, y), _mm256_unpackhi_epi64(x, y));
+}
+
+/* The least of each row's eight keys, by a tree of transpositions: their indices. */
+static inline void store_nearest(const __m256i *keys, uint32_t *nearest) {
+  const __m256i low = least_of_64(least_of_32(keys[0], keys[1]), least_of_32(keys[2], keys[3]));
+  const __m256i high = least_of_64(least_of_32(keys[4], keys[5]), least_of_32(keys[6], keys[7]));
+  const __m256i least =
+      _mm256_min_epu32(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31));
+  _mm256_storeu_si256((__m256i *)nearest, _mm256_and_si256(least, _mm256_set1_epi32(255)));
+}
+
+/* Eight rows go through as many chunks as the longest of their lists, the others staying at their last one: a branch
+ * for each row would be guessed wrongly for every second pixel. */
+static KMC_ALWAYS_INLINE void nearest_of_eight(kmc_targets *targets, const uint32_t *lists, const int16_t *points,
+                                               uint32_t *nearest) {
+  const kmc_chunk *chunk[8];
+  uint32_t rest[8], most = 0;
+  __m256i xy[8], zw[8], keys[8];
+  for (int r = 0; r < 8; r++) {
+    int32_t pairs[2];
+    memcpy(pairs, points + r * KMC_POINT, sizeof pairs);
+    xy[r] = _mm256_set1_epi32(pairs[0]);
+    zw[r] = _mm256_set1_epi32(pairs[1]);
+    chunk[r] = kmc_chunks_of(targets, lists[r]);
+    rest[r] = lists[r] & 31;
+    most = rest[r] > most ? rest[r] : most;
+    keys[r] = keys_in_chunk(chunk[r], xy[r], zw[r]);
+  }
+  for (uint32_t i = 1; i <= most; i++) {
+    for (int r = 0; r < 8; r++) {
+      const uint32_t place = i < rest[r] ? i : rest[r];
+      keys[r] = _mm256_min_epu32(keys[r], keys_in_chunk(chunk[r] + place, xy[r], zw[r]));
+    }
+  }
+  store_nearest(keys, nearest);
+}
+
+static KMC_NEVER_INLINE void nearest_in_lists(kmc_targets *targets, const uint32_t *lists, const int16_t *points,
+                                              uint32_t *nearest) {
+  for (int r = 0; r < KMC_BAND; r += 8) nearest_of_eight(targets, lists + r, points + r * KMC_POINT, nearest + r);
 }
 
 static inline __m256i pairs_of(const int16_t *point, int first) {

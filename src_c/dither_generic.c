@@ -6,6 +6,10 @@
 
 #define KMC_DITHER_TABLE kmc_dither_kernels_generic
 
+/* Sixteen rows written out in every caller would take compilers a minute. */
+#undef KMC_ALWAYS_INLINE
+#define KMC_ALWAYS_INLINE inline
+
 enum { LANES = KMC_BAND * KMC_POINT };
 typedef struct {
   int16_t lane[LANES];
@@ -95,7 +99,7 @@ static inline void vp_store_cells(uint32_t *cells, vp a, kmc_targets *targets) {
   }
 }
 
-static inline uint32_t nearest_in_list(const kmc_chunk *chunk, uint32_t n, const int16_t *point) {
+static inline uint32_t nearest_in_list(const kmc_chunk *chunk, int32_t n, const int16_t *point) {
   uint32_t best = UINT32_MAX;
   for (; n; n--, chunk++) {
     for (int i = 0; i < KMC_CHUNK; i++) {
@@ -106,6 +110,14 @@ static inline uint32_t nearest_in_list(const kmc_chunk *chunk, uint32_t n, const
     }
   }
   return best & 255;
+}
+
+static KMC_NEVER_INLINE void nearest_in_lists(kmc_targets *targets, const uint32_t *lists, const int16_t *points,
+                                              uint32_t *nearest) {
+  for (int r = 0; r < KMC_BAND; r++) {
+    const int32_t length = kmc_length_of(lists[r]);
+    nearest[r] = nearest_in_list(kmc_chunks_of(targets, lists[r]), length, points + r * KMC_POINT);
+  }
 }
 
 /* An entry can be the nearest to a point of a box only if its least distance to the box is at most the smallest

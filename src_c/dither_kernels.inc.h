@@ -19,17 +19,17 @@ static KMC_ALWAYS_INLINE uint32_t list_of(kmc_targets *targets, uint32_t cell, c
   return KMC_RARELY(!list) ? kmc_make_list(&KMC_DITHER_TABLE, targets, (int32_t)cell) : list;
 }
 
-/* The entries nearest to eight points, whose colours without errors are `originals`. */
+/* The entries nearest to a point of each row, whose colours without errors are `originals`. */
 static KMC_ALWAYS_INLINE void nearest_of_points(kmc_targets *targets, vp points, const int16_t *originals,
                                                 int has_alpha, uint32_t *nearest) {
   int16_t stored[KMC_BAND * KMC_POINT];
-  uint32_t cells[2 * KMC_BAND];
+  uint32_t cells[2 * KMC_BAND], lists[KMC_BAND];
   vp_store(stored, points);
   vp_store_cells(cells, points, targets);
   for (int r = 0; r < KMC_BAND; r++) {
-    const uint32_t list = list_of(targets, cells[2 * r], originals + r * KMC_POINT, has_alpha);
-    nearest[r] = nearest_in_list(targets->chunks + (list >> 6), list & 63, stored + r * KMC_POINT);
+    lists[r] = list_of(targets, cells[2 * r], originals + r * KMC_POINT, has_alpha);
   }
+  nearest_in_lists(targets, lists, stored, nearest);
 }
 
 static KMC_ALWAYS_INLINE vp entries_of(kmc_targets *targets, const uint32_t *nearest) {
@@ -221,10 +221,26 @@ static void polish(kmc_targets *targets, const kmc_window *window, const int16_t
 
 static KMC_ALWAYS_INLINE int16_t rounded(float value) { return (int16_t)((int32_t)(value + 4096.5f) - 4096); }
 
+/* Of one batch: scaled, rounded, and channels put side by side. */
+static void points_of_oklab(float oklab[3][KMC_OKLAB_BATCH], const float *scale, const int16_t *fourth,
+                            int16_t *points) {
+  for (int i = 0; i < KMC_OKLAB_BATCH; i++) {
+    points[i * KMC_POINT] = rounded(oklab[0][i] * scale[i]);
+    points[i * KMC_POINT + 1] = rounded(oklab[1][i] * scale[i]);
+    points[i * KMC_POINT + 2] = rounded(oklab[2][i] * scale[i]);
+    points[i * KMC_POINT + 3] = fourth[i];
+  }
+}
+
 static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const float *linear, int gain,
                          int16_t *points) {
-  float from[3][KMC_OKLAB_BATCH] = {{0}}, to[3][KMC_OKLAB_BATCH];
+  float from[3][KMC_OKLAB_BATCH] = {{0}}, to[3][KMC_OKLAB_BATCH], scale[KMC_OKLAB_BATCH];
+  int16_t fourth[KMC_OKLAB_BATCH], batch_points[KMC_OKLAB_BATCH * KMC_POINT];
   const int green = channels > 1 ? 1 : 0, blue = channels > 1 ? 2 : 0;
+  for (int i = 0; i < KMC_OKLAB_BATCH; i++) {
+    scale[i] = 2040.0f;
+    fourth[i] = (int16_t)gain;
+  }
   for (ptrdiff_t start = 0; start < n; start += KMC_OKLAB_BATCH) {
     const ptrdiff_t size = n - start < KMC_OKLAB_BATCH ? n - start : KMC_OKLAB_BATCH;
     const uint8_t *batch = pixels + start * channels;
@@ -233,13 +249,13 @@ static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const
       from[1][i] = linear[batch[i * channels + green]];
       from[2][i] = linear[batch[i * channels + blue]];
     }
-    kmc_oklab_batch(from[0], from[1], from[2], to[0], to[1], to[2]);
-    int16_t *out = points + start * KMC_POINT;
-    for (ptrdiff_t i = 0; i < size; i++) {
-      const float scale = channels == 4 ? (float)batch[i * channels + 3] * 8.0f : 2040.0f;
-      for (int t = 0; t < 3; t++) out[i * KMC_POINT + t] = rounded(to[t][i] * scale);
-      out[i * KMC_POINT + 3] = (int16_t)(channels == 4 ? batch[i * channels + 3] * 8 : gain);
+    for (ptrdiff_t i = 0; i < size && channels == 4; i++) {
+      fourth[i] = (int16_t)(batch[i * channels + 3] * 8);
+      scale[i] = (float)fourth[i];
     }
+    kmc_oklab_batch(from[0], from[1], from[2], to[0], to[1], to[2]);
+    points_of_oklab(to, scale, fourth, batch_points);
+    memcpy(points + start * KMC_POINT, batch_points, (size_t)(size * KMC_POINT) * sizeof *points);
   }
 }
 

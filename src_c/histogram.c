@@ -1,19 +1,23 @@
 /* The exact histogram; histogram.h tells the whole way.
  *
- * One byte, not four, for each counter and blocks along a Z-order curve keep what neighbouring pixels touch in few
- * cache lines: 1.6 to 2.4 ns for each pixel of most photographs, of which 0.35 make the key. What else was tried, with
- * its times: benchmarks/README.md. */
+ * What is touched at random decides the time. Bits: 1.3 to 1.5 ns for each pixel and 1 to 1.8 for each that is in the
+ * list. One-byte counters in Z-order: 2.5 to 3 ns for each pixel of most photographs, 8 where there are very many
+ * colours; 0.3 ns of each makes the key. What else was tried, with its times: benchmarks/README.md. */
 #include "histogram.h"
 
 #include <string.h>
 
 #include "compiler.h"
 
-#define BLOCK_CELLS (KMC_BLOCK_COLORS / KMC_CELL_COLORS)
+enum { MARK_WRAP = 256, TABLE_WRAP = 255 };
 
 void kmc_counter_clear(kmc_counter *counter) {
-  memset(counter->block_start, 0xff, KMC_N_BLOCKS * sizeof *counter->block_start);
-  counter->n_blocks = counter->n_wraps = 0;
+  counter->n_again = counter->n_blocks = counter->n_wraps = 0;
+  if (counter->is_marked) {
+    memset(counter->bits, 0, KMC_N_BOXES * sizeof *counter->bits);
+  } else {
+    memset(counter->block_start, 0xff, KMC_N_BLOCKS * sizeof *counter->block_start);
+  }
 }
 
 static uint32_t take_block(kmc_counter *counter, uint32_t block) {
@@ -37,7 +41,7 @@ static inline void count_key(kmc_counter *counter, const uint32_t *block_start, 
 
 /* Neighbouring pixels often have the same colour, and an increment has to wait for the one before it on the same
  * counter (5 cycles). So four stretches of the batch take turns. */
-static void count_keys(kmc_counter *counter, const uint32_t *keys, ptrdiff_t n) {
+static void count_in_table(kmc_counter *counter, const uint32_t *keys, ptrdiff_t n) {
   const uint32_t *const block_start = counter->block_start;
   uint8_t *const table = counter->table;
   const ptrdiff_t quarter = n / 4;
@@ -49,6 +53,40 @@ static void count_keys(kmc_counter *counter, const uint32_t *keys, ptrdiff_t n) 
     count_key(counter, block_start, table, key3);
   }
   for (ptrdiff_t i = 4 * quarter; i < n; i++) count_key(counter, block_start, table, keys[i]);
+}
+
+/* Returns 1 if it was marked before. */
+static inline uint32_t mark(uint64_t *bits, uint32_t key) {
+  const uint64_t word = bits[key / KMC_BOX_COLORS];
+  bits[key / KMC_BOX_COLORS] = word | (uint64_t)1 << key % KMC_BOX_COLORS;
+  return word >> key % KMC_BOX_COLORS & 1;
+}
+
+/* As above, stretches take turns. */
+static void mark_keys(kmc_counter *counter, const uint32_t *keys, ptrdiff_t n) {
+  uint64_t *const bits = counter->bits;
+  uint32_t *again = counter->again + counter->n_again;
+  const ptrdiff_t half = n / 2;
+  for (ptrdiff_t i = 0; i < half; i++) {
+    const uint32_t key0 = keys[i], key1 = keys[i + half];
+    *again = key0;
+    again += mark(bits, key0);
+    *again = key1;
+    again += mark(bits, key1);
+  }
+  if (n % 2) {
+    *again = keys[n - 1];
+    again += mark(bits, keys[n - 1]);
+  }
+  counter->n_again = again - counter->again;
+}
+
+static void count_keys(kmc_counter *counter, const uint32_t *keys, ptrdiff_t n) {
+  if (counter->is_marked) {
+    mark_keys(counter, keys, n);
+  } else {
+    count_in_table(counter, keys, n);
+  }
 }
 
 void kmc_count_rgb(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter) {
@@ -98,14 +136,6 @@ void kmc_count_grey(const uint8_t *pixels, ptrdiff_t n, int64_t *counts) {
   }
 }
 
-void kmc_join_blocks(kmc_counter *counters, ptrdiff_t n_counters) {
-  for (uint32_t block = 0; block < KMC_N_BLOCKS; block++) {
-    for (ptrdiff_t i = 1; i < n_counters && counters->block_start[block] == KMC_NO_BLOCK; i++) {
-      if (counters[i].block_start[block] != KMC_NO_BLOCK) take_block(counters, block);
-    }
-  }
-}
-
 /* Radix sort by bytes, lowest first; a byte in which all keys agree is passed over. */
 static void sort_keys(uint32_t *keys, uint32_t *scratch, ptrdiff_t n) {
   uint32_t *from = keys, *to = scratch;
@@ -126,103 +156,139 @@ static void sort_keys(uint32_t *keys, uint32_t *scratch, ptrdiff_t n) {
   if (from != keys) memcpy(keys, from, (size_t)n * sizeof *keys);
 }
 
-void kmc_counter_finish(kmc_counter *counter, uint32_t *scratch) {
-  if (counter->n_wraps > 0) sort_keys(counter->wraps, scratch, counter->n_wraps);
+/* The bits of one counter's box. */
+static inline uint64_t bits_of_box(const kmc_pixel_kernels *kernels, const kmc_counter *counter, uint32_t box) {
+  if (counter->is_marked) return counter->bits[box];
+  const uint32_t start = counter->block_start[box / KMC_BLOCK_BOXES];
+  if (start == KMC_NO_BLOCK) return 0;
+  return kernels->nonzero_bits(counter->table + start + box % KMC_BLOCK_BOXES * KMC_BOX_COLORS);
 }
 
-#define CELL_WORDS (KMC_CELL_COLORS / 64)
+/* Tells quickly of most blocks that they are empty. */
+static int has_block(const kmc_counter *counter, ptrdiff_t block) {
+  if (!counter->is_marked) return counter->block_start[block] != KMC_NO_BLOCK;
+  uint64_t any = 0;
+  for (ptrdiff_t i = 0; i < KMC_BLOCK_BOXES; i++) any |= counter->bits[block * KMC_BLOCK_BOXES + i];
+  return any != 0;
+}
 
-/* OUT bits: bit i % 64 of word i / 64 is set where a counter has the cell's colour i. */
-static void occupied(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters, uint32_t cell,
-                     uint64_t *bits) {
-  memset(bits, 0, CELL_WORDS * sizeof *bits);
-  for (ptrdiff_t i = 0; i < n_counters; i++) {
-    const uint32_t start = counters[i].block_start[cell / BLOCK_CELLS];
-    if (start == KMC_NO_BLOCK) continue;
-    const uint8_t *table = counters[i].table + start + cell % BLOCK_CELLS * KMC_CELL_COLORS;
-    for (int word = 0; word < CELL_WORDS; word++) bits[word] |= kernels->nonzero_bits(table + 64 * word);
+void kmc_join_bits(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first,
+                   ptrdiff_t last, uint64_t *bits, uint64_t *boxes, uint32_t *before, int32_t *n_colors) {
+  for (ptrdiff_t block = first; block < last; block++) {
+    const uint32_t first_box = (uint32_t)block * KMC_BLOCK_BOXES;
+    uint64_t *const words = bits + first_box;
+    int occurs = 0;
+    boxes[block] = 0;
+    n_colors[block] = 0;
+    for (ptrdiff_t c = 0; c < n_counters; c++) {
+      if (!has_block(&counters[c], block)) continue;
+      if (!occurs) memset(words, 0, KMC_BLOCK_BOXES * sizeof *words);
+      occurs = 1;
+      for (uint32_t i = 0; i < KMC_BLOCK_BOXES; i++) words[i] |= bits_of_box(kernels, &counters[c], first_box + i);
+    }
+    if (!occurs) continue;
+    for (uint32_t i = 0; i < KMC_BLOCK_BOXES; i++) boxes[block] |= (uint64_t)(words[i] != 0) << i;
+    n_colors[block] = (int32_t)kernels->running_bits(words, KMC_BLOCK_BOXES, before + first_box);
   }
 }
 
-void kmc_count_distinct(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters,
-                        ptrdiff_t first_block, ptrdiff_t last_block, int32_t *n_colors) {
-  for (uint32_t cell = (uint32_t)first_block * BLOCK_CELLS; cell < last_block * BLOCK_CELLS; cell++) {
-    n_colors[cell] = 0;
-    if (counters->block_start[cell / BLOCK_CELLS] == KMC_NO_BLOCK) continue;
-    uint64_t bits[CELL_WORDS];
-    occupied(kernels, counters, n_counters, cell, bits);
-    for (int word = 0; word < CELL_WORDS; word++) n_colors[cell] += kmc_count_bits(bits[word]);
+ptrdiff_t kmc_number_boxes(const int32_t *n_colors, uint32_t *before) {
+  uint32_t n_before = 0;
+  for (ptrdiff_t block = 0; block < KMC_N_BLOCKS; block++) {
+    if (n_colors[block] == 0) continue;
+    for (ptrdiff_t i = 0; i < KMC_BLOCK_BOXES; i++) before[block * KMC_BLOCK_BOXES + i] += n_before;
+    n_before += (uint32_t)n_colors[block];
   }
+  return n_before;
 }
 
-/* OUT found: the places of the bits that are set, in order. Returns how many. */
-static ptrdiff_t places_of(const uint64_t *bits, uint16_t *found) {
-  ptrdiff_t n_found = 0;
-  for (int word = 0; word < CELL_WORDS; word++) {
-    for (uint64_t left = bits[word]; left; left &= left - 1) {
-      found[n_found++] = (uint16_t)(64 * word + kmc_lowest_bit(left));
+void kmc_count_again(const kmc_pixel_kernels *kernels, kmc_counter *counter, const uint64_t *bits,
+                     const uint32_t *before, ptrdiff_t n_distinct) {
+  if (!counter->is_marked) return;
+  uint8_t *const more = counter->more;
+  memset(more, 0, (size_t)n_distinct);
+  for (ptrdiff_t first = 0; first < counter->n_again; first += KMC_KEY_BATCH) {
+    const ptrdiff_t left = counter->n_again - first, batch = left < KMC_KEY_BATCH ? left : KMC_KEY_BATCH;
+    uint32_t *const ranks = counter->again + first;
+    kernels->ranks_of_keys(bits, before, batch, ranks);
+    for (ptrdiff_t i = 0; i < batch; i++) {
+      const uint32_t rank = ranks[i];
+      const uint8_t sum = (uint8_t)(more[rank] + 1);
+      more[rank] = sum;
+      if (KMC_RARELY(sum == 0)) counter->wraps[counter->n_wraps++] = rank;
     }
   }
-  return n_found;
 }
 
-/* Adds what the counter's wraps stand for to the counts of the cell's colours. Wraps and found are both in order. */
-static void add_wraps(const kmc_counter *counter, uint32_t cell, const uint16_t *found, int64_t *counts) {
-  ptrdiff_t first = 0, last = counter->n_wraps;
-  while (first < last) {
-    const ptrdiff_t middle = first + (last - first) / 2;
-    if (counter->wraps[middle] < cell * KMC_CELL_COLORS) {
-      first = middle + 1;
+/* Four bytes: a colour and, below the alpha of an RGBA row, what the next RGB row overwrites. */
+typedef struct {
+  uint8_t channel[4];
+} four_bytes;
+
+static inline four_bytes joined(four_bytes one, four_bytes other) {
+  uint32_t words[2];
+  memcpy(&words[0], &one, sizeof one);
+  memcpy(&words[1], &other, sizeof other);
+  words[0] |= words[1];
+  memcpy(&one, words, sizeof one);
+  return one;
+}
+
+/* How often a counter has color i of the box, whose rank this is; but for its wraps. */
+static inline int64_t count_of(const kmc_counter *counter, uint32_t box, uint32_t i, uint32_t rank) {
+  if (counter->is_marked) return (int64_t)(counter->bits[box] >> i & 1) + counter->more[rank];
+  const uint32_t start = counter->block_start[box / KMC_BLOCK_BOXES];
+  return start == KMC_NO_BLOCK ? 0 : counter->table[start + box % KMC_BLOCK_BOXES * KMC_BOX_COLORS + i];
+}
+
+/* The row behind the last one of blocks first .. last - 1, or 0: they have none. */
+static uint32_t end_of_rows(const uint64_t *bits, const uint64_t *boxes, const uint32_t *before, ptrdiff_t first,
+                            ptrdiff_t last) {
+  while (last > first && boxes[last - 1] == 0) last--;
+  if (last == first) return 0;
+  ptrdiff_t box = last * KMC_BLOCK_BOXES - 1;
+  while (bits[box] == 0) box--;
+  return before[box] + (uint32_t)kmc_count_bits(bits[box]);
+}
+
+/* One loop for colours and counts: most boxes have few colours, and the end of each loop is hard to foretell. */
+void kmc_emit_colors(const kmc_counter *counters, ptrdiff_t n_counters, const uint64_t *bits, const uint64_t *boxes,
+                     const uint32_t *before, ptrdiff_t first, ptrdiff_t last, ptrdiff_t channels, uint8_t *colors,
+                     int64_t *counts) {
+  const uint32_t end = end_of_rows(bits, boxes, before, first, last);
+  four_bytes low_bits[KMC_BOX_COLORS], corner = {{0, 0, 0, 255}};
+  for (uint32_t i = 0; i < KMC_BOX_COLORS; i++) {
+    low_bits[i].channel[3] = 0;
+    kmc_rgb_of_key(i, low_bits[i].channel);
+  }
+  for (ptrdiff_t block = first; block < last; block++) {
+    for (uint64_t left = boxes[block]; left; left &= left - 1) {
+      const uint32_t box = (uint32_t)block * KMC_BLOCK_BOXES + (uint32_t)kmc_lowest_bit(left);
+      uint32_t rank = before[box];
+      kmc_rgb_of_key(box * KMC_BOX_COLORS, corner.channel);
+      for (uint64_t word = bits[box]; word; word &= word - 1, rank++) {
+        const uint32_t i = (uint32_t)kmc_lowest_bit(word);
+        const four_bytes color = joined(corner, low_bits[i]);
+        if (rank + 1 < end) {
+          memcpy(colors + rank * channels, &color, sizeof color);
+        } else { /* the next row may be another thread's */
+          memcpy(colors + rank * channels, &color, (size_t)channels);
+        }
+        int64_t count = 0;
+        for (ptrdiff_t c = 0; c < n_counters; c++) count += count_of(&counters[c], box, i, rank);
+        counts[rank] = count;
+      }
+    }
+  }
+}
+
+void kmc_add_wraps(const kmc_counter *counter, const uint64_t *bits, const uint32_t *before, int64_t *counts) {
+  for (ptrdiff_t i = 0; i < counter->n_wraps; i++) {
+    if (counter->is_marked) {
+      counts[counter->wraps[i]] += MARK_WRAP;
     } else {
-      last = middle;
+      counts[kmc_rank_of_key(bits, before, counter->wraps[i])] += TABLE_WRAP;
     }
-  }
-  ptrdiff_t row = 0;
-  for (; first < counter->n_wraps && counter->wraps[first] / KMC_CELL_COLORS == cell; first++) {
-    while (found[row] < counter->wraps[first] % KMC_CELL_COLORS) row++;
-    counts[row] += KMC_WRAP;
-  }
-}
-
-/* Bits 2, 5 and 8 of a key: three bits of red. */
-static inline uint32_t red_of_key(uint32_t key) { return (key >> 2 & 1) | (key >> 4 & 2) | (key >> 6 & 4); }
-
-static void colors_of_keys(uint32_t cell, const uint16_t *found, ptrdiff_t n, ptrdiff_t channels, uint8_t *colors) {
-  uint8_t corner[3];
-  kmc_rgb_of_key(cell * KMC_CELL_COLORS, corner);
-  for (ptrdiff_t j = 0; j < n; j++) {
-    const uint32_t i = found[j];
-    uint8_t *const color = colors + j * channels;
-    color[0] = (uint8_t)(corner[0] | red_of_key(i));
-    color[1] = (uint8_t)(corner[1] | red_of_key(i << 1));
-    color[2] = (uint8_t)(corner[2] | red_of_key(i << 2));
-    if (channels == 4) color[3] = 255;
-  }
-}
-
-static void emit_cell(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters,
-                      uint32_t cell, ptrdiff_t channels, uint8_t *colors, int64_t *counts) {
-  uint64_t bits[CELL_WORDS];
-  uint16_t found[KMC_CELL_COLORS];
-  occupied(kernels, counters, n_counters, cell, bits);
-  const ptrdiff_t n_found = places_of(bits, found);
-  colors_of_keys(cell, found, n_found, channels, colors);
-  memset(counts, 0, (size_t)n_found * sizeof *counts);
-  for (ptrdiff_t i = 0; i < n_counters; i++) {
-    const uint32_t start = counters[i].block_start[cell / BLOCK_CELLS];
-    if (start == KMC_NO_BLOCK) continue;
-    const uint8_t *table = counters[i].table + start + cell % BLOCK_CELLS * KMC_CELL_COLORS;
-    for (ptrdiff_t j = 0; j < n_found; j++) counts[j] += table[found[j]];
-    add_wraps(&counters[i], cell, found, counts);
-  }
-}
-
-void kmc_emit_colors(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters,
-                     ptrdiff_t first_block, ptrdiff_t last_block, const int64_t *offsets, ptrdiff_t channels,
-                     uint8_t *colors, int64_t *counts) {
-  for (uint32_t cell = (uint32_t)first_block * BLOCK_CELLS; cell < last_block * BLOCK_CELLS; cell++) {
-    if (offsets[cell + 1] == offsets[cell]) continue;
-    emit_cell(kernels, counters, n_counters, cell, channels, colors + offsets[cell] * channels, counts + offsets[cell]);
   }
 }
 
@@ -328,10 +394,20 @@ ptrdiff_t kmc_rank_pixels(const kmc_pixel_kernels *kernels, const uint8_t *pixel
   return row + 1;
 }
 
-void kmc_cell_offsets(const uint8_t *colors, ptrdiff_t n, ptrdiff_t channels, int64_t *offsets) {
+ptrdiff_t kmc_join_colors(uint8_t *colors, int64_t *counts, ptrdiff_t n, int bits) {
   ptrdiff_t row = 0;
-  for (uint32_t cell = 0; cell <= KMC_N_CELLS; cell++) {
-    while (row < n && kmc_key_of_rgb(colors + row * channels) < cell * KMC_CELL_COLORS) row++;
-    offsets[cell] = row;
+  for (ptrdiff_t i = 0; i < n; row++) {
+    const uint8_t *const own = colors + 3 * i;
+    const int red = own[0] >> bits, green = own[1] >> bits, blue = own[2] >> bits;
+    int64_t sums[3] = {0}, count = 0;
+    for (; i < n; i++) {
+      const uint8_t *const color = colors + 3 * i;
+      if (((color[0] >> bits) ^ red) | ((color[1] >> bits) ^ green) | ((color[2] >> bits) ^ blue)) break;
+      for (int t = 0; t < 3; t++) sums[t] += counts[i] * color[t];
+      count += counts[i];
+    }
+    for (int t = 0; t < 3; t++) colors[3 * row + t] = (uint8_t)((2 * sums[t] + count) / (2 * count));
+    counts[row] = count;
   }
+  return row;
 }

@@ -3,6 +3,7 @@
 #define V(word) vf32##word
 #define NAME(word) word##_f32
 #include "tile.inc.h"
+#include "silhouette.inc.h"
 
 #define POINT uint8_t
 #define POINT_NAME(word) word##_u8
@@ -28,6 +29,7 @@
 #define V(word) vf64##word
 #define NAME(word) word##_f64
 #include "tile.inc.h"
+#include "silhouette.inc.h"
 
 #define POINT double
 #define POINT_NAME(word) word##_f64
@@ -41,7 +43,10 @@
 #undef V
 #undef NAME
 
+#include "similarity.inc.h"
+
 extern const kmc_kernels KMC_TABLE;
 const kmc_kernels KMC_TABLE = {
-    KMC_NAME, assign_u8, elkan_u8, assign_f32, elkan_f32, assign_f64, elkan_f64, distances_f32, distances_f64,
+    KMC_NAME,  assign_u8,     elkan_u8,      assign_f32,        elkan_f32,         assign_f64,
+    elkan_f64, distances_f32, distances_f64, distance_sums_f32, distance_sums_f64, ssim,
 };

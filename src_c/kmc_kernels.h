@@ -27,6 +27,12 @@
 /* Centroids whose scores are computed together. */
 #define KMC_PANEL 8
 
+/* Of the window of structural similarity: 3.5 times its sigma of 1.5. */
+#define KMC_SSIM_RADIUS 5
+
+/* Doubles that follow each row of its scratch. */
+#define KMC_SSIM_PADDING 8
+
 #define KMC_DECLARE_CENTROIDS(real, suffix)                                                                        \
   /* k <= 2^24 centroids. `stride` is k rounded up to KMC_BLOCK.                                                   \
    *                                                                                                               \
@@ -66,6 +72,15 @@ KMC_DECLARE_CENTROIDS(double, f64)
  * distances     squared distances, in real. IN tiles of n points, from tile_points; centroids (m, d) less the same
  *               origin; most (n); OUT dist2 (m, out_stride >= n): row j holds those to centroids[j], or `most` where
  *               that is less.
+ *
+ * distance_sums sums of distances. IN tile, of KMC_TILE points, from tile_points with the origin 0; targets (n, d),
+ *               weights (n); OUT sums (KMC_TILE): of weight times distance to the targets. In a fixed order.
+ *
+ * ssim          structural similarity (Wang et al. 2004). IN x, y (height, width * channels) from 0 to 255, height and
+ *               width above 2 * KMC_SSIM_RADIUS; SCRATCH (5 * height + 1) rows of width * channels + KMC_SSIM_PADDING;
+ *               OUT similarity, contrast ((width - 2 * KMC_SSIM_RADIUS) * channels): over the rows, the sums of the
+ *               local similarity and of its part for contrast and structure, wherever the window lies in the tile.
+ *               Identical tiles give exactly 1 for each row.
  */
 #define KMC_DECLARE_KERNELS(T, real, points_suffix, suffix)                                                 \
   void (*assign_##points_suffix)(const T *points, ptrdiff_t n, ptrdiff_t d, const real *tiles,              \
@@ -77,6 +92,10 @@ KMC_DECLARE_CENTROIDS(double, f64)
   void (*distances_##suffix)(const real *tiles, ptrdiff_t n, ptrdiff_t d, const real *centroids, ptrdiff_t m, \
                              const real *most, real *dist2, ptrdiff_t out_stride);
 
+#define KMC_DECLARE_DISTANCE_SUMS(real, suffix)                                                                        \
+  void (*distance_sums_##suffix)(const real *tile, ptrdiff_t d, const real *targets, const real *weights, ptrdiff_t n, \
+                                 double *sums);
+
 typedef struct {
   const char *name;
   KMC_DECLARE_KERNELS(uint8_t, float, u8, f32)
@@ -84,6 +103,10 @@ typedef struct {
   KMC_DECLARE_KERNELS(double, double, f64, f64)
   KMC_DECLARE_DISTANCES(float, f32)
   KMC_DECLARE_DISTANCES(double, f64)
+  KMC_DECLARE_DISTANCE_SUMS(float, f32)
+  KMC_DECLARE_DISTANCE_SUMS(double, f64)
+  void (*ssim)(const double *x, const double *y, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, double *scratch,
+               double *similarity, double *contrast);
 } kmc_kernels;
 
 /* Kernels that need no vectors of their own: the same code serves every instruction set.

@@ -4,17 +4,18 @@
 
 #include <stdint.h>
 
-/* Cube root for 0 <= x <= 1: a guess from the exponent, three steps of Newton's method for x^(-1/3), which needs no
- * division, then x times its square. The error is below 1e-5. Floats in a fixed order. */
+/* Cube root for 0 <= x <= 1: a guess of x^(-1/3) from the exponent, 4 % off, two steps of Newton's method, which needs
+ * no division, then x times its square. The first step's constants make its largest error least: 8e-4 in place of
+ * 3e-3. The error is below 2e-6. Floats in a fixed order. */
 static inline float kmc_cube_root(float x) {
   union {
     float real;
     uint32_t bits;
   } guess = {x + 1e-9f};
-  const float third = x * (1.0f / 3.0f);
-  guess.bits = 0x54a2fa8cu - (uint32_t)((float)(int32_t)guess.bits * (1.0f / 3.0f));
+  guess.bits = 0x54b8cc7cu - (uint32_t)(int32_t)((float)(int32_t)guess.bits * (1.0f / 3.0f));
   float y = guess.real;
-  for (int i = 0; i < 3; i++) y = y * (4.0f / 3.0f - third * (y * y * y));
+  y = y * (1.17836841f - 0.20286382f * x * (y * y * y));
+  y = y * (1.33333397f - (1.0f / 3.0f) * x * (y * y * y));
   return x * (y * y);
 }
 

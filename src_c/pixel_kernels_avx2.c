@@ -6,10 +6,10 @@
 
 #if defined(__x86_64__) || defined(_M_X64)
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,popcnt"))), apply_to = function)
 #elif defined(__GNUC__)
 #pragma GCC push_options
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,popcnt")
 #endif
 
 #include <immintrin.h>
@@ -61,6 +61,24 @@ static void keys_of_rgba(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) {
   for (; i < n; i++) keys[i] = kmc_key_of_rgb(pixels + 4 * i);
 }
 
+/* Processors with AVX2 have popcnt, which Nehalem brought. */
+static uint32_t running_bits(const uint64_t *words, ptrdiff_t n, uint32_t *before) {
+  uint32_t sum = 0;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    before[i] = sum;
+    sum += (uint32_t)_mm_popcnt_u64(words[i]);
+  }
+  return sum;
+}
+
+static void ranks_of_keys(const uint64_t *bits, const uint32_t *before, ptrdiff_t n, uint32_t *keys) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const uint32_t box = keys[i] / KMC_BOX_COLORS;
+    const uint64_t lower = ((uint64_t)1 << keys[i] % KMC_BOX_COLORS) - 1;
+    keys[i] = before[box] + (uint32_t)_mm_popcnt_u64(bits[box] & lower);
+  }
+}
+
 static uint64_t nonzero_bits(const uint8_t *counters) {
   const __m256i zero = _mm256_setzero_si256();
   const __m256i low = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)counters), zero);
@@ -90,7 +108,44 @@ static int64_t squared_error(const uint8_t *pixels, const uint32_t *entries, ptr
   return sum;
 }
 
-#include "nearest_in_block.inc.h"
+/* One octant to a lane. Coordinates are halves of integers and squared distances below 2^20: float is exact. */
+static inline __m256 squared_distance(const kmc_node *node, ptrdiff_t i, const __m256 *middle) {
+  const __m256 r = _mm256_sub_ps(_mm256_set1_ps(node->red[i]), middle[0]);
+  const __m256 g = _mm256_sub_ps(_mm256_set1_ps(node->green[i]), middle[1]);
+  const __m256 b = _mm256_sub_ps(_mm256_set1_ps(node->blue[i]), middle[2]);
+  return _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(r, r), _mm256_mul_ps(g, g)), _mm256_mul_ps(b, b));
+}
+
+static inline __m256 apart_from(const float *coordinate, ptrdiff_t i, __m256 from) {
+  return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_sub_ps(_mm256_set1_ps(coordinate[i]), from));
+}
+
+static void keep_in_octants(const kmc_node *node, const uint8_t *corner, int32_t side) {
+  const float half = 0.25f * (float)side - 0.5f, next = 0.5f * (float)side;
+  const float r0 = corner[0] + half, g0 = corner[1] + half, b0 = corner[2] + half;
+  const float r1 = r0 + next, g1 = g0 + next, b1 = b0 + next;
+  const __m256 middle[3] = {_mm256_setr_ps(r0, r0, r0, r0, r1, r1, r1, r1),
+                            _mm256_setr_ps(g0, g0, g1, g1, g0, g0, g1, g1),
+                            _mm256_setr_ps(b0, b1, b0, b1, b0, b1, b0, b1)};
+  const __m256 diameter = _mm256_set1_ps(2 * half);
+  __m256 least = _mm256_set1_ps(1e9f), red = least, green = least, blue = least;
+  for (ptrdiff_t i = 0; i < node->n; i++) {
+    const __m256 dist2 = squared_distance(node, i, middle), nearer = _mm256_cmp_ps(dist2, least, _CMP_LT_OQ);
+    red = _mm256_blendv_ps(red, _mm256_set1_ps(node->red[i]), nearer);
+    green = _mm256_blendv_ps(green, _mm256_set1_ps(node->green[i]), nearer);
+    blue = _mm256_blendv_ps(blue, _mm256_set1_ps(node->blue[i]), nearer);
+    least = _mm256_min_ps(least, dist2);
+  }
+  for (ptrdiff_t i = 0; i < node->n; i++) {
+    const __m256 apart = _mm256_add_ps(_mm256_add_ps(apart_from(node->red, i, red), apart_from(node->green, i, green)),
+                                       apart_from(node->blue, i, blue));
+    const __m256 farther = _mm256_sub_ps(squared_distance(node, i, middle), least);
+    const __m256 keep = _mm256_cmp_ps(farther, _mm256_mul_ps(diameter, apart), _CMP_LE_OQ);
+    node->keep[i] = (uint8_t)_mm256_movemask_ps(keep);
+  }
+}
+
+#include "nearest_in_box.inc.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -572,72 +572,74 @@ static void check_keys(void) {
 }
 
 typedef struct {
-  kmc_palette palette;
-  uint32_t block;
-} block_problem;
+  kmc_node node; /* of side 8, with any entries */
+  uint8_t corner[3];
+} box_problem;
 
-static kmc_entries new_entries(ptrdiff_t k) {
-  return (kmc_entries){new_input(k, sizeof(float)), new_input(k, sizeof(float)), new_input(k, sizeof(float)),
-                       new_input(k, sizeof(int32_t))};
-}
-
-static uint16_t nearest_entry(const kmc_palette *palette, const uint8_t *rgb) {
-  ptrdiff_t nearest = 0;
+static int32_t nearest_entry(const kmc_node *node, const uint8_t *rgb) {
+  int32_t nearest = 0;
   double least = INFINITY;
-  for (ptrdiff_t i = 0; i < palette->k; i++) {
-    const double r = palette->entries.red[i] - rgb[0], g = palette->entries.green[i] - rgb[1];
-    const double b = palette->entries.blue[i] - rgb[2], dist2 = r * r + g * g + b * b;
-    if (dist2 < least) nearest = i, least = dist2;
+  for (ptrdiff_t i = 0; i < node->n; i++) {
+    const double r = node->red[i] - rgb[0], g = node->green[i] - rgb[1], b = node->blue[i] - rgb[2];
+    const double dist2 = r * r + g * g + b * b;
+    if (dist2 < least) nearest = node->index[i], least = dist2;
   }
-  return (uint16_t)nearest;
+  return nearest;
 }
 
-static void run_nearest_in_block(const kmc_kernels *kernels, const void *problem, record *out) {
-  const block_problem *p = problem;
-  uint16_t *labels = new_output(KMC_BLOCK_COLORS, sizeof *labels);
-  kmc_palette palette = p->palette;
-  palette.of_block = new_entries(palette.k), palette.of_cell = new_entries(palette.k);
-  palette.distances = new_input(palette.k, sizeof(float));
-  kmc_pixel_kernels_for(kernels)->nearest_in_block(&palette, p->block, NULL, labels);
-  record_output(out, "labels", labels, KMC_BLOCK_COLORS, sizeof *labels);
-  for (uint32_t i = 0; i < KMC_BLOCK_COLORS && is_generic(kernels); i++) {
+static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, record *out) {
+  const box_problem *p = problem;
+  kmc_node node = p->node;
+  uint16_t *labels = new_output(8 * KMC_BOX_COLORS, sizeof *labels);
+  node.keep = new_output(node.n, sizeof *node.keep);
+  kmc_pixel_kernels_for(kernels)->keep_in_octants(&node, p->corner, 8);
+  for (int octant = 0; octant < 8; octant++) {
+    const uint32_t key = kmc_key_of_rgb(p->corner) + (uint32_t)octant * KMC_BOX_COLORS;
+    uint16_t *const of_box = labels + octant * KMC_BOX_COLORS;
     uint8_t rgb[3];
-    kmc_rgb_of_key(p->block * KMC_BLOCK_COLORS + i, rgb);
-    if (labels[i] == nearest_entry(&palette, rgb)) continue;
-    report("generic", "nearest_in_block", "not the nearest entry");
-    return;
+    kmc_rgb_of_key(key, rgb);
+    kmc_pixel_kernels_for(kernels)->nearest_in_box(&node, octant, rgb, of_box);
+    for (uint32_t i = 0; i < KMC_BOX_COLORS && is_generic(kernels); i++) {
+      kmc_rgb_of_key(key + i, rgb);
+      if (of_box[i] != nearest_entry(&node, rgb)) report("generic", "nearest_in_box", "not the nearest entry");
+    }
   }
+  record_output(out, "keep", node.keep, node.n, sizeof *node.keep);
+  record_output(out, "labels", labels, 8 * KMC_BOX_COLORS, sizeof *labels);
 }
 
 /* Entries on a lattice of `step` (one of more than 1 makes ties) in the whole colour space; or pairs that lie opposite
- * each other and equally far from the block's corner. */
-static void check_nearest_in_block(ptrdiff_t k, ptrdiff_t step, uint32_t block, int pairs) {
-  block_problem p = {{.k = k, .entries = new_entries(k)}, block};
-  float *const coordinates[] = {p.palette.entries.red, p.palette.entries.green, p.palette.entries.blue};
-  uint8_t corner[3];
+ * each other and equally far from the box's corner. */
+static void check_nearest_in_box(ptrdiff_t k, ptrdiff_t step, uint32_t cell, int pairs) {
+  box_problem p = {.node = {.n = k}};
+  float *const coordinates[] = {new_input(k, sizeof(float)), new_input(k, sizeof(float)), new_input(k, sizeof(float))};
   char name[120];
-  kmc_rgb_of_key(block * KMC_BLOCK_COLORS, corner);
+  p.node.red = coordinates[0], p.node.green = coordinates[1], p.node.blue = coordinates[2];
+  p.node.index = new_input(k, sizeof(int32_t));
+  kmc_rgb_of_key(cell * 8 * KMC_BOX_COLORS, p.corner);
   for (ptrdiff_t i = 0; i < k; i++) {
     for (int t = 0; t < 3; t++) {
-      const double anywhere = (double)(random_below(255 / step + 1) * step), before = corner[t] - anywhere / 16;
-      const double opposite = i ? 2 * corner[t] - coordinates[t][i - 1] : 0;
-      coordinates[t][i] = (float)(!pairs ? anywhere : i % 2 ? opposite : before < 0 ? 0 : floor(before));
+      const double anywhere = (double)(random_below(255 / step + 1) * step), before = p.corner[t] - anywhere / 16;
+      const double opposite = i ? 2 * p.corner[t] - coordinates[t][i - 1] : 0;
+      const double paired = i % 2 ? opposite : floor(before);
+      coordinates[t][i] = (float)(!pairs ? anywhere : paired < 0 ? 0 : paired > 255 ? 255 : paired);
     }
-    p.palette.entries.index[i] = (int32_t)i;
+    p.node.index[i] = (int32_t)i;
   }
-  snprintf(name, sizeof name, "nearest_in_block k=%td step=%td block=%u pairs=%d", k, step, (unsigned)block, pairs);
-  check(name, run_nearest_in_block, &p);
+  snprintf(name, sizeof name, "nearest_in_box k=%td step=%td cell=%u pairs=%d", k, step, (unsigned)cell, pairs);
+  check(name, run_nearest_in_box, &p);
   free_down_to(0);
 }
 
-static void check_all_blocks(void) {
+static void check_all_boxes(void) {
   static const ptrdiff_t sizes[] = {1, 2, 3, 8, 17, 64, 300}, steps[] = {1, 4, 51, 255};
+  enum { CELLS = KMC_N_BOXES / 8 };
   for (int i = 0; i < COUNT(sizes); i++) {
     for (int j = 0; j < COUNT(steps); j++) {
-      const uint32_t blocks[] = {0, KMC_N_BLOCKS - 1, (uint32_t)random_below(KMC_N_BLOCKS)};
-      for (int b = 0; b < COUNT(blocks); b++) {
-        check_nearest_in_block(sizes[i], steps[j], blocks[b], 0);
-        check_nearest_in_block(sizes[i], steps[j], blocks[b], 1);
+      const uint32_t cells[] = {0, CELLS - 1, (uint32_t)random_below(CELLS)};
+      for (int b = 0; b < COUNT(cells); b++) {
+        check_nearest_in_box(sizes[i], steps[j], cells[b], 0);
+        check_nearest_in_box(sizes[i], steps[j], cells[b], 1);
       }
     }
   }
@@ -694,7 +696,16 @@ static void check_color_kmeans(int32_t channels, int32_t u, int32_t k, uint32_t 
   }
   for (int seeding = KMC_SEEDS_SEARCHED; seeding <= KMC_SEEDS_GIVEN; seeding++) {
     for (int loose = 0; loose <= 1; loose++) {
-      colors_problem p = {{k, channels, 40, seeding == KMC_SEEDS_SEARCHED ? 24 : 0, loose ? 3e-4 : 0, 3e-4, seeding, 1},
+      const int32_t trials = seeding == KMC_SEEDS_SEARCHED ? 24 : 0;
+      colors_problem p = {{.k = k,
+                           .channels = channels,
+                           .max_rounds = 40,
+                           .search_trials = trials,
+                           .polish_trials = trials / 2,
+                           .fine_trials = trials / 4,
+                           .tol = loose ? 3e-4 : 0,
+                           .coarse_tol = 3e-4,
+                           .seeding = (kmc_seeding)seeding},
                           colors,
                           counts,
                           u};
@@ -727,7 +738,7 @@ int main(void) {
   check_all_points();
   check_keys();
   check_errors();
-  check_all_blocks();
+  check_all_boxes();
   check_all_color_kmeans();
   printf("digest: %016" PRIx64 "\ndifferences: %d\n", digest, n_differences);
   return n_differences > 0;

@@ -94,7 +94,6 @@ BAD_K = {
     "2.5": (2.5, KmcTypeError, ["k ", "2.5", "whole number"]),
     "many": ("many", KmcTypeError, ["k ", "'many'", "whole number"]),
     "true": (True, KmcTypeError, ["k ", "True"]),
-    "none": (None, KmcTypeError, ["k ", "None"]),
     "nan": (float("nan"), KmcTypeError, ["k ", "nan"]),
     "array": (np.array([3, 4]), KmcTypeError, ["k ", "3"]),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import shlex
 import stat
 import sys
 from pathlib import Path
@@ -256,6 +258,15 @@ def test_an_animation_that_is_smaller_is_kept(films):
     assert Path("small/a.gif").read_bytes() == data
 
 
+def test_what_cannot_have_the_quality_is_kept(films):
+    (kept,) = kmc.compress_many("films/photo.bmp", 2, output="small", min_psnr=60)
+    assert (kept.outcome, names_in("small")) == ("kept", ["photo.bmp"])
+    (result,) = kmc.compress_many("films/photo.bmp", output="more", min_ssim=0.9)
+    assert result.outcome == "compressed"
+    assert result.colors > 16
+    assert kmc.evaluate("films/photo.bmp", "more/photo.png").ssim >= 0.9
+
+
 # Metadata, profiles, limits
 
 
@@ -337,9 +348,56 @@ def test_limits_that_are_no_numbers(tagged, run, text):
         ({"frames": "last"}, "frames must be one of"),
         ({"profile": "p3"}, "profile must be one of"),
         ({"max_pixels": 0}, "max_pixels must be a whole number"),
+        ({"optimize": "most"}, "optimize must be one of"),
+        ({"min_ssim": 2}, "min_ssim must be a number from 0 to 1"),
     ],
 )
 def test_wrong_options_are_told_before_any_file_is_touched(tagged, options, words):
     with pytest.raises(kmc.errors.KmcError, match=words):
         kmc.compress_many("photo.png", output="small", **options)
     assert names_in(".") == ["photo.png"]
+
+
+def test_optimize_reaches_the_files_of_a_folder(tagged, run):
+    Image.fromarray(photograph(100, 120)).save("photo.png")
+    assert run("compress", "photo.png", "-o", "fast/", "--optimize", "fast")[0] == 0
+    expected = kmc.compress("photo.png")
+    assert Path("fast/photo.png").read_bytes() == expected.to_bytes(optimize="fast") != expected.to_bytes()
+
+
+# The table of other tools' options
+
+
+def cells_of_kmc():
+    """The last column of README's table, by the first."""
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text()
+    rows = readme.split("## Coming from pngquant")[1].split("\n## ")[0].splitlines()
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows if row.startswith("|")]
+    assert {len(row) for row in cells} == {6}
+    return {row[0]: row[-1] for row in cells[2:]}
+
+
+def spans_of_kmc():
+    return [(name, span) for name, cell in cells_of_kmc().items() for span in re.findall("`([^`]+)`", cell)]
+
+
+def test_the_table_names_an_option_in_nearly_every_row():
+    with_options = {name for name, _ in spans_of_kmc()}
+    assert len(cells_of_kmc()) >= 20
+    assert set(cells_of_kmc()) - with_options == {"transparency"}
+
+
+@pytest.mark.parametrize(("row", "span"), spans_of_kmc())
+def test_each_option_of_the_table_runs(films, capsysbinary, monkeypatch, row, span):
+    if span == "--optimize max":
+        pytest.importorskip("oxipng")
+    (films.parent / "photos").mkdir()
+    photo = films.parent / "photos" / "photo.png"
+    photo.write_bytes(file_bytes(photograph(100, 120)))
+    kmc.compress(photo, 16).palette.save("colors.gpl")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photo.read_bytes())))
+    words = shlex.split(span)
+    if words[0] != "kmc":
+        words = ["kmc", "compress", "films/a.gif" if row == "animation" else "photos/photo.png", *words]
+    assert cli.main(words[1:]) == 0
+    assert capsysbinary.readouterr().err == b""

@@ -147,6 +147,35 @@ def test_flat_areas_that_the_palette_holds_have_no_dots() -> None:
     np.testing.assert_array_equal(seen[21:49, 21:49], pixels[21:49, 21:49])
 
 
+def test_flat_areas_keep_their_color_through_the_fit() -> None:
+    pixels = photograph(60, 60)
+    pixels[20:50, 20:50] = (200, 30, 90)
+    palette = Palette.from_colors(np.concatenate([palette_of(8, 3).colors, pixels[30:31, 30]]))
+    fitted, indices = fit_palette_to_dithering(pixels, palette, ColorHistogram.from_pixels(pixels))
+    assert (fitted.colors != palette.colors).any()
+    np.testing.assert_array_equal(fitted.colors[indices][21:49, 21:49], pixels[21:49, 21:49])
+
+
+def test_pictures_of_flat_areas_are_only_dithered() -> None:
+    pixels = np.repeat(np.repeat(few_colors(40, 40, 20), 10, axis=0), 10, axis=1)
+    palette = palette_of(8, 3)
+    fitted, indices = fit_palette_to_dithering(pixels, palette, ColorHistogram.from_pixels(pixels), strength=0.7)
+    np.testing.assert_array_equal(fitted.colors, palette.colors)
+    np.testing.assert_array_equal(indices, dither(pixels, palette, 0.7))
+
+
+def test_stripes_leave_no_seam() -> None:
+    """Rows where a stripe begins differ from the picture no more than others do."""
+    y, x = np.mgrid[:480, :600]
+    pixels = np.stack([60 + y / 6 + x / 40, 110 + y / 5, 200 + y / 12], axis=-1).astype(np.uint8)
+    palette = palette_of(12, 3, seed=3)
+    difference = palette.colors[dither(pixels, palette)].astype(float) - pixels
+    steps = np.abs(np.diff(difference.mean(axis=1), axis=0)).sum(axis=1)
+    seams = steps[119::120]
+    assert len(seams) == 3
+    assert seams.max() <= np.quantile(steps[8:], 0.99)
+
+
 def test_alpha_stays_what_it_is() -> None:
     pixels = noise(80, 60, 4)
     pixels[::3, :, 3] = 255

@@ -1,84 +1,16 @@
-"""Palette PNG files, read back chunk by chunk, and files written whole or not at all."""
+"""Files written whole or not at all."""
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 import sys
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from kmc import encode
-from kmc.encode import check_target, format_of, png_bytes, write_atomically
-from kmc.errors import KmcFileError, KmcFileNotFoundError, KmcValueError
-
-
-def indices_below(k, shape=(13, 17), dtype=np.uint8):
-    labels = np.random.default_rng(k).integers(0, k, size=shape)
-    labels.flat[:k] = np.arange(min(k, labels.size))
-    return labels.astype(dtype)
-
-
-def palette_of(k, channels):
-    return np.random.default_rng(k).integers(0, 256, size=(k, channels), dtype=np.uint8)
-
-
-def chunks_of(data):
-    """The chunks of a PNG file in their order: [(kind, content), ...]."""
-    chunks, position = [], 8
-    while position < len(data):
-        length = int.from_bytes(data[position : position + 4])
-        chunks.append((data[position + 4 : position + 8], data[position + 8 : position + 8 + length]))
-        position += 12 + length
-    return chunks
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize(("k", "bits"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 4), (16, 4), (17, 8), (256, 8)])
-def test_png_holds_the_picture_in_the_fewest_bits(k, bits, channels):
-    indices, palette = indices_below(k), palette_of(k, channels)
-    data = png_bytes(indices, palette)
-    image = Image.open(io.BytesIO(data))
-    assert image.mode == "P"
-    np.testing.assert_array_equal(np.asarray(image), indices)
-    mode = "RGBA" if channels == 4 else "RGB"
-    expected = np.broadcast_to(palette, (k, 3)) if channels == 1 else palette
-    np.testing.assert_array_equal(np.asarray(image.convert(mode)), expected[indices])
-
-    chunks = dict(chunks_of(data))
-    assert chunks[b"IHDR"][8:10] == bytes([bits, 3])  # colour type 3: palette
-    assert len(chunks[b"PLTE"]) == 3 * k
-    assert (b"tRNS" in chunks) == (channels == 4)
-
-
-def test_opaque_entries_take_no_room_in_trns():
-    palette = palette_of(4, 4)
-    palette[:, 3] = [255, 7, 255, 255]
-    assert dict(chunks_of(png_bytes(indices_below(4), palette)))[b"tRNS"] == b"\xff\x07"
-    palette[:, 3] = 255
-    assert b"tRNS" not in dict(chunks_of(png_bytes(indices_below(4), palette)))
-
-
-def test_indices_of_16_bits_and_of_any_layout():
-    palette = palette_of(9, 3)
-    indices = indices_below(9, dtype=np.uint16)
-    for layout in (indices, np.asfortranarray(indices), indices[::2, ::-1].astype(np.uint8)):
-        image = Image.open(io.BytesIO(png_bytes(layout, palette)))
-        np.testing.assert_array_equal(np.asarray(image), layout)
-
-
-def test_nothing_but_the_picture_is_in_the_file():
-    kinds = [kind for kind, _ in chunks_of(png_bytes(indices_below(4), palette_of(4, 3)))]
-    assert kinds == [b"IHDR", b"PLTE", b"IDAT", b"IEND"]
-
-
-def test_more_colors_than_a_png_palette_holds():
-    with pytest.raises(KmcValueError, match=r"257 colours .* at most 256") as caught:
-        png_bytes(indices_below(257, (20, 20), np.uint16), palette_of(257, 3))
-    assert "\n" not in str(caught.value)
+from kmc.encode import check_target, format_of, write_atomically
+from kmc.errors import KmcFileError, KmcFileNotFoundError
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.PNG", "folder.jpg/a.b.Png"])

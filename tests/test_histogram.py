@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import kmc
 from kmc import ColorHistogram, Palette, _reference
+from kmc.histogram import keys_of
 from kmc.remap import remap
 
 Array = NDArray[Any]
@@ -108,6 +109,28 @@ def test_all_colours_there_are() -> None:
     histogram = ColorHistogram.from_pixels(pixels)
     assert len(histogram) == 1 << 24
     assert (histogram.counts == 1).all()
+
+
+@pytest.mark.parametrize("times", [9, 520, 600])
+def test_colours_that_come_again(times: int, isa: str) -> None:
+    """A small picture is sorted; up to 4 megapixels its colours are marked, above they are counted in tables."""
+    pixels = noise(1, 7777, 3) // 3
+    once, again = ColorHistogram.from_pixels(pixels), ColorHistogram.from_pixels(np.tile(pixels, (times, 1, 1)), 2)
+    np.testing.assert_array_equal(again.colors, once.colors)
+    np.testing.assert_array_equal(again.counts, once.counts * times)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3])
+def test_a_sample_joins_neighbours_to_their_mean(bits: int) -> None:
+    pixels = noise(300, 250, 3) // 5
+    alone = ColorHistogram.from_sample(pixels, 70_000, 2)
+    joined = ColorHistogram.from_sample(pixels, 70_000, 2, bits)
+    boxes, rows = np.unique(keys_of(alone.colors) >> np.uint32(3 * bits), return_inverse=True)
+    counts = np.bincount(rows, alone.counts)
+    means = [np.bincount(rows, alone.counts * levels) / counts for levels in alone.colors.T]
+    assert len(joined) == len(boxes) < len(alone)
+    np.testing.assert_array_equal(joined.counts, counts)
+    np.testing.assert_array_equal(joined.colors, np.floor(np.stack(means, axis=1) + 0.5))
 
 
 def test_one_colour_many_times() -> None:

@@ -1,7 +1,7 @@
 """The command ``kmc``, one module for each of its commands.
 
 Data go to stdout, messages to stderr, one line each. Exit code 0 is success, 1 failure, 2 wrong
-usage, 130 Ctrl-C, 141 a reader that went away (as in ``kmc ... | head -0``). What is slow to
+usage, 99 a quality out of reach, 130 Ctrl-C, 141 a reader that went away (as in ``kmc ... | head -0``). What is slow to
 import is imported where it is used, so that ``kmc --help`` answers at once.
 """
 
@@ -10,13 +10,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from kmc._version import __version__
 from kmc.cli._arguments import Parser, print_text
+from kmc.cli.choose_k import add_choose_k
 from kmc.cli.compress import add_compress
 from kmc.cli.evaluate import add_evaluate
-from kmc.errors import KmcError
+from kmc.cli.report import add_report
+from kmc.errors import KmcError, KmcQualityError, KmcWarning
 
 __all__ = ["main"]
 
@@ -41,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = _make_parser().parse_args(argv)
-        text = arguments.run(arguments)
+        with _warnings_as_messages():
+            text = arguments.run(arguments)
         if text is not None:
             print_text(text)
     except KeyboardInterrupt as interrupt:
@@ -52,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except MemoryError:
         return _fail("not enough memory for this picture; give a smaller one")
+    except KmcQualityError as error:
+        return _fail(str(error), 99)
     except (KmcError, OSError) as error:
         return _fail(str(error))
     return 0
@@ -60,6 +68,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(message: str, exit_code: int = 1) -> int:
     print("kmc:", " ".join(message.split()), file=sys.stderr)
     return exit_code
+
+
+@contextmanager
+def _warnings_as_messages() -> Iterator[None]:
+    """Print kmc's own warnings as it prints everything else."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_as_message(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, KmcWarning):
+                _fail(str(message))
+            else:
+                show(message, category, *rest, **more)
+
+        warnings.showwarning = show_as_message
+        warnings.simplefilter("always", KmcWarning)
+        yield
 
 
 class _Version(argparse.Action):
@@ -89,4 +114,6 @@ def _make_parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     add_compress(commands)
     add_evaluate(commands)
+    add_choose_k(commands)
+    add_report(commands)
     return parser

@@ -7,7 +7,7 @@ import math
 import sys
 from typing import Any, NoReturn, TypeAlias
 
-__all__ = ["Commands", "Parser", "finite", "number_or_word", "print_text", "whole_number"]
+__all__ = ["Commands", "Parser", "finite", "names", "number_or_word", "print_text", "whole_number"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,6 +45,11 @@ def number_or_word(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+def names(text: str) -> list[str]:
+    """Read names with commas between them; the library knows which there are."""
+    return [name.strip() for name in text.split(",")]
 
 
 def finite(value: float) -> float | None:

@@ -51,7 +51,7 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
 
 def file_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Give those that are about a file and not for kmc.compress()."""
-    return {name: getattr(arguments, name) for name in ("metadata", "frames", "frame_palettes")}
+    return {name: getattr(arguments, name) for name in ("metadata", "optimize", "frames", "frame_palettes")}
 
 
 def _pixels(text: str) -> int:

@@ -29,6 +29,7 @@ examples:
   kmc compress photo.jpg                        16 colours, to photo-kmc.png
   kmc compress photo.jpg -k 64 -o small.png
   kmc compress photo.jpg --preset looks         dithered, for the eye
+  kmc compress photo.jpg --preset small --optimize max
   kmc compress photos/ -o small/ -k 64 --recursive
   kmc compress 'icons/*.png' --in-place     replace each by its result, if that is smaller
   kmc compress a.png b.png --ext -small.png     to a-small.png and b-small.png
@@ -59,8 +60,8 @@ second run skips what is done. Ctrl-C leaves every file whole.
   seconds                     from opening the one file to having written the other
   timings                     seconds of each stage between; of animations none
 Of several pictures it prints a line for each as it finishes: input, output, outcome (compressed;
-kept: the original is not larger; skipped: done already; failed), message, bytes_before,
-bytes_after, width, height, frames, colors, psnr, seconds.
+kept: the original is not larger, or the result cannot be as asked; skipped: done already;
+failed), message, bytes_before, bytes_after, width, height, frames, colors, psnr, seconds.
 """
 
 
@@ -81,7 +82,8 @@ def add_compress(commands: Commands) -> None:
         nargs="+",
         help="the picture, in any format that Pillow reads, - for stdin; or several, folders and patterns",
     )
-    add("-k", type=whole_number, default=16, metavar="N", help="colours, 1 to 256 (default 16)")
+    add("-k", type=whole_number, metavar="N", help="colours, 1 to 256 (default 16; 256 with a target)")
+    _add_targets(parser)
     add(
         "-o",
         "--output",
@@ -120,9 +122,10 @@ def add_compress(commands: Commands) -> None:
     )
     add(
         "--preset",
-        choices=("exact", "looks"),
+        choices=("exact", "looks", "small"),
         default="exact",
-        help="exact: plain k-means, the least MSE; looks: Oklab and dithering fitted to the eye (default exact)",
+        help="exact: plain k-means, the least MSE; looks: Oklab and dithering fitted to the eye; "
+        "small: the same in the smallest file (default exact)",
     )
     add(
         "--space",
@@ -134,6 +137,19 @@ def add_compress(commands: Commands) -> None:
         type=number_or_word,
         metavar="D",
         help="0 for none, up to 1 for error diffusion, or blue-noise (default: the preset's)",
+    )
+    add(
+        "--compactness",
+        type=float,
+        metavar="C",
+        help="0 for none; above, indices that repeat are taken where that costs little: a bit saved may cost C "
+        "times the mean error (default: the preset's)",
+    )
+    add(
+        "--optimize",
+        choices=("fast", "default", "max"),
+        default="default",
+        help="how much time a smaller file may take; max needs kmc-image[max] (default default)",
     )
     add(
         "--num-iterations",
@@ -181,13 +197,41 @@ def _add_several(group: argparse._ArgumentGroup) -> None:
     add("-q", "--quiet", action="store_true", help="print failures only")
 
 
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--min-psnr", type=float, metavar="DB", help="the fewest colours, up to -k, that reach so many dB")
+    add("--min-ssim", type=float, metavar="S", help="the fewest colours, up to -k, that reach this SSIM (up to 1)")
+    add(
+        "--quality",
+        metavar="MIN-MAX",
+        help="on pngquant's scale from 0 to 100: the fewest colours that reach MAX; below MIN nothing is written and "
+        "the exit code is 99",
+    )
+    add("--max-bytes", type=whole_number, metavar="N", help="the most colours, up to -k, whose file has so many bytes")
+
+
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Give the arguments of kmc.compress() beside picture, k and threads."""
     from kmc.cli._palettes import given_colors
 
-    names = ("num_iterations", "init", "effort", "preset", "space", "dither", "weighting", "downsample", "seed")
-    of_files = ("profile", "max_pixels")
-    return {**{name: getattr(arguments, name) for name in names + of_files}, "fixed": given_colors(arguments)}
+    names = (
+        "num_iterations",
+        "init",
+        "effort",
+        "preset",
+        "space",
+        "dither",
+        "compactness",
+        "weighting",
+        "downsample",
+        "seed",
+        "profile",
+        "max_pixels",
+    )
+    targets = ("min_psnr", "min_ssim", "quality", "max_bytes")
+    if arguments.k is None:
+        arguments.k = 16 if all(getattr(arguments, target) is None for target in targets) else 256
+    return {**{name: getattr(arguments, name) for name in (*names, *targets)}, "fixed": given_colors(arguments)}
 
 
 def _compress(arguments: argparse.Namespace) -> str | None:

@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 
-from kmc.cli._arguments import Commands
+from kmc.cli._arguments import Commands, names
 
 __all__ = ["add_evaluate"]
 
@@ -49,7 +49,7 @@ def add_evaluate(commands: Commands) -> None:
     parser.add_argument("compressed", metavar="B", help="the compressed picture, of the same size")
     parser.add_argument(
         "--metrics",
-        type=_names,
+        type=names,
         default="core",
         metavar="NAMES",
         help="what to measure beside MSE, PSNR and SSIM: some of ciede2000,ms_ssim,ssimulacra2 with commas between "
@@ -57,10 +57,6 @@ def add_evaluate(commands: Commands) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     parser.set_defaults(run=_evaluate)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]  # evaluate() knows them
 
 
 def _evaluate(arguments: argparse.Namespace) -> str:
