@@ -151,12 +151,6 @@ def test_the_same_bytes_for_any_number_of_threads():
     assert small.to_bytes(threads=1) == small.to_bytes(threads=4)
 
 
-def test_other_chunks_stand_before_the_palette():
-    data = png_bytes(indices_below(4), palette_of(4, 3), chunks=[(b"gAMA", bytes(4)), (b"pHYs", bytes(9))])
-    assert [kind for kind, _ in chunks_of(data)] == [b"IHDR", b"gAMA", b"pHYs", b"PLTE", b"IDAT", b"IEND"]
-    assert Image.open(io.BytesIO(data)).mode == "P"
-
-
 def test_max_without_oxipng(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "oxipng", None)
     small = kmc.compress(noise(8, 8), 4)
