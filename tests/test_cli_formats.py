@@ -317,6 +317,15 @@ def test_metadata(tagged, run, options, metadata, expected):
     assert Path("many/photo.png").read_bytes() == Path("folder/photo.png").read_bytes()
 
 
+def test_metadata_of_animations(tagged, run):
+    profile = Image.open("photo.png").info["icc_profile"]
+    frames = [Image.fromarray(photograph(30, 40, seed=seed)) for seed in range(2)]
+    frames[0].save("film.png", save_all=True, append_images=frames[1:], icc_profile=profile, dpi=(72, 72))
+    for options, expected in [([], {"icc_profile", "dpi"}), (["--strip"], set()), (["--profile", "srgb"], {"dpi"})]:
+        assert run("compress", "film.png", "-o", "small.png", *options)[0] == 0
+        assert (frames_in("small.png"), kept_in("small.png")) == (2, expected)
+
+
 def test_metadata_is_one_choice(tagged, run):
     exit_code, _, err = run("compress", "photo.png", "--strip", "--keep-metadata")
     assert exit_code == 2
