@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import file_bytes, photograph
+from pictures import file_bytes, noise, photograph
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from profiles import DISPLAY_P3, rgb_profile, srgb_curve
@@ -318,7 +318,7 @@ def test_metadata(tagged, run, options, metadata, expected):
 
 
 def test_metadata_of_animations(tagged, run):
-    profile = Image.open("photo.png").info["icc_profile"]
+    profile = rgb_profile(DISPLAY_P3, srgb_curve())
     frames = [Image.fromarray(photograph(30, 40, seed=seed)) for seed in range(2)]
     frames[0].save("film.png", save_all=True, append_images=frames[1:], icc_profile=profile, dpi=(72, 72))
     for options, expected in [([], {"icc_profile", "dpi"}), (["--strip"], set()), (["--profile", "srgb"], {"dpi"})]:
@@ -382,6 +382,18 @@ def test_optimize_reaches_the_files_of_a_folder(tagged, run):
     assert run("compress", "photo.png", "-o", "fast/", "--optimize", "fast")[0] == 0
     expected = kmc.compress("photo.png")
     assert Path("fast/photo.png").read_bytes() == expected.to_bytes(optimize="fast") != expected.to_bytes()
+
+
+def test_poor_pictures_are_counted_in_one_line(films, run):
+    for number in range(3):
+        (films / f"noise{number}.png").write_bytes(file_bytes(noise(20, 20, seed=number)))
+    arguments = ["compress", "films", "-o", "small", "-k", 2]
+    exit_code, _, err = run(*arguments)
+    assert exit_code == 0
+    assert err.startswith("kmc: 3 of 9 pictures have a PSNR below 20 dB with so few colours")
+    assert err.count("\n") == 1
+    assert run(*arguments, "--force", "--quiet") == (0, "", "")
+    assert run("compress", "films/noise0.png", "-k", 2, "--quiet") == (0, "", "")
 
 
 # The table of other tools' options

@@ -8,13 +8,14 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kmc.cli._arguments import print_text
 from kmc.cli._file_options import file_options
-from kmc.errors import KmcError, KmcValueError
+from kmc.errors import KmcError, KmcValueError, KmcWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,7 @@ def compress_folder(arguments: argparse.Namespace, options: dict[str, Any]) -> s
     KeyboardInterrupt
         With how far it came.
     """
+    from kmc.api import POOR_PSNR
     from kmc.many import compress_many
 
     if "-" in (*arguments.inputs, arguments.output):
@@ -75,6 +77,7 @@ def compress_folder(arguments: argparse.Namespace, options: dict[str, Any]) -> s
         **options,
     )
     summary = _Summary()
+    poor = _collected_warnings()
     try:
         with results:
             for result in _with_progress(results, arguments.quiet):
@@ -87,9 +90,30 @@ def compress_folder(arguments: argparse.Namespace, options: dict[str, Any]) -> s
         print(text, file=sys.stderr)
     elif not arguments.quiet:
         print_text(text)
+    if poor:
+        print(
+            f"kmc: {len(poor)} of {summary.outcomes.total()} pictures have a PSNR below {POOR_PSNR:g} dB with so few "
+            "colours, so areas and shades merge; a larger -k shows more, dithering keeps shades",
+            file=sys.stderr,
+        )
     if failed := summary.outcomes["failed"]:
         raise KmcError(f"{failed} of {summary.outcomes.total()} files failed")
     return None
+
+
+def _collected_warnings() -> list[str]:
+    """Collect kmc's own warnings from here on, for one line at the end: they do not name the file."""
+    collected: list[str] = []
+    show = warnings.showwarning
+
+    def collect(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if issubclass(category, KmcWarning):
+            collected.append(str(message))
+        else:
+            show(message, category, *rest, **more)
+
+    warnings.showwarning = collect  # until main() puts back what was there
+    return collected
 
 
 def _with_progress(results: FileResults, quiet: bool) -> Iterable[FileResult]:
