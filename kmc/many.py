@@ -20,6 +20,7 @@ from kmc.api import DEFAULT_COLORS, MOST_FILE_COLORS, compress
 from kmc.encode import format_of, write_atomically
 from kmc.errors import KmcError, KmcFileError, KmcQualityError, KmcValueError
 from kmc.file_plan import PlannedFile, StrPath, plan_files
+from kmc.gif import palette_sizes
 from kmc.treatment import FRAMES, Treatment, n_colors, n_frames
 
 __all__ = ["FileResult", "FileResults", "compress_many"]
@@ -330,11 +331,12 @@ def _is_newer(result: Path, original: Path) -> bool:
 
 
 def _is_palette(path: Path, k: int) -> bool:
-    """Whether a file holds one palette of at most k colours, by its header; later frames of a GIF may have others."""
+    """Whether a file holds one palette of at most k colours, by its header; GIF fills palettes up, and has many."""
     try:
         with Image.open(path) as image:
-            if image.format == "GIF" and getattr(image, "is_animated", False):
-                return False
+            if image.format == "GIF":
+                with path.open("rb") as file:
+                    return [size <= k for size in palette_sizes(file)] == [True]
             return image.mode == "P" and image.palette is not None and len(image.palette.palette) <= 3 * k
     except Exception:  # load() says what is wrong with it
         return False

@@ -62,6 +62,7 @@ def compress_folder(arguments: argparse.Namespace, options: dict[str, Any]) -> s
     if "-" in (*arguments.inputs, arguments.output):
         raise KmcValueError("- stands for one picture on stdin or stdout; give files and a folder for several")
     start = time.perf_counter()
+    poor = _collected_warnings()  # before the first thread: each puts back what it found
     results = compress_many(
         arguments.inputs,
         arguments.k,
@@ -77,7 +78,6 @@ def compress_folder(arguments: argparse.Namespace, options: dict[str, Any]) -> s
         **options,
     )
     summary = _Summary()
-    poor = _collected_warnings()
     try:
         with results:
             for result in _with_progress(results, arguments.quiet):
