@@ -72,15 +72,23 @@ def _count(
 ) -> tuple[ColorHistogram | None, ColorHistogram]:
     """Give the histogram of `pixels`, or None if the map can do without, and that of the colours to cluster."""
     k, threads = settings.k, settings.threads
-    if settings.effort == "fast" and pixels.shape[2] == 3 and fitted_pixels.size > 3 * FEW_PIXELS:
-        n_sampled = min(max(SAMPLED_FOR_EACH * k, LEAST_SAMPLE), MOST_SAMPLE)
-        sample = ColorHistogram.from_sample(fitted_pixels, n_sampled, threads, 2 if k <= FEW_CLUSTERS else 1)
+    if pixels.shape[2] == 3 and fitted_pixels.size > 3 * FEW_PIXELS and (n_sampled := _sample_size(settings)):
+        joined_bits = 2 if settings.effort == "fast" and k <= FEW_CLUSTERS else 1
+        sample = ColorHistogram.from_sample(fitted_pixels, n_sampled, threads, joined_bits)
         if len(sample) > max(k, FEW_SAMPLED_COLORS):
             return None, sample
     histogram = ColorHistogram.from_pixels(pixels, threads)
     if len(histogram) <= k or fitted_pixels is pixels:
         return histogram, histogram
     return histogram, ColorHistogram.from_pixels(fitted_pixels, threads)
+
+
+def _sample_size(settings: Settings) -> int:
+    """Give how many pixels to count, 0 for all."""
+    if settings.effort == "fast":
+        return min(max(SAMPLED_FOR_EACH * settings.k, LEAST_SAMPLE), MOST_SAMPLE)
+    is_fitted_again = settings.dithering is not None and settings.dithering.method == "floyd-steinberg"
+    return MOST_SAMPLE if settings.effort == "balanced" and is_fitted_again else 0
 
 
 def map_pixels(
