@@ -27,8 +27,10 @@ SAMPLED_FOR_EACH, LEAST_SAMPLE, MOST_SAMPLE = 2048, 1 << 16, 1 << 18
 FEW_CLUSTERS = 32
 # What it counts whole: smaller pictures, and those whose sample has no more colours than this, where each matters.
 FEW_PIXELS, FEW_SAMPLED_COLORS = 1 << 17, 1024
-# Rounds of fitting the palette to the dithered picture, and of choosing pixels' entries anew.
-DITHERED_ROUNDS = {"fast": (0, 0), "balanced": (1, 1), "best": (6, 2)}
+# Rounds of fitting the palette to the dithered picture, and of choosing pixels' entries anew. On nine pictures of CQ100
+# and Kodak SSIMULACRA2 at k=16, 64 and 256 is 33.3, 67.5, 82.6 without, 38.9, 70.0, 83.8 with (1, 1), and 39.8, 70.4,
+# 84.0 with (2, 0), which is quicker from half a megapixel on.
+DITHERED_ROUNDS = {"fast": (0, 0), "balanced": (2, 0), "best": (6, 2)}
 
 
 def with_fixed_colors(picture: Picture, settings: Settings) -> tuple[Picture, Settings]:
@@ -124,7 +126,7 @@ def _dithered(
     space, threads = settings.space, settings.threads
     amount, method = settings.dithering
     rounds, polish_rounds = DITHERED_ROUNDS[settings.effort]
-    if method == "blue-noise" or not polish_rounds:
+    if method == "blue-noise" or not (rounds or polish_rounds):
         return palette, dither(pixels, palette, amount, method=method, space=space, threads=threads)
     assert sample is not None
     return fit_palette_to_dithering(
