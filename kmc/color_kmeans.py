@@ -116,6 +116,10 @@ def cluster_colors(
     if not isinstance(init, str):
         init = points_of(np.rint(init[apart:]).astype(np.uint8), settings.space).astype(np.float64)
     elif init == "auto" and not len(fixed) and (clustering := _by_engine(shown, n_free, settings, trials)):
+        if settings.effort == "best":  # now and then the shorter search ends lower
+            quick = _by_engine(shown, n_free, settings._replace(effort="balanced"))
+            assert quick is not None
+            clustering = min(clustering, quick, key=lambda found: found.inertia)
         return clustering
     points, weights = points_of(shown.colors, settings.space, threads), shown.counts.astype(np.float64)
     held = points_of(fixed[is_shown], settings.space).astype(np.float64).reshape(-1, points.shape[1])

@@ -125,21 +125,48 @@ void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int1
   }
 }
 
+/* OUT kept: of the n entries `found`, in order, those to which the entry nearest to the middle of the box is not
+ * preferred in all of it. How much nearer that one is to a point is linear in the point, so the corner where that is
+ * least decides. */
+static int32_t without_outdone(kmc_targets *targets, const int32_t *found, int32_t n, const int16_t *corner,
+                               const int16_t *side, int32_t *kept) {
+  int32_t best = found[0], least = INT32_MAX, n_kept = 0;
+  for (int32_t i = 0; i < n; i++) {
+    int32_t dist2 = 0;
+    for (int t = 0; t < KMC_POINT; t++) {
+      const int32_t diff = targets->entries[found[i]][t] - (corner[t] + side[t] / 2);
+      dist2 += diff * diff;
+    }
+    best = dist2 < least ? found[i] : best;
+    least = dist2 < least ? dist2 : least;
+  }
+  for (int32_t i = 0; i < n; i++) {
+    int64_t lead = 0;
+    for (int t = 0; t < KMC_POINT; t++) {
+      const int64_t entry = targets->entries[found[i]][t], rival = targets->entries[best][t];
+      const int64_t place = corner[t] + (rival > entry ? 0 : side[t] - 1);
+      lead += (entry - rival) * (entry + rival - 2 * place);
+    }
+    const int is_outdone = lead > 0 || (lead == 0 && best < found[i]);
+    if (!is_outdone && (n_kept == 0 || kept[n_kept - 1] != found[i])) kept[n_kept++] = found[i];
+  }
+  return n_kept;
+}
+
 /* The list of a box, made from another list. */
 static uint32_t list_of_box(const kmc_dither_kernels *kernels, kmc_targets *targets, uint32_t from,
                             const int16_t *corner, const int16_t *side) {
-  uint8_t found[KMC_MOST_ENTRIES];
+  uint8_t places[KMC_MOST_ENTRIES];
   const kmc_chunk *chunks = kmc_chunks_of(targets, from);
-  const ptrdiff_t n = kernels->candidates(chunks, kmc_length_of(from), corner, side, found);
-  const int32_t first = targets->n_chunks, n_chunks = (int32_t)(n + KMC_CHUNK - 1) / KMC_CHUNK;
+  const ptrdiff_t n_near = kernels->candidates(chunks, kmc_length_of(from), corner, side, places);
+  int32_t near[KMC_MOST_ENTRIES], kept[KMC_MOST_ENTRIES];
+  for (ptrdiff_t i = 0; i < n_near; i++) near[i] = (int32_t)chunks[places[i] / KMC_CHUNK].index[places[i] % KMC_CHUNK];
+  const int32_t n = without_outdone(targets, near, (int32_t)n_near, corner, side, kept);
+  const int32_t first = targets->n_chunks, n_chunks = (n + KMC_CHUNK - 1) / KMC_CHUNK;
   if (first + n_chunks > targets->most_chunks) return from;
   targets->n_chunks += n_chunks;
-  int32_t index = 0;
-  for (int32_t i = 0; i < n; i++) {
-    index = (int32_t)chunks[found[i] / KMC_CHUNK].index[found[i] % KMC_CHUNK];
-    put_in_chunk(targets->chunks + first, i, targets->entries[index], index);
-  }
-  return finished_list(targets, first, (int32_t)n, index);
+  for (int32_t i = 0; i < n; i++) put_in_chunk(targets->chunks + first, i, targets->entries[kept[i]], kept[i]);
+  return finished_list(targets, first, n, kept[n - 1]);
 }
 
 uint32_t kmc_make_list(const kmc_dither_kernels *kernels, kmc_targets *targets, int32_t cell) {

@@ -156,6 +156,8 @@ def test_options_reach_the_api(folder, run, monkeypatch):
         ("--space", "oklab", "oklab"),
         ("--dither", "0.5", 0.5),
         ("--dither", "blue-noise", "blue-noise"),
+        ("--compactness", "0.1", 0.1),
+        ("--preset", "small", "small"),
         ("--downsample", "4", 4),
         ("--downsample", "2.5", 2.5),
         ("--downsample", "1.5MP", "1.5MP"),

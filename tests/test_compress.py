@@ -410,7 +410,10 @@ def test_dithering_of_odd_shapes(shape: tuple[int, int]) -> None:
 
 def test_best_has_less_error(flower: Array) -> None:
     for k in (16, 64):
-        assert kmc.compress(flower, k, effort="best").mse < kmc.compress(flower, k).mse
+        best, balanced = kmc.compress(flower, k, effort="best"), kmc.compress(flower, k)
+        assert best.inertia <= balanced.inertia
+        assert best.mse < 1.001 * balanced.mse  # the centroids are rounded in between
+    assert best.mse < balanced.mse
 
 
 @pytest.mark.parametrize(
