@@ -134,6 +134,7 @@ def test_the_default_name_of_an_animation(films, run, source, target):
             "weighting and fixed are for still pictures only; leave them out",
         ),
         (["films/a.gif", "-o", "x.gif", "--init", "wu"], "init must be one of"),
+        (["films/a.gif", "-o", "x.gif", "--preset", "small"], "preset must be one of 'exact', 'looks', got 'small'"),
         (["films/a.gif", "-o", "x.png", "--frame-palettes"], "whose frames share a palette in PNG; leave"),
     ],
 )
@@ -143,7 +144,7 @@ def test_what_cannot_be_kept_is_told(films, run, arguments, words):
     assert words in err
     assert err.count("\n") == 1
     assert names_in(".") == ["films"]
-    if "init" not in words and "palette" not in words:
+    if not any(word in words for word in ("init", "preset", "palette")):
         assert "--frames first" in err
         assert run("compress", *arguments, "--frames", "first")[0] == 0
         assert frames_in(arguments[2]) == 1
