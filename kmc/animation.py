@@ -96,6 +96,7 @@ def compress_animation(
     CompressedAnimation(8x8, 3 frames, 120 ms, lossless)
     """
     choice("palette", palette, PALETTES)
+    choice("preset", preset, ("exact", "looks"))  # "small" chooses entries by what they cost in a still PNG
     choice("init", init, ("auto", "random", "k-means++"))
     choice("profile", profile, PROFILES)
     if preset != "exact" and dither is None:

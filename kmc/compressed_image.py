@@ -97,6 +97,9 @@ class CompressedImage:
     ) -> bytes:
         """Give the bytes of a file.
 
+        A PNG leaves out entries that no pixel has and may hold the others in another order than :attr:`palette`,
+        whichever is smaller.
+
         Parameters
         ----------
         file_format : {"PNG", "GIF", "WebP", "TIFF"}
@@ -108,19 +111,6 @@ class CompressedImage:
             nothing. Where the profile is not written, as in GIF, the colours are converted to sRGB.
         optimize : {"fast", "default", "max"}
             How much time a smaller PNG may take: see :func:`kmc.png.png_bytes`. "max" needs ``kmc-image[max]``.
-        threads : int, optional
-            Every core if left out. Changes the time only.
-
-        A PNG leaves out entries that no pixel has and may hold the others in another order than :attr:`palette`,
-        whichever is smaller.
-
-        The pixels are those of :attr:`image`. The file leaves out entries that no pixel has and may hold the others in
-        another order than :attr:`palette`, whichever is smaller.
-
-        Parameters
-        ----------
-        optimize : {"fast", "default", "max"}
-            How much time a smaller file may take: see :func:`kmc.png.png_bytes`. "max" needs ``kmc-image[max]``.
         threads : int, optional
             Every core if left out. Changes the time only.
 

@@ -13,15 +13,16 @@ from typing import TypeAlias
 
 from PIL import Image
 
-from kmc.encode import format_of
+from kmc.encode import FORMATS, Format, format_of
 from kmc.errors import KmcFileError, KmcFileNotFoundError, KmcTypeError, KmcValueError
 
-__all__ = ["DEFAULT_ENDING", "PlannedFile", "StrPath", "plan_files"]
+__all__ = ["DEFAULT_MARK", "STILL_ENDING", "PlannedFile", "StrPath", "animation_ending", "plan_files"]
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
-# Of the results that stand beside their originals.
-DEFAULT_ENDING = "-kmc.png"
+# Before the endings of results that stand beside their originals.
+DEFAULT_MARK = "-kmc"
+STILL_ENDING = ".png"
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,15 @@ class PlannedFile:
     input : Path
     output : Path or None
         None where the input's own format holds no palette, in place.
+    animation : Path or None
+        In place of `output`, if the input turns out to be an animation.
     original_copy : Path or None
         Where the original is copied if the result is not smaller; None if it stands where it should already.
     """
 
     input: Path
     output: Path | None
+    animation: Path | None
     original_copy: Path | None
 
 
@@ -66,16 +70,30 @@ def plan_files(
     """
     if in_place and (output is not None or ending is not None):
         raise KmcValueError("in_place=True excludes output and ending; give the one or the others")
-    if ending is None:
-        ending = DEFAULT_ENDING if output is None else ".png"
-    format_of(f"x{ending}")
+    if ending is not None:
+        format_of(f"x{ending}")
     folder = None if output is None else Path(output)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise KmcFileError(f"{os.fspath(folder)!r} is a file; results of several pictures need a folder, so name one")
-    found = list(dict.fromkeys(_found(_listed(inputs), recursive, None if in_place else (folder, ending))))
+    results = None if in_place else (folder, (ending,) if ending is not None else _default_endings())
+    found = list(dict.fromkeys(_found(_listed(inputs), recursive, results)))
     if in_place:
-        return [PlannedFile(path, path if _holds_palette(path) else None, None) for path, _ in found]
+        targets = [(path, path if _format(path) else None) for path, _ in found]
+        return [PlannedFile(path, target, target, None) for path, target in targets]
     return _named(found, folder, ending)
+
+
+def animation_ending(path: Path) -> str:
+    """Give the ending of an animation's result: that of `path`, unless PNG holds it as well or its format does not."""
+    file_format = _format(path)
+    if file_format is None or file_format.encode_animation is None or file_format is format_of(f"x{STILL_ENDING}"):
+        return STILL_ENDING
+    return path.suffix.lower()
+
+
+def _default_endings() -> tuple[str, ...]:
+    suffixes = [suffix for file_format in FORMATS if file_format.encode_animation for suffix in file_format.suffixes]
+    return tuple(f"{DEFAULT_MARK}{suffix}" for suffix in suffixes)
 
 
 def _listed(inputs: StrPath | Iterable[StrPath]) -> list[StrPath]:
@@ -89,7 +107,7 @@ def _listed(inputs: StrPath | Iterable[StrPath]) -> list[StrPath]:
 
 
 def _found(
-    inputs: list[StrPath], recursive: bool, results: tuple[Path | None, str] | None
+    inputs: list[StrPath], recursive: bool, results: tuple[Path | None, tuple[str, ...]] | None
 ) -> Iterator[tuple[Path, Path]]:
     """Give each picture with its path below the input that it was found by."""
     for name in inputs:
@@ -127,19 +145,22 @@ def _picture_suffixes() -> frozenset[str]:
     return frozenset(suffix for suffix, name in suffixes.items() if name in Image.OPEN) - {".pdf", ".eps", ".ps"}
 
 
-def _is_result(path: Path, searched: Path, results: tuple[Path | None, str] | None) -> bool:
+def _is_result(path: Path, searched: Path, results: tuple[Path | None, tuple[str, ...]] | None) -> bool:
     """Whether a run before this one wrote the file that was found in the folder `searched`."""
     if results is None:
         return False
-    folder, ending = results
+    folder, endings = results
     if folder is None:
-        return len(path.name) > len(ending) and ending != path.suffix and path.name.endswith(ending)
+        ending = next(filter(path.name.endswith, endings), path.name)
+        return len(path.name) > len(ending) and ending != path.suffix
     folder = folder.resolve()
     return searched.resolve() in folder.parents and folder in path.resolve().parents
 
 
-def _named(found: list[tuple[Path, Path]], folder: Path | None, ending: str) -> list[PlannedFile]:
+def _named(found: list[tuple[Path, Path]], folder: Path | None, asked: str | None) -> list[PlannedFile]:
     """Name each result after its picture; where two would be one, by the whole name, as in ``photo.jpg.png``."""
+    mark = DEFAULT_MARK if folder is None else ""
+    ending = f"{mark}{STILL_ENDING}" if asked is None else asked
 
     def named(path: Path, below: Path, whole: bool) -> Path:
         place = path.parent if folder is None else folder / below.parent
@@ -161,13 +182,19 @@ def _named(found: list[tuple[Path, Path]], folder: Path | None, ending: str) -> 
                 f"{os.fspath(path)!r} would be replaced by its result; ask for that with --in-place, "
                 "or name another folder or ending"
             )
-        plans.append(PlannedFile(path, output, None if folder is None else folder / below))
+        original_copy = None if folder is None else folder / below
+        animation = output
+        if asked is None and animation_ending(path) != STILL_ENDING:
+            animation = original_copy or path.with_name(f"{path.stem}{mark}{animation_ending(path)}")
+            if animation.exists() and animation.resolve() == path.resolve():
+                animation = output
+        plans.append(PlannedFile(path, output, animation, original_copy))
     return plans
 
 
-def _holds_palette(path: Path) -> bool:
+def _format(path: Path) -> Format | None:
+    """Give the format of a name that a palette picture may have."""
     try:
-        format_of(path)
+        return format_of(path)
     except KmcFileError:
-        return False
-    return True
+        return None

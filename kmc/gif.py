@@ -7,9 +7,11 @@ palettes and rectangles by itself.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from itertools import chain
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from kmc.deltas import Clock, Delta, ShownFrame, deltas, with_alpha
 from kmc.errors import KmcValueError
 from kmc.metadata import Metadata
 
-__all__ = ["GIF_MAX_COLORS", "animated_gif_bytes", "gif_bytes"]
+__all__ = ["GIF_MAX_COLORS", "animated_gif_bytes", "gif_bytes", "palette_sizes"]
 
 GIF_MAX_COLORS = 256
 LONGEST_SIDE = 65535
@@ -140,3 +142,24 @@ def _comments(metadata: Metadata) -> bytes:
         pieces = [comment[start : start + 255] for start in range(0, len(comment), 255)]
         blocks += b"!\xfe" + b"".join(bytes([len(piece)]) + piece for piece in pieces) + b"\0"
     return blocks
+
+
+def palette_sizes(file: BinaryIO) -> Iterator[int]:
+    """Count the colours of each palette of a GIF file, without decoding its pixels."""
+    flags = file.read(13)[10]
+    if flags & 0x80:
+        yield _palette_size(file, flags)
+    while (mark := file.read(1)) in (b"!", b","):
+        if mark == b",":
+            flags = file.read(9)[8]
+            if flags & 0x80:
+                yield _palette_size(file, flags)
+        file.read(1)  # what kind of extension, or the code size
+        while size := file.read(1)[0]:
+            file.seek(size, os.SEEK_CUR)
+
+
+def _palette_size(file: BinaryIO, flags: int) -> int:
+    """Read a palette; black entries at its end only fill it up to a power of two."""
+    table = file.read(6 << (flags & 7))
+    return -(-len(table.rstrip(b"\0")) // 3)

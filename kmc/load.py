@@ -20,7 +20,7 @@ from kmc._validate import choice
 from kmc.array_pixels import as_array, check_shape, row_strips, to_8_bits
 from kmc.color_profile import PROFILES
 from kmc.metadata import Metadata
-from kmc.picture_file import FileLike, is_file_like, n_frames_of, opened
+from kmc.picture_file import ANIMATED_FORMATS, FileLike, is_file_like, n_frames_of, opened
 from kmc.pil_pixels import pixels_and_metadata
 
 __all__ = ["ImageLike", "Picture", "load", "row_strips"]
@@ -65,7 +65,9 @@ class Picture:
     metadata : Metadata
         What the file says beside the pixels: colour profile, resolution, EXIF and so on; nothing for arrays.
     n_frames : int
-        How many frames or pages the file has; this is the first of them.
+        How many frames or pages the file has (two if it is damaged behind the first); this is the first of them.
+    is_animated : bool
+        Whether they are frames, which follow each other in time, and not pages.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -73,6 +75,7 @@ class Picture:
     n_bytes: int | None = None
     metadata: Metadata = field(default_factory=Metadata)
     n_frames: int = 1
+    is_animated: bool = False
 
     @property
     def height(self) -> int:
@@ -147,7 +150,9 @@ def load(image: ImageLike, *, profile: str = "keep", max_pixels: int | None = No
         with opened(cast(FileLike, image), name, max_pixels) as picture:
             pixels, metadata = pixels_and_metadata(picture, profile)
             shape = pixels.shape[:2] if pixels.shape[2] == 1 else pixels.shape
-            return Picture(pixels, shape, picture.n_bytes, metadata, n_frames_of(picture))
+            n_frames = n_frames_of(picture)
+            is_animated = n_frames > 1 and picture.image.format in ANIMATED_FORMATS
+            return Picture(pixels, shape, picture.n_bytes, metadata, n_frames, is_animated)
     array = as_array(image, name)
     check_shape(array.shape, name)
     channels = array.shape[2] if array.ndim == 3 else 1

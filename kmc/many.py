@@ -7,22 +7,27 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 from PIL import Image
 
 from kmc import _threads
-from kmc._validate import whole_number
-from kmc.api import compress
+from kmc._validate import choice, whole_number
+from kmc.api import DEFAULT_COLORS, MOST_FILE_COLORS, compress
 from kmc.encode import format_of, write_atomically
-from kmc.errors import KmcError, KmcFileError, KmcValueError
+from kmc.errors import KmcError, KmcFileError, KmcQualityError, KmcValueError
 from kmc.file_plan import PlannedFile, StrPath, plan_files
-from kmc.load import load
+from kmc.gif import palette_sizes
+from kmc.treatment import FRAMES, Treatment, n_colors, n_frames
 
 __all__ = ["FileResult", "FileResults", "compress_many"]
+
+# Of a picture that every option can be tried on: SSIM takes 11 x 11 pixels.
+TRIAL_SIZE = (16, 16)
+TARGETS = ("min_psnr", "min_ssim", "quality", "max_bytes")
 
 Outcome: TypeAlias = Literal["compressed", "kept", "skipped", "failed"]
 
@@ -37,14 +42,15 @@ class FileResult:
     output : str or None
         The file that holds the picture afterwards; None if there is none but the original.
     outcome : {"compressed", "kept", "skipped", "failed"}
-        "kept": the result would not have been smaller, so the original stays (and is copied to the output folder, if
-        there is one). "skipped": done by an earlier run.
+        "kept": the result would not have been smaller, or could not have had the quality, the size or the frames, so
+        the original stays (and is copied to the output folder, if there is one). "skipped": done by an earlier run.
     message : str
         Why it was kept, skipped or failed, in one sentence; otherwise empty.
     bytes_before, bytes_after : int or None
         Of the two files; None where there is none.
-    width, height, colors : int or None
-        Of the picture and its palette; None if it was not compressed.
+    width, height, frames, colors : int or None
+        Of the picture (a still one is one frame) and its palette, the largest if frames have their own; None if it was
+        not compressed.
     psnr : float or None
         In dB; None if it was not compressed or is lossless.
     seconds : float
@@ -59,6 +65,7 @@ class FileResult:
     bytes_after: int | None = None
     width: int | None = None
     height: int | None = None
+    frames: int | None = None
     colors: int | None = None
     psnr: float | None = None
     seconds: float = 0.0
@@ -70,7 +77,7 @@ class FileResult:
 
 def compress_many(
     inputs: StrPath | Iterable[StrPath],
-    k: int = 16,
+    k: int | None = None,
     *,
     output: StrPath | None = None,
     ending: str | None = None,
@@ -80,6 +87,10 @@ def compress_many(
     force: bool = False,
     jobs: int | None = None,
     threads: int | None = None,
+    metadata: str = "display",
+    optimize: str = "default",
+    frames: str = "all",
+    frame_palettes: bool = False,
     **options: Any,
 ) -> FileResults:
     """Compress many files, and yield what became of each as it finishes.
@@ -90,14 +101,14 @@ def compress_many(
     ----------
     inputs : path or iterable of paths
         Files, folders and patterns such as ``"photos/*.jpg"``. Of folders those files whose names end as pictures' do.
-    k : int
-        The most colours, 1 to 256.
+    k : int, optional
+        The most colours, 1 to 256. Left out, 16, or 256 where a quality or a size is asked for.
     output : path, optional
         The folder for the results, made if needed; they keep their paths below the folders in `inputs`. Left out, they
         stand beside their originals.
     ending : str, optional
-        What results' names end in, in place of the originals' endings: ".png" in a folder of their own, else
-        "-kmc.png".
+        What results' names end in, in place of the originals' endings. Left out, ".png" in a folder of their own, else
+        "-kmc.png"; but animated GIF and WebP files stay such.
     in_place : bool
         Replace the originals, keeping their permissions and times. Pictures whose format holds no palette (JPEG)
         are kept.
@@ -112,6 +123,14 @@ def compress_many(
         Files at a time, at most as many as there are threads; as many by default.
     threads : int, optional
         Shared out among the jobs; every core by default.
+    metadata, optimize : str
+        As for :meth:`kmc.CompressedImage.to_bytes`; `optimize` is for still pictures only.
+    frames : {"all", "first"}
+        Animations go through :func:`kmc.compress_animation`; those that the result cannot hold, those for which there
+        is an option that it does not have, and files of several pages are kept. Or the first frame or page alone is
+        compressed.
+    frame_palettes : bool
+        Whether each frame of an animation gets a palette of its own.
     **options
         As for :func:`kmc.compress`.
 
@@ -133,14 +152,19 @@ def compress_many(
     """
     n_threads = _threads.resolve(threads)
     n_jobs = n_threads if jobs is None else whole_number("jobs", jobs, 1, 1024, "leave it out for one on each core")
-    k = whole_number("k", k, 1, 256, "a palette file holds up to 256")
+    if k is None:
+        k = DEFAULT_COLORS if all(options.get(target) is None for target in TARGETS) else MOST_FILE_COLORS
+    k = whole_number("k", k, 1, MOST_FILE_COLORS, "a palette file holds up to 256")
     if "init" in options and not isinstance(options["init"], str):
         raise KmcValueError("init must be a word for several pictures, got colours; give them as a palette instead")
-    compress(np.zeros((1, 1, 3), dtype=np.uint8), k, threads=1, **options)  # a wrong option fails here, and once
+    choice("frames", frames, FRAMES)
+    with suppress(KmcQualityError):  # a wrong option fails here, and once
+        trial = compress(Image.new("RGB", TRIAL_SIZE), k, threads=1, **options)
+        trial.to_bytes(metadata=metadata, optimize=optimize)
     plans = plan_files(inputs, output=output, ending=ending, in_place=in_place, recursive=recursive)
     n_jobs = max(1, min(n_jobs, n_threads, len(plans)))
-    task = _Task(k, skip_if_larger, force, {**options, "threads": n_threads // n_jobs})
-    return FileResults(plans, task, n_jobs)
+    treatment = Treatment(k, {**options, "threads": n_threads // n_jobs}, metadata, optimize, frames, frame_palettes)
+    return FileResults(plans, _Task(treatment, skip_if_larger, force), n_jobs)
 
 
 class FileResults(Iterator[FileResult]):
@@ -226,7 +250,7 @@ class _Worker(threading.Thread):
         fields, data = self.task.compressed(plan)
         with self.writing:
             if not self.stopped:
-                self.task.write(plan, data)
+                self.task.write(plan, Path(fields["output"]), data)
         return fields
 
 
@@ -234,10 +258,9 @@ class _Worker(threading.Thread):
 class _Task:
     """What is done with every file."""
 
-    k: int
+    treatment: Treatment
     skip_if_larger: bool
     force: bool
-    options: dict[str, Any]
 
     def done_before(self, plan: PlannedFile) -> dict[str, Any] | None:
         """Give the fields of a file that needs no work, or None."""
@@ -250,51 +273,46 @@ class _Task:
             return (
                 {
                     "outcome": "skipped",
-                    "message": f"a palette of at most {self.k} colours already",
+                    "message": f"a palette of at most {self.treatment.k} colours already",
                     "output": os.fspath(plan.input),
                 }
-                if _is_palette(plan.input, self.k)
+                if _is_palette(plan.input, self.treatment.k)
                 else None
             )
-        for result in (plan.output, plan.original_copy):
+        for result in (plan.output, plan.animation, plan.original_copy):
             if result is not None and _is_newer(result, plan.input):
                 return {"outcome": "skipped", "message": "done already", "output": os.fspath(result)}
         return None
 
     def compressed(self, plan: PlannedFile) -> tuple[dict[str, Any], bytes | None]:
         """Give the fields and the bytes of the result; None in place of the bytes if the original is kept."""
-        assert plan.output is not None
-        picture = load(plan.input)
+        picture = self.treatment.load(plan.input)
         before = plan.input.stat().st_size
-        if picture.n_frames > 1:
-            message = f"it has {picture.n_frames} frames and one would be left; see kmc.compress_animation"
-            kept = {"outcome": "kept", "message": message, "output": os.fspath(plan.original_copy or plan.input)}
-            return {**kept, "bytes_before": before, "bytes_after": before}, None
-        result = compress(picture, self.k, **self.options)
-        data = result.to_bytes(format_of(plan.output).name)
+        unchanged = {"outcome": "kept", "output": os.fspath(plan.original_copy or plan.input), "bytes_after": before}
+        output = plan.animation if picture.is_animated and self.treatment.keeps_frames(picture) else plan.output
+        assert output is not None
+        try:
+            result, data = self.treatment.compressed(plan.input, picture, format_of(output), "it")
+        except KmcValueError as error:
+            if not (isinstance(error, KmcQualityError) or self.treatment.keeps_frames(picture)):
+                raise
+            return {**unchanged, "bytes_before": before, "message": str(error)}, None
         fields = {
             "bytes_before": before,
             "width": picture.width,
             "height": picture.height,
-            "colors": len(result.palette),
+            "frames": n_frames(result),
+            "colors": n_colors(result),
             "psnr": None if result.lossless else result.psnr,
         }
         if not self.skip_if_larger or len(data) < before:
-            return {**fields, "outcome": "compressed", "output": os.fspath(plan.output), "bytes_after": len(data)}, data
-        kept_as = plan.original_copy or plan.input
+            return {**fields, "outcome": "compressed", "output": os.fspath(output), "bytes_after": len(data)}, data
         message = f"the result would have {len(data):,} bytes, the original has {before:,}"
-        return {
-            **fields,
-            "outcome": "kept",
-            "message": message,
-            "output": os.fspath(kept_as),
-            "bytes_after": before,
-        }, None
+        return {**fields, **unchanged, "message": message}, None
 
-    def write(self, plan: PlannedFile, data: bytes | None) -> None:
-        """Write the result, or copy the original that is kept."""
-        target = plan.original_copy if data is None else plan.output
-        if target is None:
+    def write(self, plan: PlannedFile, target: Path, data: bytes | None) -> None:
+        """Write the result to `target`, or copy the original there that is kept."""
+        if data is None and target == plan.input:
             return
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -313,9 +331,12 @@ def _is_newer(result: Path, original: Path) -> bool:
 
 
 def _is_palette(path: Path, k: int) -> bool:
-    """Whether a file holds a palette of at most k colours, by its header."""
+    """Whether a file holds one palette of at most k colours, by its header; GIF fills palettes up, and has many."""
     try:
         with Image.open(path) as image:
+            if image.format == "GIF":
+                with path.open("rb") as file:
+                    return [size <= k for size in palette_sizes(file)] == [True]
             return image.mode == "P" and image.palette is not None and len(image.palette.palette) <= 3 * k
     except Exception:  # load() says what is wrong with it
         return False

@@ -21,6 +21,7 @@ from kmc.errors import KmcError, KmcFileError, KmcFileNotFoundError, KmcTypeErro
 from kmc.png_chunks import check_image_data
 
 __all__ = [
+    "ANIMATED_FORMATS",
     "FileLike",
     "OpenPicture",
     "check_pixels",
@@ -34,6 +35,9 @@ __all__ = [
 FileLike: TypeAlias = (
     str | os.PathLike[str] | os.PathLike[bytes] | bytes | bytearray | memoryview | BinaryIO | Image.Image
 )
+
+# Whose frames follow each other in time; those of other formats are pages.
+ANIMATED_FORMATS = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
 
 
 class OpenPicture(NamedTuple):
@@ -100,13 +104,16 @@ def check_pixels(image: Image.Image, name: str, max_pixels: int | None) -> None:
 
 
 def n_frames_of(picture: OpenPicture) -> int:
-    """Count the frames or pages of a file; the previews of a photograph and the layers of a drawing are none."""
+    """Count the frames or pages of a file; the previews of a photograph and the layers of a drawing are none.
+
+    Of a file that is damaged behind the first they are two: whoever wants more than that one finds out.
+    """
     if picture.n_bytes is None or picture.image.format in ("MPO", "PSD"):
         return 1
     try:
         return int(getattr(picture.image, "n_frames", 1))
-    except Exception:  # damaged behind the first frame, which is good
-        return 1
+    except Exception:  # whatever Pillow raises
+        return 2
 
 
 def _open_path(path: str | os.PathLike[str] | os.PathLike[bytes], name: str) -> BinaryIO:

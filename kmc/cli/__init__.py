@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = _make_parser().parse_args(argv)
-        with _warnings_as_messages():
+        with _warnings_as_messages(getattr(arguments, "quiet", False)):
             text = arguments.run(arguments)
         if text is not None:
             print_text(text)
@@ -71,8 +71,8 @@ def _fail(message: str, exit_code: int = 1) -> int:
 
 
 @contextmanager
-def _warnings_as_messages() -> Iterator[None]:
-    """Print kmc's own warnings as it prints everything else."""
+def _warnings_as_messages(quiet: bool) -> Iterator[None]:
+    """Print kmc's own warnings as it prints everything else, or not at all."""
     with warnings.catch_warnings():
         show = warnings.showwarning
 
@@ -83,7 +83,7 @@ def _warnings_as_messages() -> Iterator[None]:
                 show(message, category, *rest, **more)
 
         warnings.showwarning = show_as_message
-        warnings.simplefilter("always", KmcWarning)
+        warnings.simplefilter("ignore" if quiet else "always", KmcWarning)
         yield
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kmc.cli._arguments import Commands, finite, number_or_word, whole_number
+from kmc.cli._file_options import add_file_options, file_options
 from kmc.cli.folder import compress_folder, is_for_many
 from kmc.errors import KmcFileError, KmcValueError
 
 if TYPE_CHECKING:
+    from kmc.compressed_animation import CompressedAnimation
     from kmc.compressed_image import CompressedImage
     from kmc.encode import Format
     from kmc.load import Picture
@@ -31,6 +33,7 @@ examples:
   kmc compress photos/ -o small/ -k 64 --recursive
   kmc compress 'icons/*.png' --in-place     replace each by its result, if that is smaller
   kmc compress a.png b.png --ext -small.png     to a-small.png and b-small.png
+  kmc compress film.gif -k 64 --dither blue-noise -o small.gif
   curl -s URL | kmc compress - -o - > small.png
   kmc compress photo.jpg --init random --num-iterations 10 --seed 1
   kmc compress huge.tif --effort fast           when milliseconds count more than 3 % of MSE
@@ -38,22 +41,27 @@ examples:
 """
 
 _JSON = """\
+Animations stay animations, one palette for all frames. Several pictures go to PNG, but animated
+GIF and WebP files stay such; what the result could not hold, as a file of pages, is kept as it is.
+
 Of several pictures those that fail are reported and the rest go on; the exit code is then 1. A
 second run skips what is done. Ctrl-C leaves every file whole.
 
 --json prints one object with these keys:
   input, output               the two paths
   width, height, channels     of the picture; 1 channel is grey, 3 RGB, 4 RGBA
-  k, colors                   the colours asked for and those in the palette
+  frames                      of an animation; 1 of a still picture
+  k, colors                   the colours asked for and those in the (largest) palette
   lossless                    true if every pixel kept its colour
-  n_iter, converged           rounds of k-means that ran, and whether they came to rest
+  n_iter, converged           rounds of k-means that ran, and whether they came to rest; null of
+                              animations
   mse, psnr                   over all 8-bit samples; psnr in dB, null where it is infinite
   bytes_before, bytes_after   sizes of the two files
   seconds                     from opening the one file to having written the other
-  timings                     seconds of each stage between
+  timings                     seconds of each stage between; of animations none
 Of several pictures it prints a line for each as it finishes: input, output, outcome (compressed;
-kept: the original is not larger; skipped: done already; failed), message, bytes_before,
-bytes_after, width, height, colors, psnr, seconds.
+kept: the original is not larger, or the result cannot be as asked; skipped: done already;
+failed), message, bytes_before, bytes_after, width, height, frames, colors, psnr, seconds.
 """
 
 
@@ -81,7 +89,8 @@ def add_compress(commands: Commands) -> None:
         "--output",
         metavar="OUT",
         help="the file to write, - for stdout; replaced if it exists, and it may be IN itself (default: IN's name with "
-        "-kmc.png for its ending, which must not exist yet); of several pictures the folder to write to",
+        "-kmc.png for its ending, or -kmc.gif of an animated GIF, which must not exist yet); of several pictures the "
+        "folder to write to",
     )
     add(
         "--init",
@@ -156,6 +165,7 @@ def add_compress(commands: Commands) -> None:
         "1.5MP allows so many megapixels; all pixels of IN are written",
     )
     add("--seed", type=whole_number, default=0, metavar="N", help="of all chance (default 0)")
+    add_file_options(parser)
     add("--threads", type=whole_number, metavar="N", help="at most so many (default: all cores)")
     add("--json", action="store_true", help="print JSON instead of text")
     _add_several(parser.add_argument_group("several pictures"))
@@ -170,7 +180,7 @@ def _add_several(group: argparse._ArgumentGroup) -> None:
         "--ext",
         metavar="ENDING",
         help="what results' names end in, in place of the originals' endings, such as -small.png (default: .png in a "
-        "folder of their own, else -kmc.png)",
+        "folder of their own, else -kmc.png; animated GIF and WebP files keep their own)",
     )
     add(
         "--skip-if-larger",
@@ -215,6 +225,8 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "weighting",
         "downsample",
         "seed",
+        "profile",
+        "max_pixels",
     )
     targets = ("min_psnr", "min_ssim", "quality", "max_bytes")
     if arguments.k is None:
@@ -230,28 +242,30 @@ def _compress(arguments: argparse.Namespace) -> str | None:
 
 
 def _compress_one(arguments: argparse.Namespace, name: str, options: dict[str, Any]) -> str | None:
-    from kmc.api import compress
     from kmc.encode import check_target, format_of, write_atomically
-    from kmc.load import load
+    from kmc.treatment import Treatment
 
     to_stdout = arguments.output == "-" or (name == "-" and arguments.output is None)
-    output = "-" if to_stdout else arguments.output or _default_output(name)
     if to_stdout and arguments.json:
         raise KmcValueError("--json and the picture would both go to stdout; name a file with -o")
-    file_format = format_of("-.png" if to_stdout else output)
+    file_format = format_of("-.png" if to_stdout or arguments.output is None else arguments.output)
     _check_k(arguments.k, file_format)
+    treatment = Treatment(arguments.k, {**options, "threads": arguments.threads}, **file_options(arguments))
     start = time.perf_counter()
-    piped = sys.stdin.buffer.read() if name == "-" else None
-    picture = load(name if piped is None else piped, name="stdin")
+    image = sys.stdin.buffer.read() if name == "-" else name
+    picture = treatment.load(image, "stdin")
+    output = "-" if to_stdout else arguments.output
+    if output is None:
+        output = _default_output(Path(name), picture.is_animated and treatment.keeps_frames(picture))
+        file_format = format_of(output)
     if not to_stdout:
         check_target(output)  # before the work and not only after it
-    compressed = compress(picture, arguments.k, threads=arguments.threads, **options)
-    data = compressed.to_bytes(file_format.name, optimize=arguments.optimize, threads=arguments.threads)
+    compressed, data = treatment.compressed(image, picture, file_format, "stdin" if name == "-" else repr(name))
     before = picture.n_bytes or 0
     if arguments.skip_if_larger and len(data) >= before:
         if not to_stdout:
             return _kept_text(arguments, before, len(data))
-        data = Path(name).read_bytes() if piped is None else piped
+        data = Path(image).read_bytes() if isinstance(image, str) else image
     if to_stdout:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -264,8 +278,10 @@ def _compress_one(arguments: argparse.Namespace, name: str, options: dict[str, A
     return json.dumps(record) if arguments.json else _compress_text(record)
 
 
-def _default_output(path: str) -> str:
-    output = Path(path).parent / f"{Path(path).stem}-kmc.png"
+def _default_output(path: Path, stays_animation: bool) -> str:
+    from kmc.file_plan import DEFAULT_MARK, STILL_ENDING, animation_ending
+
+    output = path.parent / f"{path.stem}{DEFAULT_MARK}{animation_ending(path) if stays_animation else STILL_ENDING}"
     if output.exists():
         raise KmcFileError(f"{str(output)!r} exists already; name it with -o to replace it, or give another name")
     return str(output)
@@ -283,34 +299,40 @@ def _compress_record(
     arguments: argparse.Namespace,
     output: str,
     picture: Picture,
-    compressed: CompressedImage,
+    compressed: CompressedImage | CompressedAnimation,
     seconds: float,
 ) -> dict[str, Any]:
+    from kmc.compressed_image import CompressedImage
+    from kmc.treatment import n_colors, n_frames
+
+    still = compressed if isinstance(compressed, CompressedImage) else None
     return {
         "input": arguments.inputs[0],
         "output": output,
         "width": picture.width,
         "height": picture.height,
         "channels": picture.channels,
+        "frames": n_frames(compressed),
         "k": arguments.k,
-        "colors": len(compressed.palette),
+        "colors": n_colors(compressed),
         "lossless": compressed.lossless,
-        "n_iter": compressed.n_iter,
-        "converged": compressed.converged,
+        "n_iter": still.n_iter if still else None,
+        "converged": still.converged if still else None,
         "mse": compressed.mse,
         "psnr": finite(compressed.psnr),
         "bytes_before": picture.n_bytes,
         "bytes_after": Path(output).stat().st_size,
         "seconds": round(seconds, 6),
-        "timings": {stage: round(duration, 6) for stage, duration in compressed.timings.items()},
+        "timings": {stage: round(duration, 6) for stage, duration in still.timings.items()} if still else {},
     }
 
 
 def _compress_text(record: dict[str, Any]) -> str:
     before, after = record["bytes_before"], record["bytes_after"]
+    frames = f"{record['frames']} frames, " if record["frames"] > 1 else ""
     return (
         f"{record['input']} -> {record['output']}\n"
-        f"{record['width']} x {record['height']} pixels, {record['colors']} colours "
+        f"{record['width']} x {record['height']} pixels, {frames}{record['colors']} colours "
         f"(k = {record['k']}), {record['seconds']:.3f} s\n"
         f"{_error_text(record)}\n"
         f"{before:,} -> {after:,} bytes ({after / before:.1%} of the original)"

@@ -8,12 +8,14 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kmc.cli._arguments import print_text
-from kmc.errors import KmcError, KmcValueError
+from kmc.cli._file_options import file_options
+from kmc.errors import KmcError, KmcValueError, KmcWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,11 +56,13 @@ def compress_folder(arguments: argparse.Namespace, options: dict[str, Any]) -> s
     KeyboardInterrupt
         With how far it came.
     """
+    from kmc.api import POOR_PSNR
     from kmc.many import compress_many
 
     if "-" in (*arguments.inputs, arguments.output):
         raise KmcValueError("- stands for one picture on stdin or stdout; give files and a folder for several")
     start = time.perf_counter()
+    poor = _collected_warnings()  # before the first thread: each puts back what it found
     results = compress_many(
         arguments.inputs,
         arguments.k,
@@ -70,6 +74,7 @@ def compress_folder(arguments: argparse.Namespace, options: dict[str, Any]) -> s
         force=arguments.force,
         jobs=arguments.jobs,
         threads=arguments.threads,
+        **file_options(arguments),
         **options,
     )
     summary = _Summary()
@@ -85,9 +90,30 @@ def compress_folder(arguments: argparse.Namespace, options: dict[str, Any]) -> s
         print(text, file=sys.stderr)
     elif not arguments.quiet:
         print_text(text)
+    if poor:
+        print(
+            f"kmc: {len(poor)} of {summary.outcomes.total()} pictures have a PSNR below {POOR_PSNR:g} dB with so few "
+            "colours, so areas and shades merge; a larger -k shows more, dithering keeps shades",
+            file=sys.stderr,
+        )
     if failed := summary.outcomes["failed"]:
         raise KmcError(f"{failed} of {summary.outcomes.total()} files failed")
     return None
+
+
+def _collected_warnings() -> list[str]:
+    """Collect kmc's own warnings from here on, for one line at the end: they do not name the file."""
+    collected: list[str] = []
+    show = warnings.showwarning
+
+    def collect(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if issubclass(category, KmcWarning):
+            collected.append(str(message))
+        else:
+            show(message, category, *rest, **more)
+
+    warnings.showwarning = collect  # until main() puts back what was there
+    return collected
 
 
 def _with_progress(results: FileResults, quiet: bool) -> Iterable[FileResult]:
