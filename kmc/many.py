@@ -88,7 +88,7 @@ def compress_many(
     jobs: int | None = None,
     threads: int | None = None,
     metadata: str = "display",
-    optimize: str = "default",
+    optimize: str = "fast",
     frames: str = "all",
     frame_palettes: bool = False,
     **options: Any,
@@ -124,7 +124,8 @@ def compress_many(
     threads : int, optional
         Shared out among the jobs; every core by default.
     metadata, optimize : str
-        As for :meth:`kmc.CompressedImage.to_bytes`; `optimize` is for still pictures only.
+        As for :meth:`kmc.CompressedImage.to_bytes`; `optimize` is for still pictures only, and "fast" by default: on
+        photographs "default" takes three times as long for files that are 1 to 3 % smaller.
     frames : {"all", "first"}
         Animations go through :func:`kmc.compress_animation`; those that the result cannot hold, those for which there
         is an option that it does not have, and files of several pages are kept. Or the first frame or page alone is

@@ -386,9 +386,11 @@ def test_wrong_options_are_told_before_any_file_is_touched(tagged, options, word
 
 def test_optimize_reaches_the_files_of_a_folder(tagged, run):
     Image.fromarray(photograph(100, 120)).save("photo.png")
-    assert run("compress", "photo.png", "-o", "fast/", "--optimize", "fast")[0] == 0
+    assert run("compress", "photo.png", "-o", "fast/")[0] == 0
+    assert run("compress", "photo.png", "-o", "default/", "--optimize", "default")[0] == 0
     expected = kmc.compress("photo.png")
     assert Path("fast/photo.png").read_bytes() == expected.to_bytes(optimize="fast") != expected.to_bytes()
+    assert Path("default/photo.png").read_bytes() == expected.to_bytes()
 
 
 def test_poor_pictures_are_counted_in_one_line(films, run):

@@ -49,9 +49,10 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def file_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Give those that are about a file and not for kmc.compress()."""
-    return {name: getattr(arguments, name) for name in ("metadata", "optimize", "frames", "frame_palettes")}
+def file_options(arguments: argparse.Namespace, optimize: str) -> dict[str, Any]:
+    """Give those that are about a file and not for kmc.compress(); `optimize` where none was asked for."""
+    options = {name: getattr(arguments, name) for name in ("metadata", "frames", "frame_palettes")}
+    return {**options, "optimize": arguments.optimize or optimize}
 
 
 def _pixels(text: str) -> int:

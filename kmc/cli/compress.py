@@ -148,8 +148,8 @@ def add_compress(commands: Commands) -> None:
     add(
         "--optimize",
         choices=("fast", "default", "max"),
-        default="default",
-        help="how much time a smaller file may take; max needs kmc-image[max] (default default)",
+        help="how much time a smaller file may take; max needs kmc-image[max] (default: default, for several pictures "
+        "fast)",
     )
     add(
         "--num-iterations",
@@ -250,7 +250,7 @@ def _compress_one(arguments: argparse.Namespace, name: str, options: dict[str, A
         raise KmcValueError("--json and the picture would both go to stdout; name a file with -o")
     file_format = format_of("-.png" if to_stdout or arguments.output is None else arguments.output)
     _check_k(arguments.k, file_format)
-    treatment = Treatment(arguments.k, {**options, "threads": arguments.threads}, **file_options(arguments))
+    treatment = Treatment(arguments.k, {**options, "threads": arguments.threads}, **file_options(arguments, "default"))
     start = time.perf_counter()
     image = sys.stdin.buffer.read() if name == "-" else name
     picture = treatment.load(image, "stdin")

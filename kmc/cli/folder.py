@@ -74,7 +74,7 @@ def compress_folder(arguments: argparse.Namespace, options: dict[str, Any]) -> s
         force=arguments.force,
         jobs=arguments.jobs,
         threads=arguments.threads,
-        **file_options(arguments),
+        **file_options(arguments, "fast"),
         **options,
     )
     summary = _Summary()
