@@ -21,7 +21,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from kmc.backgrounds import on_background
+from kmc.metrics.backgrounds import on_background
 
 __all__ = ["Crop", "Result", "choose_crops", "draw_sheet"]
 

@@ -34,7 +34,7 @@ from tqdm import tqdm
 
 import kmc
 from kmc.compact import compacted
-from kmc.png import png_bytes
+from kmc.formats.png import png_bytes
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Record: TypeAlias = dict[str, Any]

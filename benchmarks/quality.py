@@ -8,7 +8,7 @@ then of oxipng at level 3 where pyoxipng is installed. The table has means over 
 JSON has every record. A sheet shows three crops of one picture, enlarged, by everyone side by side.
 
 Pictures with transparency keep it, and only those take part that keep it too. Their PSNR in the table
-and all figures of looks are the worst of three backgrounds (kmc.backgrounds).
+and all figures of looks are the worst of three backgrounds (kmc.metrics.backgrounds).
 
 --looks-metrics names a program that replaces SSIMULACRA2 and adds butteraugli's 3-norm. It is called as
 `PROGRAM WIDTH HEIGHT ORIGINAL RESULT`, the pictures being raw RGB bytes, and prints the two numbers.
@@ -38,11 +38,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import kmc
-from kmc.backgrounds import pairs_on_backgrounds
 from kmc.encode import png_bytes
 from kmc.errors import KmcError
 from kmc.evaluate import psnr
 from kmc.load import load
+from kmc.metrics.backgrounds import pairs_on_backgrounds
 
 __all__ = ["Way", "against", "measure", "table", "ways"]
 

@@ -10,15 +10,15 @@ from kmc._version import __version__
 from kmc.animation import compress_animation
 from kmc.api import compress, fit_palette
 from kmc.choose_k import choose_k
-from kmc.cluster_scores import silhouette_score
 from kmc.compressed_animation import CompressedAnimation
 from kmc.compressed_image import CompressedImage
 from kmc.evaluate import Evaluation, evaluate
 from kmc.histogram import ColorHistogram
-from kmc.k_selection import KScore, KSelection
 from kmc.kmeans import KMeansResult, kmeans
 from kmc.many import FileResult, FileResults, compress_many
 from kmc.palette import Palette
+from kmc.selection.cluster_scores import silhouette_score
+from kmc.selection.k_selection import KScore, KSelection
 
 __all__ = [
     "ColorHistogram",

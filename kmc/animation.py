@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 
 from kmc._settings import Settings, checked_settings
 from kmc._validate import choice
-from kmc.array_pixels import row_strips
 from kmc.color_kmeans import cluster_colors
-from kmc.color_profile import PROFILES
 from kmc.compressed_animation import AnimationFrames, CompressedAnimation, PackedFrame
 from kmc.deltas import with_alpha
 from kmc.dither import dither as dithered
 from kmc.errors import KmcTypeError, KmcValueError
 from kmc.frames import Frame, frames_of
 from kmc.histogram import ColorHistogram
-from kmc.metadata import Metadata
+from kmc.loading.array_pixels import row_strips
+from kmc.loading.color_profile import PROFILES
+from kmc.loading.metadata import Metadata
+from kmc.loading.picture_file import FileLike, is_file_like, rewindable
 from kmc.palette import Palette
-from kmc.picture_file import FileLike, is_file_like, rewindable
 from kmc.remap import error_of, remap
 
 __all__ = ["compress_animation"]

@@ -1,9 +1,10 @@
 """How many colours: ``kmc.choose_k`` fits a picture at several k, measures each and recommends one.
 
 What is exact and what is estimated: ``mse``, ``psnr``, ``inertia`` and ``colors`` are exact for the palette of each k,
-whose MSE is within 1 % of what :func:`kmc.compress` reaches with that k. ``ssim`` and ``n_bytes`` of pictures with more
-than 131072 pixels come from tiles that hold up to 65536 of them (:mod:`kmc.sample_tiles`), when they are first looked
-at; where a target is asked for they are exact around the chosen k. ``silhouette`` comes with its standard error.
+whose MSE is within 1 % of what :func:`kmc.compress` reaches with that k. ``ssim`` and ``n_bytes`` of pictures with
+more than 131072 pixels come from tiles that hold up to 65536 of them (:mod:`kmc.selection.sample_tiles`), when they
+are first looked at; where a target is asked for they are exact around the chosen k. ``silhouette`` comes with its
+standard error.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ import numpy as np
 
 from kmc._settings import checked_settings
 from kmc._validate import choice, real_number, whole_number
-from kmc.cluster_scores import Clusters, calinski_harabasz, davies_bouldin
 from kmc.colorspace import points_of
 from kmc.errors import KmcTypeError, KmcValueError
-from kmc.k_selection import KScore, KSelection, LazyScore
-from kmc.knee import best_by, elbow, first_reaching
 from kmc.load import ImageLike, Picture, load
+from kmc.metrics.similarity import WINDOW, ssim
 from kmc.palette import MOST_COLORS
-from kmc.similarity import WINDOW, ssim
-from kmc.sweep import Fit, Sweep
+from kmc.selection.cluster_scores import Clusters, calinski_harabasz, davies_bouldin
+from kmc.selection.k_selection import KScore, KSelection, LazyScore
+from kmc.selection.knee import best_by, elbow, first_reaching
+from kmc.selection.sweep import Fit, Sweep
 
 __all__ = ["METHODS", "choose_k"]
 
@@ -145,7 +146,7 @@ def _default_ks(n_colors: int) -> list[int]:
 
 
 def _scores(sweep: Sweep, ks: list[int], method: str) -> list[KScore]:
-    """Measure every k, from the largest down: see :mod:`kmc.sweep`."""
+    """Measure every k, from the largest down: see :mod:`kmc.selection.sweep`."""
     scores = []
     for k in reversed(ks):
         start = perf_counter()

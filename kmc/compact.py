@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from kmc import _kernels, _threads
 from kmc.dither import points_of_pixels
+from kmc.formats.png import bits_per_pixel, packed
 from kmc.looks import BLUR, BLUR_ONE, POLISH_SHARE, moved_colors
 from kmc.palette import Palette
-from kmc.png import bits_per_pixel, packed
 
 __all__ = ["compacted"]
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc._validate import choice
-from kmc.color_profile import for_file
 from kmc.deltas import ShownFrame, with_alpha
 from kmc.encode import FORMATS, Format, format_named, format_of, write_atomically
 from kmc.errors import KmcFileError, KmcValueError
-from kmc.metadata import KEPT, Metadata
+from kmc.loading.color_profile import for_file
+from kmc.loading.metadata import KEPT, Metadata
 from kmc.palette import Palette
 
 __all__ = ["AnimationFrames", "CompressedAnimation", "PackedFrame"]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kmc._validate import choice
-from kmc.color_profile import for_file
 from kmc.encode import Format, format_named, format_of, write_atomically
-from kmc.metadata import KEPT, Metadata
+from kmc.loading.color_profile import for_file
+from kmc.loading.metadata import KEPT, Metadata
 from kmc.palette import Palette
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class CompressedImage:
             gamma and resolution, so that the picture is shown right. "all": texts, EXIF and XMP as well. "none":
             nothing. Where the profile is not written, as in GIF, the colours are converted to sRGB.
         optimize : {"fast", "default", "max"}
-            How much time a smaller PNG may take: see :func:`kmc.png.png_bytes`. "max" needs ``kmc-image[max]``.
+            How much time a smaller PNG may take: see :func:`kmc.formats.png.png_bytes`. "max" needs ``kmc-image[max]``.
         threads : int, optional
             Every core if left out. Changes the time only.
 

@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc._validate import choice
-from kmc.apng import apng_bytes
 from kmc.deltas import ShownFrame
 from kmc.errors import KmcFileError, KmcFileNotFoundError, KmcValueError
-from kmc.gif import GIF_MAX_COLORS, animated_gif_bytes, gif_bytes
-from kmc.metadata import Metadata, png_chunks
-from kmc.png import OPTIMIZE, PNG_MAX_COLORS, png_bytes
-from kmc.png_chunks import with_chunks
-from kmc.tiff import TIFF_MAX_COLORS, tiff_bytes
-from kmc.webp import animated_webp_bytes, webp_bytes
+from kmc.formats.apng import apng_bytes
+from kmc.formats.gif import GIF_MAX_COLORS, animated_gif_bytes, gif_bytes
+from kmc.formats.png import OPTIMIZE, PNG_MAX_COLORS, png_bytes
+from kmc.formats.png_chunks import with_chunks
+from kmc.formats.tiff import TIFF_MAX_COLORS, tiff_bytes
+from kmc.formats.webp import animated_webp_bytes, webp_bytes
+from kmc.loading.metadata import Metadata, png_chunks
 
 __all__ = ["FORMATS", "Format", "check_target", "format_named", "format_of", "png_bytes", "write_atomically"]
 

@@ -9,7 +9,7 @@ poorer is brought to the richer: grey becomes RGB, what has no alpha becomes opa
 an entirely transparent pixel cannot be seen and counts as (0, 0, 0, 0) on both sides.
 
 CIEDE2000, MS-SSIM and SSIMULACRA2 say how different pictures look. Where one of the two has
-transparency, both are laid on black, on white and on a checkerboard (:mod:`kmc.backgrounds`), and
+transparency, both are laid on black, on white and on a checkerboard (:mod:`kmc.metrics.backgrounds`), and
 each figure is the worst of the three.
 """
 
@@ -26,15 +26,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kmc import color_difference, similarity
 from kmc._validate import choice
-from kmc.backgrounds import pairs_on_backgrounds
 from kmc.compressed_image import CompressedImage
 from kmc.errors import KmcImportError, KmcTypeError, KmcValueError
+from kmc.formats.png import PNG_MAX_COLORS
 from kmc.histogram import ColorHistogram
 from kmc.load import ImageLike, Picture, load
-from kmc.png import PNG_MAX_COLORS
-from kmc.similarity import MS_SSIM_SIDE, WINDOW, samples_of, tiles
+from kmc.metrics import color_difference, similarity
+from kmc.metrics.backgrounds import pairs_on_backgrounds
+from kmc.metrics.similarity import MS_SSIM_SIDE, WINDOW, samples_of, tiles
 
 __all__ = ["Evaluation", "ciede2000", "evaluate", "ms_ssim", "mse", "psnr", "ssim", "ssimulacra2"]
 
@@ -261,7 +261,8 @@ def ciede2000(original: ImageLike, compressed: ImageLike | CompressedImage) -> t
 
     As Sharma, Wu and Dalal define it, between colours in CIELAB with the white D65. Equal to scikit-image's
     ``deltaE_ciede2000`` of ``rgb2lab``. 0 means identical, 1 is just noticeable side by side. Where one of the
-    pictures has transparency, each of the two numbers is the worst of three backgrounds (:mod:`kmc.backgrounds`).
+    pictures has transparency, each of the two numbers is the worst of three backgrounds
+    (:mod:`kmc.metrics.backgrounds`).
 
     Parameters and errors are those of :func:`evaluate`.
 
@@ -284,7 +285,7 @@ def ms_ssim(original: ImageLike, compressed: ImageLike | CompressedImage) -> flo
     0.1333 and the window of :func:`ssim`. At each scale the local values are averaged over all places where the
     whole window lies in the picture; the product over the scales is taken for each of the channels red, green and
     blue, and the mean of the three is what comes back. A negative average counts as 0. Where one of the pictures has
-    transparency, it is the worst of three backgrounds (:mod:`kmc.backgrounds`).
+    transparency, it is the worst of three backgrounds (:mod:`kmc.metrics.backgrounds`).
 
     Parameters are those of :func:`evaluate`.
 
@@ -311,7 +312,7 @@ def ssimulacra2(original: ImageLike, compressed: ImageLike | CompressedImage) ->
 
     By the package ssimulacra2, which takes some microseconds and 500 bytes for each pixel and reads up to two points
     lower than the reference in C++ where quality is poor: compare only figures of the same program. Where one of the
-    pictures has transparency, it is the worst of three backgrounds (:mod:`kmc.backgrounds`).
+    pictures has transparency, it is the worst of three backgrounds (:mod:`kmc.metrics.backgrounds`).
 
     Parameters are those of :func:`evaluate`.
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc.errors import KmcFileError
-from kmc.metadata import Metadata
-from kmc.picture_file import FileLike, opened
-from kmc.pil_pixels import pixels_and_metadata
+from kmc.loading.metadata import Metadata
+from kmc.loading.picture_file import FileLike, opened
+from kmc.loading.pil_pixels import pixels_and_metadata
 
 __all__ = ["Frame", "frames_of"]
 

@@ -4,8 +4,8 @@ In:  a path, an open binary file, the bytes of a file, a PIL image, an array, or
      turns into an array (``__array_interface__``, ``__array__``, ``__dlpack__``).
 Out: :class:`Picture`, 8-bit pixels with 1 (grey), 3 (RGB) or 4 (RGBA) channels.
 
-All validation of pictures happens here and in what is called from here (files: :mod:`kmc.picture_file`,
-:mod:`kmc.pil_pixels`; arrays: :mod:`kmc.array_pixels`); the stages after this one trust what they get.
+All validation of pictures happens here and in what is called from here (files: :mod:`kmc.loading.picture_file`,
+:mod:`kmc.loading.pil_pixels`; arrays: :mod:`kmc.loading.array_pixels`); the stages after this one trust what they get.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc._validate import choice
-from kmc.array_pixels import as_array, check_shape, row_strips, to_8_bits
-from kmc.color_profile import PROFILES
-from kmc.metadata import Metadata
-from kmc.picture_file import ANIMATED_FORMATS, FileLike, is_file_like, n_frames_of, opened
-from kmc.pil_pixels import pixels_and_metadata
+from kmc.loading.array_pixels import as_array, check_shape, row_strips, to_8_bits
+from kmc.loading.color_profile import PROFILES
+from kmc.loading.metadata import Metadata
+from kmc.loading.picture_file import ANIMATED_FORMATS, FileLike, is_file_like, n_frames_of, opened
+from kmc.loading.pil_pixels import pixels_and_metadata
 
 __all__ = ["ImageLike", "Picture", "load", "row_strips"]
 

@@ -20,7 +20,7 @@ from kmc.api import DEFAULT_COLORS, MOST_FILE_COLORS, compress
 from kmc.encode import format_of, write_atomically
 from kmc.errors import KmcError, KmcFileError, KmcQualityError, KmcValueError
 from kmc.file_plan import PlannedFile, StrPath, plan_files
-from kmc.gif import palette_sizes
+from kmc.formats.gif import palette_sizes
 from kmc.treatment import FRAMES, Treatment, n_colors, n_frames
 
 __all__ = ["FileResult", "FileResults", "compress_many"]

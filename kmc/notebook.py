@@ -13,8 +13,8 @@ from PIL import Image
 
 from kmc.compressed_image import CompressedImage
 from kmc.curve_svg import Curve, curve_svg
-from kmc.k_selection import KScore, KSelection, _cells
 from kmc.palette import Palette
+from kmc.selection.k_selection import KScore, KSelection, _cells
 
 __all__ = [
     "data_uri",

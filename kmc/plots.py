@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc.compressed_image import CompressedImage
-from kmc.error_map import error_map
 from kmc.errors import KmcImportError, KmcTypeError, KmcValueError
 from kmc.histogram import ColorHistogram
-from kmc.k_selection import KSelection
 from kmc.load import ImageLike, Picture, load
+from kmc.metrics.error_map import error_map
 from kmc.notebook import hex_codes, shares_of
+from kmc.selection.k_selection import KSelection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

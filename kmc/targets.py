@@ -1,8 +1,8 @@
 """A quality or a size in place of k: the fewest colours that reach it, or the most that fit.
 
-Exact figures cost a whole ``compress()`` each, so candidates come from a sweep (:mod:`kmc.sweep`), whose figures cost a
-fraction and are corrected by what the exact ones so far have shown. What comes back was measured exactly: it reaches
-the target, and the neighbouring k does not.
+Exact figures cost a whole ``compress()`` each, so candidates come from a sweep (:mod:`kmc.selection.sweep`), whose
+figures cost a fraction and are corrected by what the exact ones so far have shown. What comes back was measured
+exactly: it reaches the target, and the neighbouring k does not.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from kmc._settings import Settings
 from kmc._validate import real_number, whole_number
 from kmc.compressed_image import CompressedImage
 from kmc.errors import KmcQualityError, KmcTypeError, KmcValueError
+from kmc.formats.png import PNG_MAX_COLORS
 from kmc.load import Picture
-from kmc.png import PNG_MAX_COLORS
-from kmc.similarity import WINDOW, ssim
-from kmc.sweep import Sweep
+from kmc.metrics.similarity import WINDOW, ssim
+from kmc.selection.sweep import Sweep
 
 __all__ = ["Targets", "checked_targets", "reach"]
 

@@ -17,7 +17,7 @@ from kmc.compressed_image import CompressedImage
 from kmc.encode import FORMATS, Format
 from kmc.errors import KmcValueError
 from kmc.load import Picture, load
-from kmc.picture_file import FileLike
+from kmc.loading.picture_file import FileLike
 
 __all__ = ["FRAMES", "Treatment", "n_colors", "n_frames"]
 

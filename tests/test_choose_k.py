@@ -14,11 +14,11 @@ from kmc import cli
 from kmc.encode import png_bytes
 from kmc.errors import KmcQualityError, KmcTypeError, KmcValueError
 from kmc.histogram import ColorHistogram
-from kmc.k_selection import KScore
-from kmc.knee import elbow
 from kmc.load import load
-from kmc.sample_tiles import SampleTiles
-from kmc.similarity import ssim
+from kmc.metrics.similarity import ssim
+from kmc.selection.k_selection import KScore
+from kmc.selection.knee import elbow
+from kmc.selection.sample_tiles import SampleTiles
 
 
 def known_colors(k: int, seed: int, side: int = 60, sigma: float = 4.0) -> np.ndarray:

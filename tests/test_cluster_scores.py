@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import kmc
-from kmc.cluster_scores import Clusters, calinski_harabasz, davies_bouldin
 from kmc.errors import KmcTypeError, KmcValueError
+from kmc.selection.cluster_scores import Clusters, calinski_harabasz, davies_bouldin
 
 metrics = pytest.importorskip("sklearn.metrics")
 

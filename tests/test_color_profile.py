@@ -22,9 +22,9 @@ from profiles import (
 )
 
 import kmc
-from kmc.color_profile import is_srgb
 from kmc.errors import KmcValueError
 from kmc.load import load
+from kmc.loading.color_profile import is_srgb
 
 PROFILES = {
     "Adobe RGB": (ADOBE_RGB, gamma_curve(563 / 256), lambda samples: samples ** (563 / 256)),

@@ -15,9 +15,9 @@ from kmc import _reference_compact as reference
 from kmc.compact import compacted
 from kmc.dither import points_of_pixels
 from kmc.errors import KmcTypeError, KmcValueError
+from kmc.formats.png import bits_per_pixel, png_bytes
 from kmc.looks import BLUR, _colors_of_points
 from kmc.palette import Palette
-from kmc.png import bits_per_pixel, png_bytes
 
 Array = NDArray[Any]
 

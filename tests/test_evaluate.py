@@ -19,11 +19,11 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 from sklearn.datasets import load_sample_image
 
 import kmc
-from kmc import similarity
-from kmc.backgrounds import BACKGROUNDS, on_background
-from kmc.color_difference import _Greatest, delta_e
 from kmc.errors import KmcFileNotFoundError, KmcImportError, KmcTypeError, KmcValueError
 from kmc.evaluate import Evaluation, ciede2000, evaluate, ms_ssim, mse, psnr, ssim, ssimulacra2
+from kmc.metrics import similarity
+from kmc.metrics.backgrounds import BACKGROUNDS, on_background
+from kmc.metrics.color_difference import _Greatest, delta_e
 
 PHOTOGRAPHS = {
     "china": lambda: load_sample_image("china.jpg"),

@@ -14,8 +14,8 @@ import kmc
 from kmc.cli import main
 from kmc.encode import FORMATS
 from kmc.errors import KmcValueError
-from kmc.gif import gif_bytes
-from kmc.metadata import Metadata
+from kmc.formats.gif import gif_bytes
+from kmc.loading.metadata import Metadata
 
 NAMES = ["PNG", "GIF", "WebP", "TIFF"]
 ENDINGS = {"PNG": ".png", "GIF": ".gif", "WebP": ".webp", "TIFF": ".tif"}

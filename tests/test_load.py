@@ -17,8 +17,8 @@ from PIL import Image
 
 import kmc
 from kmc.errors import KmcFileError, KmcTypeError, KmcValueError
+from kmc.formats.png_chunks import SIGNATURE, chunk
 from kmc.load import Picture, load
-from kmc.png_chunks import SIGNATURE, chunk
 
 SHAPES = [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4)]
 

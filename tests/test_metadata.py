@@ -13,9 +13,9 @@ from profiles import DISPLAY_P3, rgb_profile, srgb_curve
 
 import kmc
 from kmc.errors import KmcFileError, KmcValueError
+from kmc.formats.png_chunks import chunk, with_chunks
 from kmc.load import load
-from kmc.metadata import Metadata
-from kmc.png_chunks import chunk, with_chunks
+from kmc.loading.metadata import Metadata
 
 PROFILE = rgb_profile(DISPLAY_P3, srgb_curve())
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6" note="kept"/></x:xmpmeta>'

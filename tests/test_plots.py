@@ -16,10 +16,10 @@ from PIL import Image
 
 import kmc
 from kmc.curve_svg import Curve, curve_svg
-from kmc.error_map import area_errors, error_map
 from kmc.errors import KmcImportError, KmcTypeError, KmcValueError
-from kmc.k_selection import KScore, KSelection
+from kmc.metrics.error_map import area_errors, error_map
 from kmc.notebook import hex_codes, shares_of
+from kmc.selection.k_selection import KScore, KSelection
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from pictures import noise, photograph
 from PIL import Image
 
 import kmc
-from kmc import palette_order
 from kmc.errors import KmcImportError, KmcValueError
-from kmc.palette_order import meeting_order
-from kmc.png import OPTIMIZE, packed, png_bytes
+from kmc.formats import palette_order
+from kmc.formats.palette_order import meeting_order
+from kmc.formats.png import OPTIMIZE, packed, png_bytes
 
 
 def indices_below(k, shape=(16, 17), dtype=np.uint8):

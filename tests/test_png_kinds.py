@@ -14,7 +14,7 @@ from PIL import Image
 import kmc
 from kmc.cli import main
 from kmc.errors import KmcFileError
-from kmc.png_chunks import SIGNATURE, chunk, chunks_of
+from kmc.formats.png_chunks import SIGNATURE, chunk, chunks_of
 
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import kmc
+from kmc.metrics.backgrounds import BACKGROUNDS, on_background
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
@@ -101,8 +102,8 @@ class TestMeasure:
         small = kmc.compress(pixels, 4)
         record = quality.measure(pixels, rivals.Quantized(small.palette.colors, small.indices))
         on_each = [
-            kmc.evaluate(*(kmc.backgrounds.on_background(picture, name) for picture in (pixels, small.image))).psnr
-            for name in kmc.backgrounds.BACKGROUNDS
+            kmc.evaluate(*(on_background(picture, name) for picture in (pixels, small.image))).psnr
+            for name in BACKGROUNDS
         ]
         assert record["psnr_shown"] == min(on_each)
 

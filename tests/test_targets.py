@@ -12,7 +12,7 @@ from PIL import Image
 import kmc
 from kmc import cli
 from kmc.errors import KmcQualityError, KmcTypeError, KmcValueError, KmcWarning
-from kmc.similarity import ssim
+from kmc.metrics.similarity import ssim
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kmc.cli._arguments import Commands, whole_number
 
 if TYPE_CHECKING:
-    from kmc.k_selection import KScore, KSelection
+    from kmc.selection.k_selection import KScore, KSelection
 
 __all__ = ["add_choose_k"]
 

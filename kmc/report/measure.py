@@ -21,14 +21,14 @@ from kmc import _threads
 from kmc.api import compress
 from kmc.choose_k import choose_k
 from kmc.compressed_image import CompressedImage
-from kmc.error_map import area_errors
 from kmc.errors import KmcWarning
 from kmc.evaluate import Evaluation, evaluate
 from kmc.histogram import ColorHistogram
-from kmc.k_selection import KSelection
 from kmc.load import ImageLike, Picture, load
+from kmc.metrics.error_map import area_errors
 from kmc.notebook import shares_of
 from kmc.palette import Palette
+from kmc.selection.k_selection import KSelection
 
 __all__ = ["MOST_SHOWN", "Measured", "Result", "measure_all", "pixels_within"]
 

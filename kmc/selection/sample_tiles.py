@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kmc.formats.png import PNG_MAX_COLORS, png_bytes
+from kmc.metrics.similarity import WINDOW, samples_of, ssim, sums_of_tiles
 from kmc.palette import Palette
-from kmc.png import PNG_MAX_COLORS, png_bytes
-from kmc.similarity import WINDOW, samples_of, ssim, sums_of_tiles
 
 __all__ = ["SampleTiles"]
 

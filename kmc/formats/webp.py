@@ -16,7 +16,7 @@ from PIL import Image
 
 from kmc.deltas import Clock, Delta, ShownFrame, deltas
 from kmc.errors import KmcImportError, KmcValueError
-from kmc.metadata import Metadata, webp_options
+from kmc.loading.metadata import Metadata, webp_options
 
 __all__ = ["animated_webp_bytes", "webp_bytes"]
 

@@ -16,8 +16,8 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from kmc.picture_file import quiet_pillow
-from kmc.png_chunks import chunk
+from kmc.formats.png_chunks import chunk
+from kmc.loading.picture_file import quiet_pillow
 
 __all__ = ["KEPT", "Metadata", "described_by_exif", "png_chunks", "webp_options"]
 

@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc.similarity import tiles
+from kmc.metrics.similarity import tiles
 
 __all__ = ["ciede2000", "delta_e", "lab_of"]
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kmc.array_pixels import row_strips
 from kmc.errors import KmcImportError
-from kmc.metadata import Metadata
+from kmc.loading.array_pixels import row_strips
+from kmc.loading.metadata import Metadata
 
 if TYPE_CHECKING:
     from PIL import ImageCms

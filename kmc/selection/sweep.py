@@ -25,7 +25,7 @@ from kmc.histogram import ColorHistogram
 from kmc.load import Picture
 from kmc.palette import Palette
 from kmc.remap import remap
-from kmc.sample_tiles import SampleTiles
+from kmc.selection.sample_tiles import SampleTiles
 
 __all__ = ["Fit", "Sweep"]
 
@@ -87,11 +87,11 @@ class Sweep:
         return self._fits[k]
 
     def ssim(self, k: int) -> float:
-        """Give the structural similarity with k colours, estimated as :mod:`kmc.sample_tiles` says."""
+        """Give the structural similarity with k colours, estimated as :mod:`kmc.selection.sample_tiles` says."""
         return self.tiles.ssim(self.fit(k).palette, self._sample_indices(k), self.settings.threads)
 
     def n_bytes(self, k: int) -> int:
-        """Give the size of the PNG file with k colours, estimated as :mod:`kmc.sample_tiles` says."""
+        """Give the size of the PNG file with k colours, estimated as :mod:`kmc.selection.sample_tiles` says."""
         return self.tiles.n_bytes(self.fit(k).palette, self._sample_indices(k))
 
     def compressed(self, k: int) -> CompressedImage:

@@ -1,10 +1,10 @@
 """PNG: indices (h, w) of uint8 or uint16 and palette colours (k, c) of uint8 -> the bytes of the file.
 
 Without a filter the order of the entries does not matter to deflate. With the filter Sub, differences to the left, it
-does, and on photographs the order of :mod:`kmc.palette_order` wins: at k=256 its files are up to 6 % smaller than
-without a filter, where the order of luminance gives 10 % larger ones, a chain of nearest neighbours 2 % larger ones
-and the order of popularity 16 % larger ones. At k=32, and with the other filters, nothing was gained; nor by a filter
-chosen for each row. So these two are tried, and the smaller file is taken.
+does, and on photographs the order of :mod:`kmc.formats.palette_order` wins: at k=256 its files are up to 6 % smaller
+than without a filter, where the order of luminance gives 10 % larger ones, a chain of nearest neighbours 2 % larger
+ones and the order of popularity 16 % larger ones. At k=32, and with the other filters, nothing was gained; nor by a
+filter chosen for each row. So these two are tried, and the smaller file is taken.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from kmc import _threads
 from kmc._validate import choice
 from kmc.errors import KmcImportError, KmcValueError
-from kmc.palette_order import meeting_order
-from kmc.png_chunks import SIGNATURE, chunk
+from kmc.formats.palette_order import meeting_order
+from kmc.formats.png_chunks import SIGNATURE, chunk
 
 __all__ = ["OPTIMIZE", "PNG_MAX_COLORS", "bits_per_pixel", "packed", "png_bytes"]
 
@@ -83,7 +83,7 @@ def png_bytes(
     Examples
     --------
     >>> import numpy as np
-    >>> from kmc.png import png_bytes
+    >>> from kmc.formats.png import png_bytes
     >>> png_bytes(np.zeros((2, 2), dtype=np.uint8), np.array([[255, 0, 0]], dtype=np.uint8))[1:4]
     b'PNG'
     """

@@ -19,7 +19,7 @@ from PIL import Image
 
 from kmc.deltas import Clock, Delta, ShownFrame, deltas, with_alpha
 from kmc.errors import KmcValueError
-from kmc.metadata import Metadata
+from kmc.loading.metadata import Metadata
 
 __all__ = ["GIF_MAX_COLORS", "animated_gif_bytes", "gif_bytes", "palette_sizes"]
 

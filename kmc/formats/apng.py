@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from kmc.deltas import Delta, ShownFrame, deltas
 from kmc.errors import KmcValueError
-from kmc.metadata import Metadata, png_chunks
-from kmc.png_chunks import SIGNATURE, chunk
+from kmc.formats.png_chunks import SIGNATURE, chunk
+from kmc.loading.metadata import Metadata, png_chunks
 
 __all__ = ["apng_bytes"]
 

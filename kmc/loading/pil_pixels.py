@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from kmc.array_pixels import row_strips, to_8_bits
-from kmc.color_profile import profile_space, srgb_from_cmyk, to_srgb
 from kmc.errors import KmcValueError
-from kmc.metadata import Metadata
-from kmc.picture_file import OpenPicture, check_pixels
+from kmc.loading.array_pixels import row_strips, to_8_bits
+from kmc.loading.color_profile import profile_space, srgb_from_cmyk, to_srgb
+from kmc.loading.metadata import Metadata
+from kmc.loading.picture_file import OpenPicture, check_pixels
 
 __all__ = ["pixels_and_metadata"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from kmc.errors import KmcQualityError
-from kmc.k_selection import KScore
+from kmc.selection.k_selection import KScore
 
 __all__ = ["best_by", "elbow", "first_reaching"]
 

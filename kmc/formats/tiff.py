@@ -32,7 +32,7 @@ from PIL.TiffImagePlugin import (
 from PIL.TiffTags import BYTE
 
 from kmc.errors import KmcValueError
-from kmc.metadata import Metadata, described_by_exif
+from kmc.loading.metadata import Metadata, described_by_exif
 
 __all__ = ["TIFF_MAX_COLORS", "tiff_bytes"]
 

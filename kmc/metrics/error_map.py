@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kmc.load import row_strips
-from kmc.similarity import samples_of
+from kmc.metrics.similarity import samples_of
 
 __all__ = ["area_errors", "error_map"]
 
@@ -30,7 +30,7 @@ def error_map(original: NDArray[np.uint8], compressed: NDArray[np.uint8]) -> Err
     Examples
     --------
     >>> import numpy as np
-    >>> from kmc.error_map import error_map
+    >>> from kmc.metrics.error_map import error_map
     >>> error_map(np.zeros((1, 2, 1), dtype=np.uint8), np.array([[[0], [7]]], dtype=np.uint8)).tolist()
     [[0.0, 7.0]]
     """

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from kmc._validate import whole_number
 from kmc.errors import KmcError, KmcFileError, KmcFileNotFoundError, KmcTypeError, reason_of
-from kmc.png_chunks import check_image_data
+from kmc.formats.png_chunks import check_image_data
 
 __all__ = [
     "ANIMATED_FORMATS",

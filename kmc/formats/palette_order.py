@@ -32,7 +32,7 @@ def meeting_order(indices: NDArray[np.uint8], k: int) -> NDArray[np.intp]:
     Examples
     --------
     >>> import numpy as np
-    >>> from kmc.palette_order import meeting_order
+    >>> from kmc.formats.palette_order import meeting_order
     >>> meeting_order(np.array([[0, 2, 1, 2, 0, 2]], dtype=np.uint8), 3).tolist()
     [1, 2, 0]
     """

@@ -1,0 +1,1 @@
+"""What kmc.evaluate is made of: one module for each measure."""

@@ -1,0 +1,1 @@
+"""What kmc.choose_k is made of: fits at several k, figures of them, and a choice."""
