@@ -74,7 +74,7 @@ def fit_palette_to_dithering(
     histogram : ColorHistogram
         Of the picture, or a sample of it: a colour of it takes the place of an entry that falls on another one.
     rounds : int
-        Of dithering and moving the entries. 6 converge; 1 gains two thirds of what they do.
+        Of dithering and moving the entries. 6 converge; 2 gain three quarters of what they do.
     polish_rounds : int
         Of choosing each pixel's entry anew.
     strength : float

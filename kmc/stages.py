@@ -22,7 +22,7 @@ __all__ = ["joined", "map_pixels", "palette_of", "weighted_count", "with_fixed_c
 
 # What effort="fast" counts: so many pixels for each cluster within these limits, whose colours are joined in boxes of
 # 2x2x2, for few clusters of 4x4x4. The MSE is then, in the mean and at worst of twelve photographs of 0.3 to 2.5
-# megapixels, 1.004 and 1.02 (k=16), 1.005 and 1.012 (64), 1.015 and 1.03 (256) times the default's.
+# megapixels, 1.004 and 1.02 (k=16), 1.005 and 1.012 (64), 1.02 and 1.03 (256) times the default's.
 SAMPLED_FOR_EACH, LEAST_SAMPLE, MOST_SAMPLE = 2048, 1 << 16, 1 << 18
 FEW_CLUSTERS = 32
 # What it counts whole: smaller pictures, and those whose sample has no more colours than this, where each matters.
