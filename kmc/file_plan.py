@@ -75,6 +75,11 @@ def plan_files(
     folder = None if output is None else Path(output)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise KmcFileError(f"{os.fspath(folder)!r} is a file; results of several pictures need a folder, so name one")
+    if folder is not None and not folder.exists() and folder.suffix.lower() in _picture_suffixes():
+        raise KmcFileError(
+            f"{os.fspath(folder)!r} ends as a picture's name does, and results of several pictures go to a folder; "
+            "name a folder, or make this one first"
+        )
     results = None if in_place else (folder, (ending,) if ending is not None else _default_endings())
     found = list(dict.fromkeys(_found(_listed(inputs), recursive, results)))
     if in_place:

@@ -184,6 +184,7 @@ def test_closing_ends_the_work(photos):
         ({"inputs": [5]}, "inputs must be paths, got int"),
         ({"inputs": "photos", "in_place": True, "output": "small"}, "in_place=True excludes"),
         ({"inputs": "photos", "output": "photos/a.png"}, "'photos/a.png' is a file"),
+        ({"inputs": "photos", "output": "small.png"}, "'small.png' ends as a picture's name does"),
         ({"inputs": "photos", "ending": ".jpg"}, "cannot hold a palette as '.jpg'"),
         ({"inputs": "photos", "output": "photos"}, "would be replaced by its result"),
         ({"inputs": ["photos/a.png", "photos/in/a.png"], "output": "small"}, "would both become 'small/a.png'"),
@@ -277,7 +278,7 @@ def test_one_picture_keeps_the_original_where_asked(photos, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to a child")
-def test_ctrl_c_stops_within_a_second_and_says_how_far_it_came(tmp_path):
+def test_ctrl_c_stops_amid_the_work_and_says_how_far_it_came(tmp_path):
     (tmp_path / "photos").mkdir()
     data = file_bytes(photograph(500, 700))
     for number in range(300):
