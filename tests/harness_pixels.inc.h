@@ -1,0 +1,157 @@
+/* Part of neon_harness.c. Pixels and palettes: keys, errors, the nearest entry in a box. */
+typedef struct {
+  const uint8_t *pixels;
+  ptrdiff_t n, channels;
+} keys_problem;
+
+static uint32_t key_by_definition(const uint8_t *rgb) {
+  uint32_t key = 0;
+  for (int bit = 0; bit < 8; bit++) {
+    for (int channel = 0; channel < 3; channel++) key |= (uint32_t)(rgb[channel] >> bit & 1) << (3 * bit + 2 - channel);
+  }
+  return key;
+}
+
+static void run_keys(const kmc_kernels *kernels, const void *problem, record *out) {
+  const keys_problem *p = problem;
+  const kmc_pixel_kernels *pixel_kernels = kmc_pixel_kernels_for(kernels);
+  uint32_t *keys = new_output(p->n, sizeof *keys);
+  (p->channels == 3 ? pixel_kernels->keys_of_rgb : pixel_kernels->keys_of_rgba)(p->pixels, p->n, keys);
+  record_output(out, "keys", keys, p->n, sizeof *keys);
+  for (ptrdiff_t i = 0; i < p->n && is_generic(kernels); i++) {
+    uint8_t rgb[3];
+    kmc_rgb_of_key(keys[i], rgb);
+    if (keys[i] != key_by_definition(p->pixels + i * p->channels) || memcmp(rgb, p->pixels + i * p->channels, 3) != 0) {
+      report("generic", "keys", "not the interleaved bits");
+      return;
+    }
+  }
+}
+
+typedef struct {
+  const uint8_t *pixels, *counters;
+  const uint32_t *entries;
+  ptrdiff_t n;
+} error_problem;
+
+static void run_error(const kmc_kernels *kernels, const void *problem, record *out) {
+  const error_problem *p = problem;
+  const kmc_pixel_kernels *pixel_kernels = kmc_pixel_kernels_for(kernels);
+  int64_t *sum = new_output(1, sizeof *sum), expected = 0;
+  uint64_t *bits = new_output(1, sizeof *bits), expected_bits = 0;
+  *sum = pixel_kernels->squared_error(p->pixels, p->entries, p->n);
+  *bits = pixel_kernels->nonzero_bits(p->counters);
+  record_output(out, "squared error", sum, 1, sizeof *sum);
+  record_output(out, "nonzero bits", bits, 1, sizeof *bits);
+  for (ptrdiff_t i = 0; i < 3 * p->n; i++) {
+    const int diff = p->pixels[i] - (int)(p->entries[i / 3] >> 8 * (i % 3) & 255);
+    expected += diff * diff;
+  }
+  for (int i = 0; i < 64; i++) expected_bits += (uint64_t)(p->counters[i] > 0) << i;
+  if (*sum != expected) report(kernels->name, "squared_error", "not the sum of squares");
+  if (*bits != expected_bits) report(kernels->name, "nonzero_bits", "not where the counters are");
+}
+
+/* With extremes: the largest difference there is, in every sample. */
+static void check_errors(void) {
+  for (ptrdiff_t n = 1; n <= KMC_KEY_BATCH; n += n < 70 ? 1 : 53) {
+    uint8_t *pixels = new_input(3 * n, 1), *counters = new_input(64, 1);
+    uint32_t *entries = new_input(n, sizeof *entries);
+    for (ptrdiff_t i = 0; i < 3 * n; i++) pixels[i] = n % 5 ? (uint8_t)random_bits() : 255;
+    for (ptrdiff_t i = 0; i < n; i++) entries[i] = n % 5 ? (uint32_t)random_bits() & 0xffffff : 0;
+    for (int i = 0; i < 64; i++) counters[i] = (uint8_t)(random_bits() & random_bits() & 0x81);
+    const error_problem problem = {pixels, counters, entries, n};
+    char name[120];
+    snprintf(name, sizeof name, "errors of n=%td pixels", n);
+    check(name, run_error, &problem);
+    free_down_to(0);
+  }
+}
+
+static void check_keys(void) {
+  for (ptrdiff_t channels = 3; channels <= 4; channels++) {
+    for (ptrdiff_t n = 1; n <= KMC_KEY_BATCH; n += n < 70 ? 1 : 53) {
+      uint8_t *pixels = new_input(n * channels, 1);
+      for (ptrdiff_t i = 0; i < n * channels; i++) pixels[i] = (uint8_t)random_bits();
+      const keys_problem problem = {pixels, n, channels};
+      char name[120];
+      snprintf(name, sizeof name, "keys of n=%td pixels of %td channels", n, channels);
+      check(name, run_keys, &problem);
+      free_down_to(0);
+    }
+  }
+}
+
+typedef struct {
+  kmc_node node; /* of side 8, with any entries */
+  uint8_t corner[3];
+} box_problem;
+
+static int32_t nearest_entry(const kmc_node *node, const uint8_t *rgb) {
+  int32_t nearest = 0;
+  double least = INFINITY;
+  for (ptrdiff_t i = 0; i < node->n; i++) {
+    const double r = node->red[i] - rgb[0], g = node->green[i] - rgb[1], b = node->blue[i] - rgb[2];
+    const double dist2 = r * r + g * g + b * b;
+    if (dist2 < least) nearest = node->index[i], least = dist2;
+  }
+  return nearest;
+}
+
+static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, record *out) {
+  const box_problem *p = problem;
+  kmc_node node = p->node;
+  uint16_t *labels = new_output(8 * KMC_BOX_COLORS, sizeof *labels);
+  node.keep = new_output(node.n, sizeof *node.keep);
+  kmc_pixel_kernels_for(kernels)->keep_in_octants(&node, p->corner, 8);
+  for (int octant = 0; octant < 8; octant++) {
+    const uint32_t key = kmc_key_of_rgb(p->corner) + (uint32_t)octant * KMC_BOX_COLORS;
+    uint16_t *const of_box = labels + octant * KMC_BOX_COLORS;
+    uint8_t rgb[3];
+    kmc_rgb_of_key(key, rgb);
+    kmc_pixel_kernels_for(kernels)->nearest_in_box(&node, octant, rgb, of_box);
+    for (uint32_t i = 0; i < KMC_BOX_COLORS && is_generic(kernels); i++) {
+      kmc_rgb_of_key(key + i, rgb);
+      if (of_box[i] != nearest_entry(&node, rgb)) report("generic", "nearest_in_box", "not the nearest entry");
+    }
+  }
+  record_output(out, "keep", node.keep, node.n, sizeof *node.keep);
+  record_output(out, "labels", labels, 8 * KMC_BOX_COLORS, sizeof *labels);
+}
+
+/* Entries on a lattice of `step` (one of more than 1 makes ties) in the whole colour space; or pairs that lie opposite
+ * each other and equally far from the box's corner. */
+static void check_nearest_in_box(ptrdiff_t k, ptrdiff_t step, uint32_t cell, int pairs) {
+  box_problem p = {.node = {.n = k}};
+  float *const coordinates[] = {new_input(k, sizeof(float)), new_input(k, sizeof(float)), new_input(k, sizeof(float))};
+  char name[120];
+  p.node.red = coordinates[0], p.node.green = coordinates[1], p.node.blue = coordinates[2];
+  p.node.index = new_input(k, sizeof(int32_t));
+  kmc_rgb_of_key(cell * 8 * KMC_BOX_COLORS, p.corner);
+  for (ptrdiff_t i = 0; i < k; i++) {
+    for (int t = 0; t < 3; t++) {
+      const double anywhere = (double)(random_below(255 / step + 1) * step), before = p.corner[t] - anywhere / 16;
+      const double opposite = i ? 2 * p.corner[t] - coordinates[t][i - 1] : 0;
+      const double paired = i % 2 ? opposite : floor(before);
+      coordinates[t][i] = (float)(!pairs ? anywhere : paired < 0 ? 0 : paired > 255 ? 255 : paired);
+    }
+    p.node.index[i] = (int32_t)i;
+  }
+  snprintf(name, sizeof name, "nearest_in_box k=%td step=%td cell=%u pairs=%d", k, step, (unsigned)cell, pairs);
+  check(name, run_nearest_in_box, &p);
+  free_down_to(0);
+}
+
+static void check_all_boxes(void) {
+  static const ptrdiff_t sizes[] = {1, 2, 3, 8, 17, 64, 300}, steps[] = {1, 4, 51, 255};
+  enum { CELLS = KMC_N_BOXES / 8 };
+  for (int i = 0; i < COUNT(sizes); i++) {
+    for (int j = 0; j < COUNT(steps); j++) {
+      const uint32_t cells[] = {0, CELLS - 1, (uint32_t)random_below(CELLS)};
+      for (int b = 0; b < COUNT(cells); b++) {
+        check_nearest_in_box(sizes[i], steps[j], cells[b], 0);
+        check_nearest_in_box(sizes[i], steps[j], cells[b], 1);
+      }
+    }
+  }
+}
