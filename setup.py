@@ -14,7 +14,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -30,7 +32,7 @@ STABLE_ABI = not COVERAGE and not FREE_THREADED and sys.implementation.name == "
 
 GNU_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
-SANITIZE_FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"]
+SANITIZE_FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g1", "-O1"]
 # Compile and link flags that turn OpenMP on: GCC and Clang; Apple's Clang with libomp installed.
 OPENMP_FLAGS = (["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"])
 
@@ -51,7 +53,20 @@ class BuildExt(build_ext):  # type: ignore[misc]
         for extension in self.extensions:
             extension.extra_compile_args = compile_flags
             extension.extra_link_args = link_flags
+        if not msvc:
+            self.compile_side_by_side()
         super().build_extensions()
+
+    def compile_side_by_side(self) -> None:
+        """Let the compiler take several files at a time; one after another they take it half a minute."""
+        compile_files = self.compiler.compile
+
+        def compile_each(sources: list[str], **options: Any) -> list[str]:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                objects = pool.map(lambda source: compile_files([source], **options), sources)
+            return [path for paths in objects for path in paths]
+
+        self.compiler.compile = compile_each
 
     def openmp_flags(self) -> tuple[list[str], list[str]]:
         """Give the first flags with which an OpenMP program compiles and links, or none."""
