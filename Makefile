@@ -1,5 +1,5 @@
 # make demo    compress a photograph and compare with scikit-learn
-# make test    pass the tests
+# make test    run the tests
 #
 # Each makes a virtual environment in .venv, installs what it needs and runs. PYTHON names the interpreter (3.11 or newer).
 

@@ -5,9 +5,22 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-__all__ = ["Commands", "Parser", "finite", "names", "number_or_word", "print_text", "whole_number"]
+from kmc.errors import KmcFileError
+
+__all__ = [
+    "Commands",
+    "Parser",
+    "add_command",
+    "finite",
+    "names",
+    "number_or_word",
+    "print_text",
+    "unused_name",
+    "whole_number",
+]
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,6 +43,18 @@ class Parser(argparse.ArgumentParser):
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
+def add_command(commands: Commands, name: str, summary: str, text: str, end: str | None = None) -> Parser:
+    """Add a command whose help shows `text` before the options and `end` behind them, line by line as written."""
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=text,
+        epilog=end,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
 def whole_number(text: str) -> int:
     """Read a whole number."""
     try:
@@ -50,6 +75,13 @@ def number_or_word(text: str) -> float | str:
 def names(text: str) -> list[str]:
     """Read names with commas between them; the library knows which there are."""
     return [name.strip() for name in text.split(",")]
+
+
+def unused_name(output: Path) -> str:
+    """Give the name of an output that was not named, unless there is such a file: it is not replaced."""
+    if output.exists():
+        raise KmcFileError(f"{str(output)!r} exists already; name it with -o to replace it, or give another name")
+    return str(output)
 
 
 def finite(value: float) -> float | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kmc.cli._arguments import Commands, whole_number
+from kmc.cli._arguments import Commands, add_command, whole_number
 
 if TYPE_CHECKING:
     from kmc.selection.k_selection import KScore, KSelection
@@ -51,14 +51,7 @@ ASCII_BARS = " ....:::#"
 
 def add_choose_k(commands: Commands) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser(
-        "choose-k",
-        help="recommend a number of colours",
-        description=_HELP,
-        epilog=_JSON,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = add_command(commands, "choose-k", "recommend a number of colours", _HELP, _JSON)
     add = parser.add_argument
     add("input", metavar="IN", help="the picture, in any format that Pillow reads")
     add(

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kmc.cli._arguments import Commands, finite, number_or_word, whole_number
+from kmc.cli._arguments import Commands, add_command, finite, number_or_word, unused_name, whole_number
 from kmc.cli._file_options import add_file_options, file_options
 from kmc.cli.folder import compress_folder, is_for_many
-from kmc.errors import KmcFileError, KmcValueError
+from kmc.errors import KmcValueError
 
 if TYPE_CHECKING:
     from kmc.compressed_animation import CompressedAnimation
@@ -67,14 +67,7 @@ failed), message, bytes_before, bytes_after, width, height, frames, colors, psnr
 
 def add_compress(commands: Commands) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser(
-        "compress",
-        help="reduce a picture to k colours",
-        description=_HELP,
-        epilog=_JSON,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = add_command(commands, "compress", "reduce a picture to k colours", _HELP, _JSON)
     add = parser.add_argument
     add(
         "inputs",
@@ -281,10 +274,8 @@ def _compress_one(arguments: argparse.Namespace, name: str, options: dict[str, A
 def _default_output(path: Path, stays_animation: bool) -> str:
     from kmc.file_plan import DEFAULT_MARK, STILL_ENDING, animation_ending
 
-    output = path.parent / f"{path.stem}{DEFAULT_MARK}{animation_ending(path) if stays_animation else STILL_ENDING}"
-    if output.exists():
-        raise KmcFileError(f"{str(output)!r} exists already; name it with -o to replace it, or give another name")
-    return str(output)
+    ending = animation_ending(path) if stays_animation else STILL_ENDING
+    return unused_name(path.parent / f"{path.stem}{DEFAULT_MARK}{ending}")
 
 
 def _check_k(k: int, file_format: Format) -> None:

@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 
-from kmc.cli._arguments import Commands, names
+from kmc.cli._arguments import Commands, add_command, names
 
 __all__ = ["add_evaluate"]
 
@@ -37,14 +37,7 @@ worst on black, on white and on a checkerboard.
 
 def add_evaluate(commands: Commands) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="compare a compressed picture with its original",
-        description=_HELP,
-        epilog=_JSON,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = add_command(commands, "evaluate", "compare a compressed picture with its original", _HELP, _JSON)
     parser.add_argument("original", metavar="A", help="the original picture")
     parser.add_argument("compressed", metavar="B", help="the compressed picture, of the same size")
     parser.add_argument(

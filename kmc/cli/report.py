@@ -6,8 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from kmc.cli._arguments import Commands, names, whole_number
-from kmc.errors import KmcFileError
+from kmc.cli._arguments import Commands, add_command, names, unused_name, whole_number
 
 __all__ = ["add_report"]
 
@@ -25,13 +24,7 @@ examples:
 
 def add_report(commands: Commands) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser(
-        "report",
-        help="write a page to compare numbers of colours",
-        description=_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = add_command(commands, "report", "write a page to compare numbers of colours", _HELP)
     add = parser.add_argument
     add("inputs", metavar="IN", nargs="+", help="a picture, in any format that Pillow reads")
     add(
@@ -81,7 +74,4 @@ def _report(arguments: argparse.Namespace) -> str:
 
 
 def _default_output(path: str) -> str:
-    output = Path(path).parent / f"{Path(path).stem}-report.html"
-    if output.exists():
-        raise KmcFileError(f"{str(output)!r} exists already; name it with -o to replace it, or give another name")
-    return str(output)
+    return unused_name(Path(path).parent / f"{Path(path).stem}-report.html")
