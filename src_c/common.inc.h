@@ -39,11 +39,24 @@ static inline void NAME(join)(const POINT *point, ptrdiff_t d, double weight, in
   weight_sums[label] += weight;
 }
 
+/* The first point from `start` on whose label changed, or n: as many at a time as compilers make vectors of. */
+static inline ptrdiff_t NAME(next_changed)(const int32_t *old_labels, const int32_t *new_labels, ptrdiff_t start,
+                                           ptrdiff_t n) {
+  enum { AT_ONCE = 16 };
+  ptrdiff_t i = start;
+  for (int32_t differences = 0; i + AT_ONCE <= n; i += AT_ONCE) {
+    for (int j = 0; j < AT_ONCE; j++) differences |= old_labels[i + j] ^ new_labels[i + j];
+    if (differences) break;
+  }
+  while (i < n && old_labels[i] == new_labels[i]) i++;
+  return i;
+}
+
 ptrdiff_t NAME(kmc_update)(const POINT *points, ptrdiff_t n, ptrdiff_t d, const double *weights,
                            const int32_t *old_labels, const int32_t *new_labels, double *sums, double *weight_sums) {
   ptrdiff_t changed = 0;
   for (ptrdiff_t i = 0; i < n; i++) {
-    if (old_labels && old_labels[i] == new_labels[i]) continue;
+    if (old_labels && (i = NAME(next_changed)(old_labels, new_labels, i, n)) == n) break;
     const double weight = weights ? weights[i] : 1.0;
     if (old_labels) NAME(join)(points + i * d, d, -weight, old_labels[i], sums, weight_sums);
     NAME(join)(points + i * d, d, weight, new_labels[i], sums, weight_sums);
