@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from everywhere import everywhere
 from numpy.typing import NDArray
 from pictures import noise, photograph
 
 import kmc
-from kmc import _isa
 from kmc.colorspace import SPACES, centroids_of_grid, colors_of, grid_of, points_of
 from kmc.histogram import ColorHistogram, keys_of
 
@@ -87,17 +87,11 @@ def test_distance_with_alpha_is_that_on_black_and_on_white() -> None:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_oklab_gives_the_same_bytes_and_nearest_entries(channels: int) -> None:
     picture = photograph(310, 290, channels).reshape(310, 290, channels)
-    results, before = [], kmc.instruction_set()
-    for name in kmc.instruction_sets():
-        _isa.use(name)
-        results += [kmc.compress(picture, 20, space="oklab", threads=threads) for threads in (1, 2, 3, 7)]
-    _isa.use(before)
-    for result in results:
-        assert result.to_bytes() == results[0].to_bytes()
-    palette = points_of(results[0].palette.colors, "oklab").astype(np.float64)
+    result = everywhere(lambda threads: kmc.compress(picture, 20, space="oklab", threads=threads))[0]
+    palette = points_of(result.palette.colors, "oklab").astype(np.float64)
     points = points_of(picture.reshape(-1, channels), "oklab").astype(np.float64)[::7]
     dist2 = np.square(points[:, None] - palette).sum(axis=2)
-    np.testing.assert_array_equal(results[0].indices.ravel()[::7], dist2.argmin(axis=1))
+    np.testing.assert_array_equal(result.indices.ravel()[::7], dist2.argmin(axis=1))
 
 
 def test_oklab_has_less_error_where_it_counts() -> None:

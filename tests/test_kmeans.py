@@ -65,9 +65,9 @@ def test_equals_scikit_learn_on_a_photograph(china: Array, k: int) -> None:
 @pytest.mark.parametrize("d", [1, 2, 3, 8, 32])
 def test_equals_scikit_learn_on_random_data(d: int, k: int, dtype: str, weighted: bool) -> None:
     rng = np.random.default_rng([d, k])
-    points = rng.random((20000, d)).astype(dtype)
-    weights = rng.random(20000) + 0.1 if weighted else None
-    init = points[rng.choice(20000, k, replace=False)].astype(np.float64)
+    points = rng.random((8000, d)).astype(dtype)
+    weights = rng.random(8000) + 0.1 if weighted else None
+    init = points[rng.choice(8000, k, replace=False)].astype(np.float64)
     compare_with_scikit_learn(points, weights, init, "lloyd")
 
 
