@@ -287,6 +287,7 @@ cdef extern from "color_kmeans_dispatch.h" nogil:
         int32_t rounds
         int32_t coarse_rounds
         int32_t converged
+        int32_t out_of_bounds
 
     ctypedef struct kmc_color_kernels:
         pass

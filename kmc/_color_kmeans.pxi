@@ -16,7 +16,7 @@ def color_kmeans(
     """k-means of distinct colours (u, c), in the order of their keys, with counts (u,).
 
     IN OUT centroids (k, c). trials: of the search on cells, on more cells and on colours. Returns (inertia,
-    rounds, converged). See ``color_kmeans.h``.
+    rounds, converged), or None where counts are beyond the bounds of ``color_kmeans.h``.
     """
     cdef int32_t u = <int32_t>colors.shape[0], k = <int32_t>centroids.shape[0]
     cdef _c.kmc_color_kmeans_options options
@@ -38,4 +38,6 @@ def color_kmeans(
             &colors[0, 0], &counts[0], u, &options, _c.kmc_color_kernels_for(kernels), parallel_for,
             &num_threads, aligned, &centroids[0, 0], NULL,
         )
+    if result.out_of_bounds:
+        return None
     return result.inertia, result.rounds or result.coarse_rounds, bool(result.converged)

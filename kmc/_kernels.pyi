@@ -111,7 +111,7 @@ def color_kmeans(
     coarse_tol: float,
     on_cells: bool,
     num_threads: int,
-) -> tuple[float, int, bool]: ...
+) -> tuple[float, int, bool] | None: ...
 def map_to_palette(
     pixels: Array,
     colors: Array,

@@ -26,7 +26,13 @@ __all__ = ["Palette", "checked_colors", "with_channels", "with_channels_in_commo
 MOST_COLORS = 65536
 # Of red, green and blue in luma (ITU-R BT.601), by which entries are ordered: neighbours in the palette look alike,
 # so neighbouring pixels get near indices, and those deflate better than random ones.
-LUMA = np.array([299, 587, 114])
+LUMA = (299, 587, 114)
+# Products with these, by the number of samples, rise with alpha, then luma, then the samples in turn.
+ORDER = {
+    1: np.array([1]),
+    3: np.array([luma << 32 | 1 << 8 * (2 - i) for i, luma in enumerate(LUMA)]),
+    4: np.array([*(luma << 32 | 1 << 8 * (3 - i) for i, luma in enumerate(LUMA)), 1 << 52 | 1]),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +64,8 @@ class Palette:
         """Order colours (n, c) and drop repeated ones; put `fixed` (f, c) before them as they are."""
         if fixed is not None and len(fixed):
             colors = colors[~np.isin(_keys(colors), _keys(fixed))]
-        keys = _keys(colors)
-        luma = colors[:, :3] @ LUMA if colors.shape[1] > 1 else colors[:, 0]
-        alpha = colors[:, 3] if colors.shape[1] == 4 else np.zeros(len(colors), dtype=np.uint8)
-        order = np.lexsort((keys, luma, alpha))
-        repeated = keys[order] == np.concatenate([[-1], keys[order]])[:-1]
-        ordered = colors[order[~repeated]]
+        rank = colors @ ORDER[colors.shape[1]]
+        ordered = colors[np.unique(rank, return_index=True)[1]]
         return cls(ordered if fixed is None or not len(fixed) else np.concatenate([fixed, ordered]))
 
     @classmethod

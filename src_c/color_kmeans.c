@@ -305,7 +305,7 @@ typedef struct {
 } refinement;
 
 static void refine_part(void *context, int32_t i) {
-  enum { AT_ONCE = 16 }; /* most cells have fewer colours: they are written without a loop, the next cell's last */
+  enum { AT_ONCE = 64 }; /* most cells have fewer colours: they are written without a loop, the next cell's last */
   const refinement *job = context;
   const kmc_level *coarse = job->coarse;
   const int32_t end = part(coarse->n, i + 1, job->n_tasks), last = coarse->first[end];
@@ -403,27 +403,53 @@ static int is_coarse(const kmc_fit *fit, const kmc_level *level) {
   return level->n >= 4 * fit->k && level->n <= fit->points.level[2].n / 2;
 }
 
-/* Returns whether it ended on cells, and was meant to. */
-static int start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
+/* The rounds and searches on coarse levels, while another thread may make blocks of the colours. */
+typedef struct {
+  kmc_fit *fit;
+  kmc_arena arena;
+  int32_t rounds, first, last; /* levels; first is 2 if none is coarse */
+} coarse_job;
+
+static void fit_coarse(coarse_job *job) {
+  kmc_fit *fit = job->fit;
   const kmc_color_kmeans_options *options = fit->options;
   kmc_level *level = fit->points.level;
-  kmc_make_coarse_levels(&fit->points, fit->kernels, &fit->parallel);
-  const int first = is_coarse(fit, &level[0]) ? 0 : is_coarse(fit, &level[1]) ? 1 : 2;
-  if (!options->on_cells || first == 2) kmc_make_blocks_of_colors(&fit->points, &fit->parallel);
-  kmc_seed_by_cuts(fit, &level[first], arena);
-  const kmc_level *at = NULL;
-  for (int l = first; l < 3; l++) {
-    if (l == 1 && first == 0 && !is_coarse(fit, &level[1])) continue;
-    if (l == 2 && at && options->on_cells) return 1;
-    if (l > first) refine(fit, at, &level[l]);
-    at = &level[l];
-    if (l < 2) kmc_color_lloyd(fit, at, options->coarse_tol, 200, rounds);
-    if (l == first)
-      kmc_search(fit, at, options->search_trials, arena);
-    else if (l < 2)
-      kmc_search(fit, at, options->polish_trials, arena);
+  kmc_seed_by_cuts(fit, &level[job->first], job->arena);
+  for (int l = job->last = job->first; l < 2; l++) {
+    if (!is_coarse(fit, &level[l])) continue;
+    if (l > job->last) refine(fit, &level[job->last], &level[l]);
+    job->last = l;
+    kmc_color_lloyd(fit, &level[l], options->coarse_tol, 200, &job->rounds);
+    kmc_search(fit, &level[l], l == job->first ? options->search_trials : options->polish_trials, job->arena);
   }
-  return 0;
+}
+
+static void start_part(void *context, int32_t i) {
+  coarse_job *job = context;
+  const kmc_parallel alone = {.n_tasks = 1};
+  if (i == 0)
+    fit_coarse(job);
+  else
+    kmc_make_blocks_of_colors(&job->fit->points, &alone);
+}
+
+/* Returns whether it ended on cells, and was meant to. */
+static int start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
+  kmc_level *level = fit->points.level;
+  kmc_make_coarse_levels(&fit->points, fit->kernels, &fit->parallel);
+  coarse_job job = {.fit = fit, .arena = arena};
+  while (job.first < 2 && !is_coarse(fit, &level[job.first])) job.first++;
+  const int on_cells = fit->options->on_cells && job.first < 2;
+  if (job.first < 2 && tasks_for(fit, &level[1]) == 1) {
+    kmc_run(&fit->parallel, start_part, &job, on_cells ? 1 : 2);
+  } else {
+    if (!on_cells) kmc_make_blocks_of_colors(&fit->points, &fit->parallel);
+    fit_coarse(&job);
+  }
+  *rounds = job.rounds;
+  if (job.first == 2) kmc_search(fit, &level[2], fit->options->search_trials, arena);
+  if (!on_cells && job.first < 2) refine(fit, &level[job.last], &level[2]);
+  return on_cells;
 }
 
 static void fit_colors(kmc_fit *fit, kmc_arena arena, kmc_color_kmeans_result *result) {
@@ -458,7 +484,9 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   kmc_fit fit = {.options = options, .kernels = kernels, .parallel = {parallel_for, threads, options->n_tasks}};
   kmc_color_kmeans_result result = {0};
   take_fit(&fit, u, options, &arena);
-  kmc_make_points(colors, counts, u, options->channels, kernels, &fit.parallel, &arena, &fit.points);
+  result.out_of_bounds =
+      !kmc_make_points(colors, counts, u, options->channels, kernels, &fit.parallel, &arena, &fit.points);
+  if (result.out_of_bounds) return result;
   memset(fit.centroids.has_moved, 0, (size_t)fit.k);
   memset(fit.velocity, 0, (size_t)fit.k * KMC_CHANNELS * sizeof *fit.velocity);
   memset(fit.total, 0, (size_t)fit.k * sizeof *fit.total);

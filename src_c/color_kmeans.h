@@ -50,6 +50,7 @@ typedef struct {
   int32_t rounds; /* on the colours */
   int32_t coarse_rounds;
   int32_t converged;
+  int32_t out_of_bounds; /* the counts are, and nothing else was done */
 } kmc_color_kmeans_result;
 
 typedef struct kmc_color_kernels kmc_color_kernels;

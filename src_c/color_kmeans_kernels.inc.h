@@ -72,7 +72,7 @@ static inline int32_t rival_of(const kmc_level *level, const kmc_centroids *cent
 
 static inline vm moment_of(const kmc_level *level, int32_t p) {
   if (level->moment) return vm_load(&level->moment[p]);
-  return vm_times(vm_bytes(level->color[p]), vm_set1(level->count[p]));
+  return vm_times(vm_bytes(level->color[p]), vm_set1((uint32_t)level->count[p]));
 }
 
 /* Takes the point from its cluster's moment and adds it to another's. */
@@ -102,44 +102,35 @@ static void find_means(const kmc_moment *moment, int32_t n, uint32_t *color) {
   }
 }
 
-static int64_t measure(const uint32_t *color, const int64_t *from, int32_t n, uint32_t *count, kmc_moment *moment) {
-  int64_t s0 = 0, s1 = 0, s2 = 0, pixels = 0, square = 0;
+static uint64_t measure(const uint32_t *color, const int64_t *count, int32_t n, uint64_t *any) {
+  uint64_t square = 0, bits = 0;
   for (int32_t p = 0; p < n; p++) { /* written for compilers, which make vectors of it */
-    const int32_t c = (int32_t)color[p], weight = (int32_t)from[p];
+    const int32_t c = (int32_t)color[p], weight = (int32_t)count[p];
     const int32_t x0 = (int32_t)((uint32_t)c << 24) >> 24, x1 = (int32_t)((uint32_t)c << 16) >> 24;
     const int32_t x2 = (int32_t)((uint32_t)c << 8) >> 24;
-    count[p] = (uint32_t)weight;
-    s0 += (int64_t)x0 * weight;
-    s1 += (int64_t)x1 * weight;
-    s2 += (int64_t)x2 * weight;
-    square += (int64_t)(x0 * x0 + x1 * x1 + x2 * x2) * weight;
-    pixels += weight;
+    square += (uint64_t)((int64_t)(x0 * x0 + x1 * x1 + x2 * x2) * weight);
+    bits |= (uint64_t)count[p];
   }
-  const kmc_moment sum = {{s0, s1, s2}, pixels};
-  kmc_add_moment(moment, &sum, 1);
+  *any |= bits;
   return square;
 }
 
-static int32_t count_changes(const uint32_t *color, int32_t n, uint32_t bits) {
-  int32_t changes = 0;
-  for (int32_t p = 1; p < n; p++) changes += ((color[p] ^ color[p - 1]) & bits) != 0;
-  return changes;
-}
-
 /* Without branches on where nodes begin: the sum so far is written for each colour. */
-static void join_colors(const kmc_level *level, int32_t begin, int32_t end, uint32_t bits, const kmc_moment *before,
-                        int32_t *node_end, kmc_moment *through) {
-  const uint32_t *color = level->color, *count = level->count;
-  uint32_t last = ~color[begin];
-  vm sum = vm_load(before);
+static int32_t join_colors(const kmc_level *level, int32_t begin, int32_t end, uint32_t bits, uint32_t last,
+                           kmc_moment *sum, int32_t *node_end, kmc_moment *through) {
+  const uint32_t *color = level->color;
+  const int64_t *count = level->count;
+  vm moment = vm_load(sum);
   ptrdiff_t node = -1;
   for (int32_t p = begin; p < end; p++) {
     node += ((color[p] ^ last) & bits) != 0;
     last = color[p];
-    sum = vm_add(sum, vm_times(vm_bytes(last), vm_set1(count[p])));
-    vm_store(&through[node], sum);
+    moment = vm_add(moment, vm_times(vm_bytes(last), vm_set1((uint32_t)count[p])));
+    vm_store(&through[node], moment);
     node_end[node] = p + 1;
   }
+  vm_store(sum, moment);
+  return (int32_t)node + 1;
 }
 
 static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t label, kmc_moment *moments) {
@@ -174,53 +165,70 @@ static KMC_ALWAYS_INLINE void nearest_tags(const uint32_t *color, int vectors, c
   }
 }
 
-/* Moves the points whose winner is not their label: one loop over all of them, as its end is hard to predict. */
-static KMC_ALWAYS_INLINE int32_t move_changed(const kmc_level *level, int32_t begin, int32_t end, const int32_t *list,
-                                              int tag_is_slot, const vi *best, int vectors, kmc_moment *moments) {
-  int32_t tag[MOST_VECTORS * LANES], moved = 0;
-  uint64_t changed = 0;
+/* Notes the points whose winner is not their label, as tag + 256 * (place in the block). Returns how many. */
+static KMC_ALWAYS_INLINE int32_t note_changed(const uint16_t *label, int32_t place, int32_t n, int tag_is_slot,
+                                              const vi *best, int vectors, int32_t *changed) {
+  static const uint32_t LANE_PLACES[] = {0,      1 << 8, 2 << 8,  3 << 8,  4 << 8,  5 << 8,  6 << 8,  7 << 8,
+                                         8 << 8, 9 << 8, 10 << 8, 11 << 8, 12 << 8, 13 << 8, 14 << 8, 15 << 8};
+  unsigned differ[MOST_VECTORS], any = 0;
+  vi tags[MOST_VECTORS];
   for (int v = 0; v < vectors; v++) {
-    const vi tags = vi_and(best[v], vi_set1(255));
-    uint64_t differ = lane_mask(end - begin - v * LANES);
-    if (!tag_is_slot) differ &= vi_differ(tags, vi_load_u16(level->label + begin + v * LANES));
-    vi_store(tag + v * LANES, tags);
-    changed |= differ << v * LANES;
+    tags[v] = vi_and(best[v], vi_set1(255));
+    differ[v] = lane_mask(n - place - v * LANES);
+    if (!tag_is_slot) differ[v] &= vi_differ(tags[v], vi_load_u16(label + place + v * LANES));
+    any |= differ[v];
   }
-  for (; changed; changed &= changed - 1) {
-    const int i = kmc_lowest_bit(changed);
-    const int32_t label = tag_is_slot ? list[tag[i]] : tag[i];
-    if (label == level->label[begin + i]) continue;
-    move_point(level, begin + i, label, moments);
+  if (!any) return 0;
+  int32_t noted[LANES], n_changed = 0;
+  for (int v = 0; v < vectors; v++) {
+    vi_store(noted, vi_or(tags[v], vi_or(vi_load(LANE_PLACES), vi_set1((place + v * LANES) << 8))));
+    n_changed += vi_keep(changed + n_changed, differ[v], noted);
+  }
+  return n_changed;
+}
+
+/* Up to `vectors` vectors of a block's points from `place` on. */
+static KMC_ALWAYS_INLINE int32_t assign_some(const kmc_level *level, const kmc_block *block, int32_t place, int vectors,
+                                             const kmc_centroids *centroids, const int32_t *list, int32_t n,
+                                             int32_t *changed) {
+  vi best[MOST_VECTORS];
+  const int tag_is_slot = centroids->k > 256;
+  nearest_tags(level->color + block->begin + place, vectors, centroids, list, n, tag_is_slot, best);
+  return note_changed(level->label + block->begin, place, block->end - block->begin, tag_is_slot, best, vectors,
+                      changed);
+}
+
+/* Moves what was noted: apart from the comparisons, so that processors have many moves under way at once. */
+static int32_t move_changed(const kmc_level *level, const kmc_block *block, const kmc_centroids *centroids,
+                            const int32_t *list, const int32_t *changed, int32_t n, kmc_moment *moments) {
+  int32_t moved = 0;
+  for (int32_t i = 0; i < n; i++) {
+    const int32_t p = block->begin + (changed[i] >> 8), tag = changed[i] & 255;
+    const int32_t label = centroids->k > 256 ? list[tag] : tag;
+    if (label == level->label[p]) continue;
+    move_point(level, p, label, moments);
     moved++;
   }
   return moved;
 }
 
-/* Up to MOST_VECTORS vectors of points from p on. */
-static KMC_ALWAYS_INLINE int32_t assign_some(const kmc_level *level, int32_t p, int32_t end, int vectors,
-                                             const kmc_centroids *centroids, const int32_t *list, int32_t n,
-                                             kmc_moment *moments) {
-  vi best[MOST_VECTORS];
-  const int tag_is_slot = centroids->k > 256;
-  nearest_tags(level->color + p, vectors, centroids, list, n, tag_is_slot, best);
-  return move_changed(level, p, end, list, tag_is_slot, best, vectors, moments);
-}
-
-static int32_t assign_listed(const kmc_level *level, int32_t begin, int32_t end, const kmc_centroids *centroids,
+static int32_t assign_listed(const kmc_level *level, const kmc_block *block, const kmc_centroids *centroids,
                              const int32_t *list, int32_t n, kmc_moment *moments) {
-  int32_t moved = 0;
-  for (int32_t p = begin; p < end; p += MOST_VECTORS * LANES) {
-    const int vectors = (end - p + LANES - 1) / LANES;
+  int32_t changed[KMC_BLOCK_POINTS + LANES], n_changed = 0;
+  const int32_t n_points = block->end - block->begin;
+  for (int32_t place = 0; place < n_points; place += MOST_VECTORS * LANES) {
+    const int vectors = (n_points - place + LANES - 1) / LANES;
+    int32_t *to = changed + n_changed;
     if (vectors == 1)
-      moved += assign_some(level, p, end, 1, centroids, list, n, moments);
+      n_changed += assign_some(level, block, place, 1, centroids, list, n, to);
     else if (vectors == 2)
-      moved += assign_some(level, p, end, 2, centroids, list, n, moments);
+      n_changed += assign_some(level, block, place, 2, centroids, list, n, to);
     else if (vectors == 3)
-      moved += assign_some(level, p, end, 3, centroids, list, n, moments);
+      n_changed += assign_some(level, block, place, 3, centroids, list, n, to);
     else
-      moved += assign_some(level, p, end, 4, centroids, list, n, moments);
+      n_changed += assign_some(level, block, place, 4, centroids, list, n, to);
   }
-  return moved;
+  return move_changed(level, block, centroids, list, changed, n_changed, moments);
 }
 
 /* A block with more candidates than a list holds: all centroids, in plain integers. */
@@ -241,7 +249,7 @@ static int32_t assign_block(const kmc_level *level, const kmc_centroids *centroi
   if (n == 1) return assign_whole(level, block, list[0], moments);
   block->uniform = -1;
   if (n > KMC_MAX_CANDIDATES) return assign_unlisted(level, block, centroids, moments);
-  return assign_listed(level, block->begin, block->end, centroids, list, n, moments);
+  return assign_listed(level, block, centroids, list, n, moments);
 }
 
 /* Lists the candidates of a block. Returns how many, or 0 if none of them, now or before, moved: the labels stay. */
@@ -336,5 +344,4 @@ static void merge_costs(float *const *mean, const float *weight, int32_t k, floa
   }
 }
 
-const kmc_color_kernels KERNELS = {KERNELS_NAME,  assign,      pack_colors, measure,
-                                   count_changes, join_colors, find_means,  merge_costs};
+const kmc_color_kernels KERNELS = {KERNELS_NAME, assign, pack_colors, measure, join_colors, find_means, merge_costs};

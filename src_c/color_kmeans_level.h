@@ -52,11 +52,12 @@ typedef struct {
 
 typedef struct {
   int32_t n, n_blocks, n_groups, n_regions;
-  uint32_t *color;    /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
-  uint32_t *count;    /* (n) pixels, or NULL where moments are given */
-  kmc_moment *moment; /* (n) or NULL */
-  int32_t *first;     /* (n + 1) first colour, or NULL */
-  uint16_t *label;    /* (n) */
+  int32_t block_points; /* most in a block, 64 .. KMC_BLOCK_POINTS */
+  uint32_t *color;      /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
+  const int64_t *count; /* (n) pixels, or NULL where moments are given */
+  kmc_moment *moment;   /* (n) or NULL */
+  int32_t *first;       /* (n + 1) first colour, or NULL */
+  uint16_t *label;      /* (n) */
   kmc_block *block;
   kmc_group *group;
   kmc_region *region;
@@ -94,14 +95,13 @@ struct kmc_color_kernels {
                     kmc_list_scratch *scratch, kmc_moment *moments);
   /* IN rgb (n, 3), nothing is written or read beyond LANES; OUT colors (n) centred. */
   void (*pack_colors)(const uint8_t *rgb, int32_t n, uint32_t *colors);
-  /* OUT counts in 32 bits; IN OUT moment, to which those of the colours are added. Returns the sum of count * |x|^2. */
-  int64_t (*measure)(const uint32_t *color, const int64_t *from, int32_t n, uint32_t *count, kmc_moment *moment);
-  /* How often neighbours among n colours differ in `bits`. */
-  int32_t (*count_changes)(const uint32_t *color, int32_t n, uint32_t bits);
-  /* Colours [begin, end), the first of which begins a node; neighbours with the same `bits` are one. OUT for each node
-   * where it ends and the moment of all colours up to there; `before`: up to the first. */
-  void (*join_colors)(const kmc_level *level, int32_t begin, int32_t end, uint32_t bits, const kmc_moment *before,
-                      int32_t *node_end, kmc_moment *through);
+  /* Returns the sum of count * |x|^2; IN OUT any: the bits that are set in any count. */
+  uint64_t (*measure)(const uint32_t *color, const int64_t *count, int32_t n, uint64_t *any);
+  /* Colours [begin, end); neighbours with the same `bits`, and `last` before the first of them, are one node. OUT for
+   * each node where it ends and the moment of all colours up to there, at [-1] of the one that `last` is in; IN OUT
+   * sum: that moment. Returns how many nodes begin. */
+  int32_t (*join_colors)(const kmc_level *level, int32_t begin, int32_t end, uint32_t bits, uint32_t last,
+                         kmc_moment *sum, int32_t *node_end, kmc_moment *through);
   /* OUT color (n): the means, rounded. */
   void (*find_means)(const kmc_moment *moment, int32_t n, uint32_t *color);
   /* IN mean (KMC_CHANNELS, k), weight (k) > 0 of clusters; SCRATCH row (k); OUT cost (k): the least inertia that
@@ -150,11 +150,12 @@ static inline void kmc_run(const kmc_parallel *parallel, kmc_task task, void *co
     parallel->run(parallel->threads, task, context, n_tasks);
 }
 
-/* color_kmeans_points.c: takes the arrays; fills the colours and their nodes. */
+/* color_kmeans_points.c: takes the arrays; fills the colours and their nodes. Returns whether the counts are within
+ * the bounds of color_kmeans.h. */
 void kmc_take_points(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points);
-void kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
-                     const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena,
-                     kmc_points *points);
+int kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
+                    const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena,
+                    kmc_points *points);
 
 /* color_kmeans_levels.c */
 void kmc_take_levels(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points);

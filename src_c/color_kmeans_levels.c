@@ -165,7 +165,7 @@ static int32_t child_end(const units *units, int32_t begin, int32_t end, int bit
 /* Cuts units [begin, end), one node of side 2 << bit, into blocks: the whole node if it fits, else runs of children
  * that fit. A unit always fits: a box has 64 colours. */
 static void cut_blocks(kmc_level *level, const units *units, int32_t begin, int32_t end, int bit) {
-  if (first_point(units, end) - first_point(units, begin) <= KMC_BLOCK_POINTS) {
+  if (first_point(units, end) - first_point(units, begin) <= level->block_points) {
     if (begin < end) add_block(level, units, begin, end);
     return;
   }
@@ -173,11 +173,11 @@ static void cut_blocks(kmc_level *level, const units *units, int32_t begin, int3
   for (int32_t node = begin, node_end; node < end; node = node_end) {
     node_end = child_end(units, node, end, bit);
     const int32_t node_points = first_point(units, node_end) - first_point(units, node);
-    if (run < node && first_point(units, node_end) - first_point(units, run) > KMC_BLOCK_POINTS) {
+    if (run < node && first_point(units, node_end) - first_point(units, run) > level->block_points) {
       add_block(level, units, run, node);
       run = node;
     }
-    if (node_points > KMC_BLOCK_POINTS) {
+    if (node_points > level->block_points) {
       cut_blocks(level, units, node, node_end, bit - 1);
       run = node_end;
     }
@@ -267,16 +267,20 @@ void kmc_make_blocks_of_colors(kmc_points *points, const kmc_parallel *parallel)
   make_regions(level);
 }
 
+/* On coarse levels, whose points lie far apart, smaller blocks shorten the lists of many candidates: 0.4 megapixels,
+ * k=256, 13 % less time for the fit; k=64, 8 % more. */
+enum { MANY_CLUSTERS = 128 };
+
 /* Room for a level of at most n points. Blocks: a node with more than 64 points makes at most one block more than it
  * has children with more than 64; there are n / 65 such nodes on each of 8 depths, and what fills blocks by itself. */
-static void take_level(kmc_level *level, int32_t n, int exact, kmc_arena *arena) {
+static void take_level(kmc_level *level, int32_t n, int32_t k, int exact, kmc_arena *arena) {
   const size_t room = (size_t)n + KMC_PADDING, n_blocks = (size_t)n / 3 + 16;
   const size_t n_groups = n_blocks < MOST_GROUPS ? n_blocks : MOST_GROUPS;
   memset(level, 0, sizeof *level);
   level->n = n;
+  level->block_points = !exact && k >= MANY_CLUSTERS ? 64 : KMC_BLOCK_POINTS;
   level->color = kmc_take(arena, room * sizeof *level->color);
   level->label = kmc_take(arena, room * sizeof *level->label);
-  if (exact) level->count = kmc_take(arena, room * sizeof *level->count);
   if (!exact) level->moment = kmc_take(arena, room * sizeof *level->moment);
   if (!exact) level->first = kmc_take(arena, (room + 1) * sizeof *level->first);
   level->block = kmc_take(arena, n_blocks * sizeof *level->block);
@@ -289,7 +293,7 @@ void kmc_take_levels(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points)
     const int64_t enough = (int64_t)LEVEL_POINTS[l] * (k < LEVEL_CLUSTERS ? LEVEL_CLUSTERS : k);
     const int32_t affordable = u / LEVEL_SHARE[l] < LEAST_POINTS[l] ? LEAST_POINTS[l] : u / LEVEL_SHARE[l];
     points->most[l] = enough < affordable ? (int32_t)enough : affordable;
-    take_level(&points->level[l], points->most[l] < u ? points->most[l] : u, 0, arena);
+    take_level(&points->level[l], points->most[l] < u ? points->most[l] : u, k, 0, arena);
   }
-  take_level(&points->level[2], u, 1, arena);
+  take_level(&points->level[2], u, k, 1, arena);
 }

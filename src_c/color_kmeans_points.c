@@ -4,6 +4,7 @@
  * neighbours in memory are neighbours in colour. Parts of the colours begin where a cube begins and run in parallel. */
 #include <string.h>
 
+#include "color_keys.h"
 #include "color_kmeans_level.h"
 
 void *kmc_take(kmc_arena *arena, size_t bytes) {
@@ -15,18 +16,18 @@ void *kmc_take(kmc_arena *arena, size_t bytes) {
 /* Colours with the same bits lie in one cube, in one cell, in one box. */
 enum { CUBE_BITS = 0xf0f0f0, CELL_BITS = 0xf8f8f8, BOX_BITS = 0xfcfcfc };
 
-/* A range of colours: whole cubes. */
+/* A range of colours: whole cubes. Its nodes are written where they lie if there are as many before it as there can be.
+ */
 typedef struct {
   int32_t begin, end;
-  int32_t n_cubes, n_cells, n_boxes;
   int32_t first_cube, first_cell, first_box;
-  kmc_moment moment, before; /* of its colours, of those before it */
-  int64_t square;
+  int32_t n_cubes, n_cells, n_boxes;
+  kmc_moment moment;
+  uint64_t square, any; /* any: the bits that are set in any count */
 } part;
 
 typedef struct {
   const uint8_t *colors;
-  const int64_t *counts;
   int32_t u, channels, n_tasks;
   part *part; /* (n_tasks) */
   const kmc_color_kernels *kernels;
@@ -56,51 +57,13 @@ static void pack_colors(const job *job, int32_t begin, int32_t end, uint32_t *pa
   for (int32_t p = begin + n; p < end; p++) packed[p] = centred(job, p);
 }
 
-/* Packs a range of the colours, sums it and counts what begins in it, in pieces that stay in the cache. */
-static void pack_part(void *context, int32_t i) {
-  enum { PIECE = 2048 };
-  const job *job = context;
-  const kmc_level *fine = &job->points->level[2];
-  part part = {.begin = part_begin(job, i), .end = part_begin(job, i + 1)};
-  const int32_t any = part.begin < part.end;
-  part.n_cubes = part.n_cells = part.n_boxes = any;
-  for (int32_t p = part.begin; p < part.end; p += PIECE) {
-    const int32_t end = part.end - p < PIECE ? part.end : p + PIECE, last = p > part.begin ? p - 1 : p;
-    pack_colors(job, p, end, fine->color);
-    part.square += job->kernels->measure(fine->color + p, job->counts + p, end - p, fine->count + p, &part.moment);
-    part.n_cubes += job->kernels->count_changes(fine->color + last, end - last, CUBE_BITS);
-    part.n_cells += job->kernels->count_changes(fine->color + last, end - last, CELL_BITS);
-    part.n_boxes += job->kernels->count_changes(fine->color + last, end - last, BOX_BITS);
-  }
-  job->part[i] = part;
-}
-
-static void number_parts(const job *job) {
-  kmc_points *points = job->points;
-  kmc_moment before = {{0}, 0};
-  points->square = 0;
-  points->cubes.n = points->cells.n = points->boxes.n = 0;
-  points->cubes.end[-1] = points->cells.end[-1] = points->boxes.end[-1] = 0;
-  points->through[-1] = before;
-  for (int32_t i = 0; i < job->n_tasks; i++) {
-    part *part = &job->part[i];
-    part->first_cube = points->cubes.n;
-    part->first_cell = points->cells.n;
-    part->first_box = points->boxes.n;
-    part->before = before;
-    points->cubes.n += part->n_cubes;
-    points->cells.n += part->n_cells;
-    points->boxes.n += part->n_boxes;
-    points->square += part->square;
-    kmc_add_moment(&before, &part->moment, 1);
-  }
-}
-
-/* Joins runs of the finer nodes [begin, end) that agree in `bits`: writes where they end. */
-static void join_nodes(const job *job, const kmc_nodes *finer, int32_t begin, int32_t end, uint32_t bits, int32_t *to) {
+/* Joins runs of the finer nodes [begin, end) that agree in `bits`: writes where they end. Returns how many there are.
+ */
+static int32_t join_nodes(const job *job, const kmc_nodes *finer, int32_t begin, int32_t end, uint32_t bits,
+                          int32_t *to) {
   const uint32_t *color = job->points->level[2].color;
+  const int32_t *first = to--;
   uint32_t before = ~0u;
-  to--;
   for (int32_t i = begin; i < end; i++) {
     /* By the last colour: what precedes the first node may be of a part that is still being joined. */
     const int32_t box = finer == &job->points->cells ? finer->end[i] - 1 : i;
@@ -109,18 +72,85 @@ static void join_nodes(const job *job, const kmc_nodes *finer, int32_t begin, in
     before = code;
     *to = i + 1;
   }
+  return (int32_t)(to + 1 - first);
 }
 
-static void join_part(void *context, int32_t i) {
+/* How many boxes of 4x4x4 can precede the part's first: no more than there are colours, or boxes in Z-order. */
+static int32_t most_boxes_before(const job *job, int32_t begin) {
+  const uint32_t color = centred(job, begin) ^ 0x808080u;
+  const uint8_t rgb[] = {(uint8_t)color, (uint8_t)(color >> 8), (uint8_t)(color >> 16)};
+  return (int32_t)(kmc_key_of_rgb(rgb) / KMC_BOX_COLORS);
+}
+
+static int32_t least_of(int32_t a, int32_t b) { return a < b ? a : b; }
+
+/* Packs a range of the colours, sums and joins them, in pieces that stay in the cache. */
+static void make_part(void *context, int32_t i) {
+  enum { PIECE = 2048 };
   const job *job = context;
-  const kmc_points *points = job->points;
-  const part *part = &job->part[i];
-  const int32_t cell = part->first_cell, box = part->first_box;
-  if (part->begin == part->end) return;
-  job->kernels->join_colors(&points->level[2], part->begin, part->end, BOX_BITS, &part->before, points->boxes.end + box,
-                            points->through + box);
-  join_nodes(job, &points->boxes, box, box + part->n_boxes, CELL_BITS, points->cells.end + cell);
-  join_nodes(job, &points->cells, cell, cell + part->n_cells, CUBE_BITS, points->cubes.end + part->first_cube);
+  kmc_points *points = job->points;
+  const kmc_level *fine = &points->level[2];
+  part part = {.begin = part_begin(job, i), .end = part_begin(job, i + 1)};
+  if (part.begin < part.end) {
+    const int32_t boxes_before = most_boxes_before(job, part.begin);
+    part.first_box = least_of(part.begin, boxes_before);
+    part.first_cell = least_of(part.begin, boxes_before / 8);
+    part.first_cube = least_of(part.begin, boxes_before / 64);
+  }
+  for (int32_t p = part.begin; p < part.end; p += PIECE) {
+    const int32_t end = part.end - p < PIECE ? part.end : p + PIECE, node = part.first_box + part.n_boxes;
+    pack_colors(job, p, end, fine->color);
+    part.square += job->kernels->measure(fine->color + p, fine->count + p, end - p, &part.any);
+    const uint32_t last = p == part.begin ? ~fine->color[p] : fine->color[p - 1];
+    part.n_boxes += job->kernels->join_colors(fine, p, end, BOX_BITS, last, &part.moment, points->boxes.end + node,
+                                              points->through + node);
+  }
+  const int32_t box = part.first_box, cell = part.first_cell;
+  part.n_cells =
+      join_nodes(job, &points->boxes, box, box + part.n_boxes, CELL_BITS, points->cells.end + part.first_cell);
+  part.n_cubes =
+      join_nodes(job, &points->cells, cell, cell + part.n_cells, CUBE_BITS, points->cubes.end + part.first_cube);
+  job->part[i] = part;
+}
+
+/* Moves a part's nodes down to those before it. */
+static void append_part(kmc_points *points, const part *part, const kmc_moment *before) {
+  for (int32_t b = 0; b < part->n_boxes; b++) {
+    kmc_moment through = points->through[part->first_box + b];
+    kmc_add_moment(&through, before, 1);
+    points->through[points->boxes.n + b] = through;
+    points->boxes.end[points->boxes.n + b] = points->boxes.end[part->first_box + b];
+  }
+  for (int32_t c = 0; c < part->n_cells; c++) {
+    points->cells.end[points->cells.n + c] =
+        points->cells.end[part->first_cell + c] - part->first_box + points->boxes.n;
+  }
+  for (int32_t c = 0; c < part->n_cubes; c++) {
+    points->cubes.end[points->cubes.n + c] =
+        points->cubes.end[part->first_cube + c] - part->first_cell + points->cells.n;
+  }
+  points->boxes.n += part->n_boxes;
+  points->cells.n += part->n_cells;
+  points->cubes.n += part->n_cubes;
+}
+
+/* Returns whether the counts are within the bounds. */
+static int append_parts(const job *job) {
+  kmc_points *points = job->points;
+  kmc_moment before = {{0}, 0};
+  uint64_t square = 0, any = 0;
+  points->cubes.n = points->cells.n = points->boxes.n = 0;
+  points->cubes.end[-1] = points->cells.end[-1] = points->boxes.end[-1] = 0;
+  points->through[-1] = before;
+  for (int32_t i = 0; i < job->n_tasks; i++) {
+    const part *part = &job->part[i];
+    append_part(points, part, &before);
+    kmc_add_moment(&before, &part->moment, 1);
+    square += part->square;
+    any |= part->any;
+  }
+  points->square = (int64_t)square;
+  return any >> 31 == 0 && before.count >> 38 == 0;
 }
 
 /* Room before the first for what precedes it. */
@@ -139,14 +169,14 @@ void kmc_take_points(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points)
   kmc_take_levels(u, k, arena, points);
 }
 
-void kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
-                     const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena,
-                     kmc_points *points) {
-  job job = {.colors = colors, .counts = counts, .u = u, .channels = channels, .n_tasks = parallel->n_tasks};
+int kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
+                    const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena,
+                    kmc_points *points) {
+  job job = {.colors = colors, .u = u, .channels = channels, .n_tasks = parallel->n_tasks};
   job.kernels = kernels;
   job.points = points;
   job.part = kmc_take(arena, (size_t)job.n_tasks * sizeof *job.part);
-  kmc_run(parallel, pack_part, &job, job.n_tasks);
-  number_parts(&job);
-  kmc_run(parallel, join_part, &job, job.n_tasks);
+  points->level[2].count = counts;
+  kmc_run(parallel, make_part, &job, job.n_tasks);
+  return append_parts(&job);
 }

@@ -13,7 +13,8 @@ from pictures import few_colors, file_bytes, gradient, noise, photograph
 
 import kmc
 from kmc import _reference, cli
-from kmc.color_kmeans import ENGINE_MOST_COLORS, _within_bounds
+from kmc._settings import checked_settings
+from kmc.color_kmeans import ENGINE_MOST_COLORS, _within_bounds, cluster_colors
 from kmc.dither import points_of_pixels
 from kmc.histogram import ColorHistogram
 from kmc.looks import _colors_of_points
@@ -294,6 +295,15 @@ def test_counts_that_the_engine_can_add_up() -> None:
     assert _within_bounds(many).sum() < 2**38
     assert _within_bounds(counts[2:]) is not None
     assert ENGINE_MOST_COLORS < 65536
+
+
+@pytest.mark.parametrize("times", [2**33, 2**36])
+def test_counts_that_the_engine_refuses(times: int) -> None:
+    histogram = ColorHistogram.from_pixels(noise(60, 50, 3))
+    settings = checked_settings(8, "exact", None, "balanced", "srgb", 0.0, 0.0, 0, 2)
+    expected = cluster_colors(histogram, "auto", settings)
+    scaled = cluster_colors(ColorHistogram(histogram.colors, histogram.counts * times), "auto", settings)
+    np.testing.assert_array_equal(scaled.centroids, expected.centroids)
 
 
 # Bad input
