@@ -21,6 +21,7 @@ int main(void) {
   check_all_points();
   check_keys();
   check_errors();
+  check_nearest();
   check_all_boxes();
   check_all_color_kmeans();
   printf("digest: %016" PRIx64 "\ndifferences: %d\n", digest, n_differences);
