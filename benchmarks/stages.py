@@ -106,9 +106,9 @@ def histogram_stage(path: Path, k: int, threads: int) -> Call:
 def sample_stage(path: Path, k: int, threads: int) -> Call:
     """Count the colours of 131072 pixels: effort="fast"."""
     way = clustered(path, k, threads)
-    sample = ColorHistogram.from_sample(way.pixels, 1 << 17, threads)
+    sample = ColorHistogram.from_sample(way.pixels, 1 << 17)
     moved = 3 * sample.n_pixels + sample.colors.nbytes + sample.counts.nbytes
-    return Call(lambda: ColorHistogram.from_sample(way.pixels, 1 << 17, threads), moved)
+    return Call(lambda: ColorHistogram.from_sample(way.pixels, 1 << 17), moved)
 
 
 @stage

@@ -117,6 +117,7 @@ cdef extern from "color_keys.h" nogil:
     enum: KMC_N_BLOCKS
     enum: KMC_BLOCK_COLORS
     enum: KMC_N_BOXES
+    enum: KMC_KEY_BATCH
     enum: KMC_BOX_COLORS
     enum: KMC_TREE_LEVELS
     uint32_t KMC_NO_NODE
@@ -196,7 +197,6 @@ cdef extern from "histogram.h" nogil:
         size first, size last, size channels, uint8_t *colors, int64_t *counts
     )
     void kmc_add_wraps(const kmc_counter *, const uint64_t *bits, const uint32_t *before, int64_t *counts)
-    size kmc_join_colors(uint8_t *colors, int64_t *counts, size n, int bits)
     size kmc_rank_pixels(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, uint64_t *sorted,
         uint64_t *scratch, uint8_t *colors, int64_t *counts, uint32_t *ranks
@@ -208,13 +208,48 @@ cdef extern from "histogram.h" nogil:
     )
 
 
+cdef extern from "color_sample.h" nogil:
+    enum: KMC_MOST_JOINED_BITS
+
+    ctypedef struct kmc_sampler:
+        int bits
+        uint32_t *block_start
+        uint32_t *words
+        uint64_t *full
+
+    void kmc_sampler_clear(kmc_sampler *)
+    void kmc_sample_rgb(const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_sampler *)
+    size kmc_emit_sample(kmc_sampler *, uint8_t *colors, int64_t *counts)
+
+
+cdef extern from "nearest_entry.h" nogil:
+    enum: KMC_MOST_COMPARED
+
+    ctypedef struct kmc_entries:
+        size k
+
+    ctypedef struct kmc_entry_kernels:
+        int64_t (*nearest)(
+            const uint8_t *pixels, size n, const kmc_entries *entries, uint8_t *indices
+        ) noexcept nogil
+        size few
+        size filled_of_batch
+
+    void kmc_set_entries(const uint8_t *colors, size k, kmc_entries *entries)
+    const kmc_entry_kernels *kmc_entry_kernels_for(const kmc_kernels *kernels)
+
+
 cdef extern from "color_map.h" nogil:
+    ctypedef struct kmc_comparison:
+        const kmc_entry_kernels *kernels
+        const kmc_entries *entries
+
     int64_t kmc_error_of_indices(
         const uint8_t *pixels, size n, size channels, const uint8_t *entries, const uint8_t *indices
     )
     void kmc_index_alphas(const uint8_t *colors, size n, uint32_t *keys, int64_t *alpha_start)
     enum: KMC_MOST_SHARED
-    void kmc_mark_boxes(const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint8_t *marks)
+    void kmc_mark_boxes(const kmc_pixel_kernels *, const uint8_t *pixels, size n, size of_batch, uint8_t *marks)
     void kmc_join_marks(const kmc_pixel_kernels *, const uint8_t *marks, uint64_t *boxes)
     void kmc_share_lines_u8(size k, uint8_t *lines)
     void kmc_fill_boxes_u8(
@@ -223,11 +258,7 @@ cdef extern from "color_map.h" nogil:
     )
     int64_t kmc_map_rgb_u8(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *line_of_box,
-        const uint8_t *lines, const uint32_t *packed, uint8_t *indices
-    )
-    int64_t kmc_squared_error_u8(
-        const kmc_pixel_kernels *, const uint8_t *colors, const int64_t *counts, size n,
-        const uint32_t *line_of_box, const uint8_t *lines, const uint8_t *entries
+        const uint8_t *lines, const uint32_t *packed, const kmc_comparison *, uint8_t *indices
     )
     void kmc_map_counted_u8(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint64_t *bits,
@@ -241,11 +272,7 @@ cdef extern from "color_map.h" nogil:
     )
     int64_t kmc_map_rgb_u16(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *line_of_box,
-        const uint16_t *lines, const uint32_t *packed, uint16_t *indices
-    )
-    int64_t kmc_squared_error_u16(
-        const kmc_pixel_kernels *, const uint8_t *colors, const int64_t *counts, size n,
-        const uint32_t *line_of_box, const uint16_t *lines, const uint8_t *entries
+        const uint16_t *lines, const uint32_t *packed, const kmc_comparison *, uint16_t *indices
     )
     void kmc_map_counted_u16(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint64_t *bits,

@@ -51,11 +51,6 @@ cdef class ColorIndex:
     cdef uint32_t *before
     cdef readonly Py_ssize_t n_transparent, n_translucent
 
-    @property
-    def is_small(self):
-        """Whether it holds ranks and no boxes."""
-        return self.ranks is not None
-
     cdef void take_memory(self):
         cdef Py_ssize_t n_bits = _c.KMC_N_BOXES * sizeof(uint64_t), n_before = _c.KMC_N_BOXES * sizeof(uint32_t)
         self.memory = Scratch(n_bits + n_before + _c.KMC_N_BLOCKS * sizeof(uint64_t) + 64)
@@ -150,43 +145,47 @@ cdef tuple count_rgb(const uint8_t[:, ::1] pixels, int num_threads):
     return emit_opaque(counters, 3, 0)
 
 
-def count_sample(const uint8_t[:, ::1] pixels, Py_ssize_t n_runs, int joined_bits, int num_threads):
-    """As count_colors, of a part of pixels (n, 3): a run of RUN_PIXELS somewhere in each of n_runs equal stretches.
+def count_sample(const uint8_t[:, ::1] pixels, Py_ssize_t n_runs, int joined_bits):
+    """Colours (u, 3) in the order of their keys and counts (u,) int64 of a part of pixels (n, 3).
 
-    Colours in a box of 2^joined_bits levels a side become one.
+    That is a run of RUN_PIXELS somewhere in each of n_runs equal stretches. Colours in a box of 2^joined_bits levels a
+    side become one, their rounded mean.
     """
-    cdef Py_ssize_t n = pixels.shape[0], n_parts = n_parts_of(n_runs * RUN_PIXELS, num_threads), i, u
-    cdef Counters counters = Counters(n_runs * RUN_PIXELS, n_parts)
-    assert pixels.shape[1] == 3 and 0 < n_runs <= n // RUN_PIXELS
-    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
-        _c.kmc_counter_clear(&counters.of_part[i])
-        count_runs(pixels, n_runs, n_runs * i // n_parts, n_runs * (i + 1) // n_parts, &counters.of_part[i])
-    colors, counts, _ = emit_opaque(counters, 3, 0)
-    if not joined_bits:
-        return colors, counts
-    cdef uint8_t[:, ::1] color_rows = colors
-    cdef int64_t[::1] count_rows = counts
-    u = color_rows.shape[0]
+    cdef Py_ssize_t n = pixels.shape[0], n_sampled = n_runs * RUN_PIXELS, u
+    assert pixels.shape[1] == 3 and 0 < n_runs <= n // RUN_PIXELS and 0 <= joined_bits <= _c.KMC_MOST_JOINED_BITS
+    cdef Py_ssize_t n_words = min(_c.KMC_N_BLOCKS, n_sampled) * (_c.KMC_BLOCK_COLORS >> 3 * joined_bits)
+    cdef Py_ssize_t starts_size = _c.KMC_N_BLOCKS * sizeof(uint32_t)
+    cdef Py_ssize_t full_size = in_cache_lines(2 * (n_sampled // 85 + 1) * sizeof(uint64_t))
+    scratch = Scratch(starts_size + full_size + n_words * sizeof(uint32_t) + 64)
+    cdef uint8_t *room = cache_lines(scratch)
+    cdef _c.kmc_sampler sampler
+    sampler.bits = joined_bits
+    sampler.block_start = <uint32_t *> room
+    sampler.full = <uint64_t *> (room + starts_size)
+    sampler.words = <uint32_t *> (room + starts_size + full_size)
+    color_array, count_array = np.empty((n_sampled, 3), np.uint8), np.empty(n_sampled, np.int64)
+    cdef uint8_t[:, ::1] colors = color_array
+    cdef int64_t[::1] counts = count_array
     with nogil:
-        u = _c.kmc_join_colors(&color_rows[0, 0], &count_rows[0], u, joined_bits)
-    return colors[:u], counts[:u]
+        _c.kmc_sampler_clear(&sampler)
+        sample_runs(pixels, n_runs, &sampler)
+        u = _c.kmc_emit_sample(&sampler, &colors[0, 0], &counts[0])
+    return color_array[:u], count_array[:u]
 
 
-cdef void count_runs(
-    const uint8_t[:, ::1] pixels, Py_ssize_t n_runs, Py_ssize_t first, Py_ssize_t last, _c.kmc_counter *counter
-) noexcept nogil:
+cdef void sample_runs(const uint8_t[:, ::1] pixels, Py_ssize_t n_runs, _c.kmc_sampler *sampler) noexcept nogil:
     """Where in its stretch a run lies is scattered, so that no pattern of the picture falls in with it."""
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     cdef uint8_t batch[3 * RUN_PIXELS * BATCH_RUNS]
     cdef Py_ssize_t n = pixels.shape[0], run, start, room, filled = 0
-    for run in range(first, last):
+    for run in range(n_runs):
         start = n * run // n_runs
         room = n * (run + 1) // n_runs - start - RUN_PIXELS
         start = start + <Py_ssize_t>((<uint64_t>room + 1) * (<uint32_t>run * <uint32_t>0x9e3779b1) >> 32)
         memcpy(batch + 3 * RUN_PIXELS * filled, &pixels[start, 0], 3 * RUN_PIXELS)
         filled = filled + 1
-        if filled == BATCH_RUNS or run == last - 1:
-            _c.kmc_count_rgb(pixel_kernels, batch, filled * RUN_PIXELS, counter)
+        if filled == BATCH_RUNS or run == n_runs - 1:
+            _c.kmc_sample_rgb(pixel_kernels, batch, filled * RUN_PIXELS, sampler)
             filled = 0
 
 

@@ -1,5 +1,10 @@
 # Part of _kernels.pyx: the boundary to color_map.h. Pixels are cut into parts as in _histogram.pxi.
 
+cdef enum:
+    # What filling boxes costs, in pixels that could be looked up meanwhile.
+    BOXES_PIXELS = 1 << 19
+
+
 def map_grey(const uint8_t[::1] pixels, const label_t[::1] labels, label_t[::1] indices):
     """OUT indices (n,): the label, of labels (256,), of each pixel."""
     assert labels.shape[0] == 256 and indices.shape[0] == pixels.shape[0]
@@ -32,28 +37,6 @@ def map_colors(
         map_counted(pixels, start, n * (i + 1) // n_parts, index, &labels[0], &keys[0], &alpha_start[0], indices)
 
 
-def map_to_palette(
-    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, const int64_t[::1] counts,
-    const uint8_t[:, ::1] entries, ColorIndex index, label_t[::1] indices, int num_threads,
-):
-    """OUT indices (n,): the entry, of entries (k, 3), nearest to each of pixels (n, 3); ties to the lowest index.
-
-    The histogram of `index` has colors (u, 3) and counts (u,). Returns the sum of the squared differences.
-    """
-    cdef Py_ssize_t n = pixels.shape[0], u = colors.shape[0], i, start, n_parts = n_parts_of(n, num_threads)
-    assert pixels.shape[1] == colors.shape[1] == entries.shape[1] == 3 and index.ranks is None
-    assert counts.shape[0] == u and indices.shape[0] == n and 0 < entries.shape[0] <= 65536
-    cdef Lines lines = Lines(entries, indices.itemsize, n_parts)
-    fill_lines(lines, index.boxes, &indices[0])
-    cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
-    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
-        start = u * i // n_parts
-        squares[i] = squared_error(colors, counts, start, u * (i + 1) // n_parts, lines, entries, &indices[0])
-        start = n * i // n_parts
-        map_part(pixels, start, n * (i + 1) // n_parts, lines, NULL, indices)
-    return np.sum(squares)
-
-
 def apply_palette(
     const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] entries, label_t[::1] indices, int num_threads
 ):
@@ -61,18 +44,51 @@ def apply_palette(
 
     Returns the sum of the squared differences.
     """
-    cdef Py_ssize_t n = pixels.shape[0], i, start, n_parts = n_parts_of(n, num_threads)
+    cdef Py_ssize_t n = pixels.shape[0], k = entries.shape[0]
     assert n > 0 and pixels.shape[1] == entries.shape[1] == 3
-    assert indices.shape[0] == n and 0 < entries.shape[0] <= 65536
+    assert indices.shape[0] == n and 0 < k <= 65536
+    if label_t is uint8_t:
+        if k * n <= _c.kmc_entry_kernels_for(kernels).few * (n + BOXES_PIXELS):
+            return compare_pixels(pixels, entries, indices, num_threads)
+    return look_up_boxes(pixels, entries, indices, num_threads)
+
+
+cdef int64_t compare_pixels(
+    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, uint8_t[::1] indices, int num_threads
+):
+    cdef Py_ssize_t n = pixels.shape[0], i, start, n_parts = n_parts_of(n, num_threads)
+    cdef const _c.kmc_entry_kernels *entry_kernels = _c.kmc_entry_kernels_for(kernels)
+    cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
+    cdef _c.kmc_entries entries
+    _c.kmc_set_entries(&colors[0, 0], colors.shape[0], &entries)
+    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
+        start = n * i // n_parts
+        squares[i] = entry_kernels.nearest(
+            &pixels[start, 0], n * (i + 1) // n_parts - start, &entries, &indices[start]
+        )
+    return np.sum(squares)
+
+
+cdef int64_t look_up_boxes(
+    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, label_t[::1] indices, int num_threads
+):
+    cdef Py_ssize_t n = pixels.shape[0], k = colors.shape[0], i, start, n_parts = n_parts_of(n, num_threads)
+    cdef Py_ssize_t of_batch = _c.KMC_KEY_BATCH
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef Lines lines = Lines(entries, indices.itemsize, n_parts)
+    cdef _c.kmc_entries entries
+    cdef _c.kmc_comparison comparison
+    comparison.kernels, comparison.entries = _c.kmc_entry_kernels_for(kernels), &entries
+    if k <= _c.KMC_MOST_COMPARED:
+        of_batch = comparison.kernels.filled_of_batch
+        _c.kmc_set_entries(&colors[0, 0], k, &entries)
+    cdef Lines lines = Lines(colors, indices.itemsize, n_parts)
     scratch = Scratch(n_parts * _c.KMC_N_BOXES + 64)
     cdef uint8_t *marks = cache_lines(scratch)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
         memset(marks + i * _c.KMC_N_BOXES, 0, _c.KMC_N_BOXES)
         _c.kmc_mark_boxes(
-            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, marks + i * _c.KMC_N_BOXES
+            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, of_batch, marks + i * _c.KMC_N_BOXES
         )
     cdef uint64_t[::1] boxes = np.zeros(_c.KMC_N_BLOCKS, np.uint64)
     for i in range(n_parts):
@@ -81,7 +97,7 @@ def apply_palette(
     cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
-        squares[i] = map_part(pixels, start, n * (i + 1) // n_parts, lines, lines.palettes.packed, indices)
+        squares[i] = map_part(pixels, start, n * (i + 1) // n_parts, lines, &comparison, indices)
     return np.sum(squares)
 
 
@@ -150,7 +166,7 @@ cdef void fill_lines(Lines lines, const uint64_t *boxes, label_t *_):
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, i, j
     cdef Py_ssize_t starts[BLOCK_RANGES + 1]
-    starts[0] = min(lines.k, <Py_ssize_t>_c.KMC_MOST_SHARED)
+    starts[0] = 1 + min(lines.k, <Py_ssize_t>_c.KMC_MOST_SHARED)
     for i in range(BLOCK_RANGES):
         starts[i + 1] = starts[i]
         for j in range(blocks):
@@ -172,24 +188,6 @@ cdef void fill_lines(Lines lines, const uint64_t *boxes, label_t *_):
                 pixel_kernels, &lines.palettes[threadid()], boxes, i * blocks, (i + 1) * blocks, lines.line_of_box,
                 labels, starts[i],
             )
-
-
-cdef inline int64_t squared_error(
-    const uint8_t[:, ::1] colors, const int64_t[::1] counts, Py_ssize_t start, Py_ssize_t stop, Lines lines,
-    const uint8_t[:, ::1] entries, const label_t *_,
-) noexcept nogil:
-    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef const label_t *labels = <const label_t *> lines.labels
-    if start == stop:
-        return 0
-    if label_t is uint8_t:
-        return _c.kmc_squared_error_u8(
-            pixel_kernels, &colors[start, 0], &counts[start], stop - start, lines.line_of_box, labels, &entries[0, 0]
-        )
-    else:
-        return _c.kmc_squared_error_u16(
-            pixel_kernels, &colors[start, 0], &counts[start], stop - start, lines.line_of_box, labels, &entries[0, 0]
-        )
 
 
 cdef inline void map_ranks(
@@ -221,16 +219,19 @@ cdef inline void map_counted(
 
 
 cdef inline int64_t map_part(
-    const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, Lines lines, const uint32_t *packed,
-    label_t[::1] indices,
+    const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, Lines lines,
+    const _c.kmc_comparison *comparison, label_t[::1] indices,
 ) noexcept nogil:
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     cdef const label_t *labels = <const label_t *> lines.labels
+    cdef const uint32_t *packed = lines.palettes.packed
     if label_t is uint8_t:
         return _c.kmc_map_rgb_u8(
-            pixel_kernels, &pixels[start, 0], stop - start, lines.line_of_box, labels, packed, &indices[start]
+            pixel_kernels, &pixels[start, 0], stop - start, lines.line_of_box, labels, packed, comparison,
+            &indices[start],
         )
     else:
         return _c.kmc_map_rgb_u16(
-            pixel_kernels, &pixels[start, 0], stop - start, lines.line_of_box, labels, packed, &indices[start]
+            pixel_kernels, &pixels[start, 0], stop - start, lines.line_of_box, labels, packed, comparison,
+            &indices[start],
         )

@@ -60,15 +60,13 @@ class ColorHistogram:
         return cls(*_kernels.count_colors(flat, n_threads))
 
     @classmethod
-    def from_sample(
-        cls, pixels: NDArray[np.uint8], n_pixels: int, threads: int | None = None, joined_bits: int = 0
-    ) -> ColorHistogram:
+    def from_sample(cls, pixels: NDArray[np.uint8], n_pixels: int, joined_bits: int = 0) -> ColorHistogram:
         """Count about `n_pixels` of pixels (h, w, 3) uint8, C-contiguous, spread evenly; always the same ones.
 
         Colours in a box of ``2**joined_bits`` levels a side become one, their rounded mean.
         """
         n_runs = max(1, min(n_pixels, pixels.size // 3) // _kernels.SAMPLE_RUN)
-        return cls(*_kernels.count_sample(pixels.reshape(-1, 3), n_runs, joined_bits, _threads.resolve(threads)))
+        return cls(*_kernels.count_sample(pixels.reshape(-1, 3), n_runs, joined_bits))
 
     def __len__(self) -> int:
         return len(self.colors)

@@ -1,8 +1,8 @@
 """Every pixel to its nearest palette entry: pixels (h, w, c), their histogram and a palette -> indices (h, w), MSE.
 
-RGB pictures in sRGB: boxes of 4x4x4 colours are decided at once, from lists of the few entries that can be the nearest
-in them, and each pixel looked up. Others, and pictures of up to 2^16 pixels: each distinct colour is compared with each
-entry once.
+RGB pictures in sRGB: with few entries each pixel is compared with each; else boxes of 4x4x4 colours are decided at
+once, from lists of the few entries that can be the nearest in them, and each pixel looked up. Others, and pictures of
+up to 2^16 pixels: each distinct colour is compared with each entry once.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ def remap(
     ----------
     pixels : ndarray (h, w, c) uint8, C-contiguous
     histogram : ColorHistogram or None
-        Made by ``ColorHistogram.from_pixels(pixels)``. Without it RGB pixels are mapped straight from the palette, and
-        the colours of others counted.
+        Made by ``ColorHistogram.from_pixels(pixels)``, which counts again where it is needed and not given.
     palette : Palette
         At most 65536 entries of c channels.
     threads : int, optional
@@ -51,19 +50,13 @@ def remap(
     n_threads = _threads.resolve(threads)
     indices = np.empty(height * width, dtype=np.uint8 if len(palette) <= 256 else np.uint16)
     flat = pixels.reshape(-1, channels)
-    in_boxes = channels == 3 and space == "srgb"
-    if histogram is None and in_boxes and len(flat) > _kernels.SMALL_PICTURE_PIXELS:
+    if channels == 3 and space == "srgb" and len(flat) > _kernels.SMALL_PICTURE_PIXELS:
         squares: float = _kernels.apply_palette(flat, palette.colors, indices, n_threads)
         return indices.reshape(height, width), float(squares / pixels.size)
     histogram = histogram or ColorHistogram.from_pixels(pixels, n_threads)
-    if in_boxes and histogram.index is not None and not histogram.index.is_small:
-        squares = _kernels.map_to_palette(
-            flat, histogram.colors, histogram.counts, palette.colors, histogram.index, indices, n_threads
-        )
-    else:
-        labels = palette.nearest(histogram.colors, n_threads, space)
-        squares = _squared_error(histogram, palette, labels, n_threads)
-        _look_up(flat, histogram, labels.astype(indices.dtype), indices, n_threads)
+    labels = palette.nearest(histogram.colors, n_threads, space)
+    squares = _squared_error(histogram, palette, labels, n_threads)
+    _look_up(flat, histogram, labels.astype(indices.dtype), indices, n_threads)
     return indices.reshape(height, width), float(squares / pixels.size)
 
 

@@ -76,7 +76,7 @@ def _count(
     k, threads = settings.k, settings.threads
     if pixels.shape[2] == 3 and fitted_pixels.size > 3 * FEW_PIXELS and (n_sampled := _sample_size(settings)):
         joined_bits = 2 if settings.effort == "fast" and k <= FEW_CLUSTERS else 1
-        sample = ColorHistogram.from_sample(fitted_pixels, n_sampled, threads, joined_bits)
+        sample = ColorHistogram.from_sample(fitted_pixels, n_sampled, joined_bits)
         if len(sample) > max(k, FEW_SAMPLED_COLORS):
             return None, sample
     histogram = ColorHistogram.from_pixels(pixels, threads)

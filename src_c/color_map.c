@@ -43,12 +43,16 @@ void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_
   }
 }
 
-void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks) {
+void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t of_batch,
+                    uint8_t *marks) {
   uint32_t keys[KMC_KEY_BATCH];
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
-    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
-    for (ptrdiff_t i = 0; i < batch; i++) marks[keys[i] / KMC_BOX_COLORS] = 1;
+    const ptrdiff_t marked = batch < of_batch ? batch : of_batch;
+    const uint32_t scattered = (uint32_t)(first / KMC_KEY_BATCH) * 0x9e3779b1u;
+    const ptrdiff_t start = first + (ptrdiff_t)((uint64_t)scattered * (uint64_t)(batch - marked + 1) >> 32);
+    kernels->keys_of_rgb(pixels + 3 * start, marked, keys);
+    for (ptrdiff_t i = 0; i < marked; i++) marks[keys[i] / KMC_BOX_COLORS] = 1;
   }
 }
 
@@ -58,11 +62,25 @@ void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint
   }
 }
 
-/* IN OUT keys (n), which become places in the lines. */
-static void places_of_keys(const uint32_t *line_of_box, ptrdiff_t n, uint32_t *keys) {
+/* IN OUT keys (n), which become places in the lines. OUT unfilled (n): those that are in no box that is filled. Returns
+ * how many these are. */
+static ptrdiff_t places_of_keys(const uint32_t *line_of_box, ptrdiff_t n, uint32_t *keys, uint16_t *unfilled) {
+  ptrdiff_t n_unfilled = 0;
   for (ptrdiff_t i = 0; i < n; i++) {
-    keys[i] = line_of_box[keys[i] / KMC_BOX_COLORS] * KMC_BOX_COLORS + keys[i] % KMC_BOX_COLORS;
+    const uint32_t line = line_of_box[keys[i] / KMC_BOX_COLORS];
+    keys[i] = line * KMC_BOX_COLORS + keys[i] % KMC_BOX_COLORS;
+    unfilled[n_unfilled] = (uint16_t)i;
+    n_unfilled += line == 0;
   }
+  return n_unfilled;
+}
+
+/* OUT indices (n): the nearest entries of these among the pixels. */
+static void compare_unfilled(const kmc_comparison *comparison, const uint8_t *pixels, const uint16_t *unfilled,
+                             ptrdiff_t n, uint8_t *indices) {
+  uint8_t own[3 * KMC_KEY_BATCH];
+  for (ptrdiff_t i = 0; i < n; i++) memcpy(own + 3 * i, pixels + 3 * unfilled[i], 3);
+  if (n) comparison->kernels->nearest(own, n, comparison->entries, indices);
 }
 
 /* Bits of a key below those of the number of a box on the path. */

@@ -1,9 +1,10 @@
 /* Included by color_map.c once for each type of label: LABEL, LABEL_NAME(word). */
 
 void LABEL_NAME(kmc_share_lines)(ptrdiff_t k, LABEL *lines) {
+  memset(lines, 0, KMC_BOX_COLORS * sizeof *lines);
   if (k > KMC_MOST_SHARED) return;
   for (ptrdiff_t j = 0; j < k; j++) {
-    for (int i = 0; i < KMC_BOX_COLORS; i++) lines[j * KMC_BOX_COLORS + i] = (LABEL)j;
+    for (int i = 0; i < KMC_BOX_COLORS; i++) lines[(j + 1) * KMC_BOX_COLORS + i] = (LABEL)j;
   }
 }
 
@@ -12,7 +13,7 @@ static void LABEL_NAME(fill_box)(const kmc_pixel_kernels *kernels, kmc_palette *
   const kmc_node *node = node_around(kernels, palette, box);
   const int32_t only = only_entry(node, box & 7);
   if (only >= 0 && palette->k <= KMC_MOST_SHARED) {
-    line_of_box[box] = (uint32_t)only;
+    line_of_box[box] = (uint32_t)only + 1;
     return;
   }
   LABEL *const line = lines + *n_lines * KMC_BOX_COLORS;
@@ -30,6 +31,7 @@ void LABEL_NAME(kmc_fill_boxes)(const kmc_pixel_kernels *kernels, kmc_palette *p
                                 ptrdiff_t first, ptrdiff_t last, uint32_t *line_of_box, LABEL *lines,
                                 ptrdiff_t n_lines) {
   for (ptrdiff_t block = first; block < last; block++) {
+    memset(line_of_box + block * KMC_BLOCK_BOXES, 0, KMC_BLOCK_BOXES * sizeof *line_of_box);
     for (uint64_t left = boxes[block]; left; left &= left - 1) {
       const uint32_t box = (uint32_t)block * KMC_BLOCK_BOXES + (uint32_t)kmc_lowest_bit(left);
       LABEL_NAME(fill_box)(kernels, palette, box, line_of_box, lines, &n_lines);
@@ -53,36 +55,21 @@ static void LABEL_NAME(look_up)(const uint32_t *places, ptrdiff_t n, const LABEL
 
 int64_t LABEL_NAME(kmc_map_rgb)(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
                                 const uint32_t *line_of_box, const LABEL *lines, const uint32_t *packed,
-                                LABEL *indices) {
+                                const kmc_comparison *comparison, LABEL *indices) {
   uint32_t places[KMC_KEY_BATCH];
+  uint16_t unfilled[KMC_KEY_BATCH];
+  uint8_t nearest[KMC_KEY_BATCH];
   int64_t sum = 0;
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
     LABEL *const labels = indices + first;
     kernels->keys_of_rgb(pixels + 3 * first, batch, places);
-    places_of_keys(line_of_box, batch, places);
+    const ptrdiff_t n_unfilled = places_of_keys(line_of_box, batch, places, unfilled);
     LABEL_NAME(look_up)(places, batch, lines, labels);
-    if (packed == NULL) continue;
+    compare_unfilled(comparison, pixels + 3 * first, unfilled, n_unfilled, nearest);
+    for (ptrdiff_t i = 0; i < n_unfilled; i++) labels[unfilled[i]] = nearest[i];
     for (ptrdiff_t i = 0; i < batch; i++) places[i] = packed[labels[i]];
     sum += kernels->squared_error(pixels + 3 * first, places, batch);
-  }
-  return sum;
-}
-
-int64_t LABEL_NAME(kmc_squared_error)(const kmc_pixel_kernels *kernels, const uint8_t *colors, const int64_t *counts,
-                                      ptrdiff_t n, const uint32_t *line_of_box, const LABEL *lines,
-                                      const uint8_t *entries) {
-  uint32_t places[KMC_KEY_BATCH];
-  int64_t sum = 0;
-  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
-    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
-    kernels->keys_of_rgb(colors + 3 * first, batch, places);
-    places_of_keys(line_of_box, batch, places);
-    for (ptrdiff_t i = 0; i < batch; i++) {
-      const uint8_t *color = colors + 3 * (first + i), *entry = entries + 3 * lines[places[i]];
-      const int r = color[0] - entry[0], g = color[1] - entry[1], b = color[2] - entry[2];
-      sum += counts[first + i] * (r * r + g * g + b * b);
-    }
   }
   return sum;
 }

@@ -393,21 +393,3 @@ ptrdiff_t kmc_rank_pixels(const kmc_pixel_kernels *kernels, const uint8_t *pixel
   }
   return row + 1;
 }
-
-ptrdiff_t kmc_join_colors(uint8_t *colors, int64_t *counts, ptrdiff_t n, int bits) {
-  ptrdiff_t row = 0;
-  for (ptrdiff_t i = 0; i < n; row++) {
-    const uint8_t *const own = colors + 3 * i;
-    const int red = own[0] >> bits, green = own[1] >> bits, blue = own[2] >> bits;
-    int64_t sums[3] = {0}, count = 0;
-    for (; i < n; i++) {
-      const uint8_t *const color = colors + 3 * i;
-      if (((color[0] >> bits) ^ red) | ((color[1] >> bits) ^ green) | ((color[2] >> bits) ^ blue)) break;
-      for (int t = 0; t < 3; t++) sums[t] += counts[i] * color[t];
-      count += counts[i];
-    }
-    for (int t = 0; t < 3; t++) colors[3 * row + t] = (uint8_t)((2 * sums[t] + count) / (2 * count));
-    counts[row] = count;
-  }
-  return row;
-}

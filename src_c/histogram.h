@@ -102,9 +102,4 @@ ptrdiff_t kmc_merge_keys(const uint32_t *keys, const uint32_t *key_counts, const
 ptrdiff_t kmc_rank_pixels(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
                           uint64_t *sorted, uint64_t *scratch, uint8_t *colors, int64_t *counts, uint32_t *ranks);
 
-/* Joins neighbours. IN OUT colors (n, 3), counts (n), ordered by key: the colours of each box of 2^bits levels a side
- * become one, their mean rounded to whole levels, with the sum of their counts (below 2^40). Returns how many are left;
- * their order is that of their keys. */
-ptrdiff_t kmc_join_colors(uint8_t *colors, int64_t *counts, ptrdiff_t n, int bits);
-
 #endif

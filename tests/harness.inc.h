@@ -1,6 +1,7 @@
 /* What every part of neon_harness.c uses: tables, random numbers, memory, records, and `check`. */
 #include "color_keys.h"
 #include "color_kmeans_dispatch.h"
+#include "nearest_entry.h"
 
 #include <inttypes.h>
 #include <math.h>

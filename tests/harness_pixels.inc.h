@@ -68,6 +68,58 @@ static void check_errors(void) {
   }
 }
 
+typedef struct {
+  const uint8_t *pixels, *colors;
+  ptrdiff_t n, k;
+} nearest_problem;
+
+static void run_nearest(const kmc_kernels *kernels, const void *problem, record *out) {
+  const nearest_problem *p = problem;
+  kmc_entries entries;
+  int64_t *sum = new_output(1, sizeof *sum), expected = 0;
+  uint8_t *indices = new_output(p->n, 1);
+  kmc_set_entries(p->colors, p->k, &entries);
+  *sum = kmc_entry_kernels_for(kernels)->nearest(p->pixels, p->n, &entries, indices);
+  record_output(out, "sum", sum, 1, sizeof *sum);
+  record_output(out, "indices", indices, p->n, 1);
+  for (ptrdiff_t i = 0; i < p->n && is_generic(kernels); i++) {
+    int32_t least = INT32_MAX;
+    ptrdiff_t nearest = 0;
+    for (ptrdiff_t j = 0; j < p->k; j++) {
+      int32_t square = 0;
+      for (int t = 0; t < 3; t++) {
+        const int32_t diff = p->pixels[3 * i + t] - p->colors[3 * j + t];
+        square += diff * diff;
+      }
+      if (square >= least) continue;
+      least = square;
+      nearest = j;
+    }
+    expected += least;
+    if (indices[i] != nearest) report("generic", "nearest", "not the nearest entry");
+  }
+  if (is_generic(kernels) && *sum != expected) report("generic", "nearest", "not the sum of squares");
+}
+
+/* With extremes, and with ties: entries of few levels. */
+static void check_nearest(void) {
+  static const ptrdiff_t sizes[] = {1, 2, 17, KMC_MOST_COMPARED};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    for (ptrdiff_t n = 1; n <= 300; n += n < 70 ? 1 : 23) {
+      const ptrdiff_t k = sizes[s];
+      const int step = n % 3 == 0 ? 255 : n % 3 == 1 ? 85 : 1;
+      uint8_t *pixels = new_input(3 * n, 1), *colors = new_input(3 * k, 1);
+      for (ptrdiff_t i = 0; i < 3 * n; i++) pixels[i] = (uint8_t)((uint8_t)random_bits() / step * step);
+      for (ptrdiff_t i = 0; i < 3 * k; i++) colors[i] = (uint8_t)((uint8_t)random_bits() / step * step);
+      const nearest_problem problem = {pixels, colors, n, k};
+      char name[120];
+      snprintf(name, sizeof name, "nearest of k=%td entries to n=%td pixels", k, n);
+      check(name, run_nearest, &problem);
+      free_down_to(0);
+    }
+  }
+}
+
 static void check_keys(void) {
   for (ptrdiff_t channels = 3; channels <= 4; channels++) {
     for (ptrdiff_t n = 1; n <= KMC_KEY_BATCH; n += n < 70 ? 1 : 53) {

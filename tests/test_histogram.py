@@ -124,17 +124,37 @@ def test_colours_that_come_again(times: int, isa: str) -> None:
     np.testing.assert_array_equal(again.counts, once.counts * times)
 
 
-@pytest.mark.parametrize("bits", [1, 2, 3])
-def test_a_sample_joins_neighbours_to_their_mean(bits: int) -> None:
-    pixels = noise(300, 250, 3) // 5
-    alone = ColorHistogram.from_sample(pixels, 70_000, 2)
-    joined = ColorHistogram.from_sample(pixels, 70_000, 2, bits)
+@pytest.mark.parametrize("k", [2, 100, 256])
+@pytest.mark.parametrize("shift", [0, 5])
+def test_large_pictures_are_mapped_like_small_ones(isa: str, k: int, shift: int) -> None:
+    """Boxes of colours are looked up; those that a part of the pixels does not show are compared with each entry."""
+    tile = noise(50, 511, 3) >> shift
+    entries = np.random.default_rng(1).integers(0, 256 >> shift, (k, 3), dtype=np.uint8)
+    small, mse = remap(tile, ColorHistogram.from_pixels(tile), Palette(entries))
+    large, large_mse = remap(np.tile(tile, (31, 2, 1)), None, Palette(entries), 2)
+    np.testing.assert_array_equal(large, np.tile(small, (31, 2)))
+    assert large_mse == pytest.approx(mse, rel=1e-12)
+
+
+@pytest.mark.parametrize("bits", [1, 2])
+@pytest.mark.parametrize("kind", ["noise", "one colour", "few colours"])
+def test_a_sample_joins_neighbours_to_their_mean(kind: str, bits: int) -> None:
+    pixels = PICTURES[kind](300, 250, 3) // 5
+    alone = ColorHistogram.from_sample(pixels, 70_000)
+    joined = ColorHistogram.from_sample(pixels, 70_000, bits)
     boxes, rows = np.unique(keys_of(alone.colors) >> np.uint32(3 * bits), return_inverse=True)
     counts = np.bincount(rows, alone.counts)
     means = [np.bincount(rows, alone.counts * levels) / counts for levels in alone.colors.T]
-    assert len(joined) == len(boxes) < len(alone)
+    assert len(joined) == len(boxes) <= len(alone)
     np.testing.assert_array_equal(joined.counts, counts)
     np.testing.assert_array_equal(joined.colors, np.floor(np.stack(means, axis=1) + 0.5))
+
+
+def test_a_sample_of_all_pixels_is_exact() -> None:
+    pixels = np.concatenate([few_colors(300, 250, 3), noise(100, 250, 3)])
+    sample, whole = ColorHistogram.from_sample(pixels, 100_000), ColorHistogram.from_pixels(pixels)
+    np.testing.assert_array_equal(sample.colors, whole.colors)
+    np.testing.assert_array_equal(sample.counts, whole.counts)
 
 
 def test_one_colour_many_times() -> None:
