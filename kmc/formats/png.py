@@ -33,8 +33,8 @@ OPTIMIZE = ("fast", "default", "max")
 FAST_LEVEL, QUICK_LEVEL, BEST_LEVEL = 5, 6, 9
 # Above so many pixels level 9 takes more than half a second.
 MOST_THOROUGH_PIXELS = 1 << 20
-# zlib's usual one. With 9 its blocks, each with codes of its own, are twice as long, and files 0.5 % (64 colours) to 2 %
-# (16 colours) larger.
+# zlib's usual one. With 9 its blocks, each with codes of its own, are twice as long, and files 0.5 % (64 colours) to
+# 2 % (16 colours) larger.
 MEMORY_LEVEL = 8
 NO_FILTER, SUB = 0, 1
 # oxipng's level, that of libdeflate, which weighs all parses: 1 % to 9 % smaller than zlib's. zopfli's files were as
@@ -177,7 +177,7 @@ def _deflated(rows: NDArray[np.uint8], filter_type: int, level: int) -> bytes:
     if filter_type == SUB:
         stream[:, 2:] -= rows[:, :-1]
     compressor = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, MEMORY_LEVEL)
-    return compressor.compress(stream) + compressor.flush()
+    return compressor.compress(stream.data) + compressor.flush()
 
 
 def _squeezed(content: bytes) -> bytes:
