@@ -6,7 +6,9 @@ Out: :class:`Evaluation`; or the figures of one measure from the function of its
 
 MSE, PSNR and SSIM are taken on the 8-bit samples. Of two pictures with different channels the
 poorer is brought to the richer: grey becomes RGB, what has no alpha becomes opaque. The colour of
-an entirely transparent pixel cannot be seen and counts as (0, 0, 0, 0) on both sides.
+an entirely transparent pixel cannot be seen and counts as (0, 0, 0, 0) on both sides. Samples are
+compared as they are where both files have the same colour profile or gamma, and with arrays and PIL
+images, which may have lost theirs; otherwise both are converted to sRGB first.
 
 CIEDE2000, MS-SSIM and SSIMULACRA2 say how different pictures look. Where one of the two has
 transparency, both are laid on black, on white and on a checkerboard (:mod:`kmc.metrics.backgrounds`), and
@@ -19,7 +21,7 @@ import importlib.util
 import io
 import math
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -32,6 +34,8 @@ from kmc.errors import KmcImportError, KmcTypeError, KmcValueError
 from kmc.formats.png import PNG_MAX_COLORS
 from kmc.histogram import ColorHistogram
 from kmc.load import ImageLike, Picture, load
+from kmc.loading.color_profile import color_of, to_srgb
+from kmc.loading.picture_file import is_file_like
 from kmc.metrics import color_difference, similarity
 from kmc.metrics.backgrounds import pairs_on_backgrounds
 from kmc.metrics.similarity import MS_SSIM_SIDE, WINDOW, samples_of, tiles
@@ -356,15 +360,31 @@ def _require_ssimulacra2() -> None:
 
 
 def _load_pair(original: ImageLike, compressed: ImageLike | CompressedImage) -> tuple[Picture, Picture]:
+    pair = (original, compressed)
     first = load(original, name="original")
-    image = compressed.image if isinstance(compressed, CompressedImage) else compressed
-    second = load(image, name="compressed")
+    if isinstance(compressed, CompressedImage):
+        second = replace(load(compressed.image), metadata=compressed.metadata)
+    else:
+        second = load(compressed, name="compressed")
     if (first.height, first.width) != (second.height, second.width):
         raise KmcValueError(
             f"original has {first.width} x {first.height} pixels and compressed {second.width} x "
             f"{second.height}; only pictures of the same size can be compared, so resize one"
         )
-    return first, second
+    if not all(map(_tells_colors, pair)) or color_of(first.metadata) == color_of(second.metadata):
+        return first, second
+    return _in_srgb(first), _in_srgb(second)
+
+
+def _tells_colors(image: object) -> bool:
+    """Whether an object that has no profile is known to be sRGB: arrays and PIL images may have lost theirs."""
+    return not isinstance(image, Image.Image) and (isinstance(image, Picture | CompressedImage) or is_file_like(image))
+
+
+def _in_srgb(picture: Picture) -> Picture:
+    pixels = picture.pixels.copy()
+    to_srgb(pixels, picture.metadata)
+    return replace(picture, pixels=pixels, metadata=picture.metadata.without_color())
 
 
 def _size_of_file(compressed: ImageLike | CompressedImage, picture: Picture) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def _found(
     """Give each picture with its path below the input that it was found by."""
     for name in inputs:
         if not os.path.lexists(name) and glob.has_magic(os.fspath(name)):
-            matches = sorted(glob.glob(os.fspath(name), recursive=True))  # noqa: PTH207  (takes absolute patterns)
+            matches = sorted(filter(_ends, glob.glob(os.fspath(name), recursive=True)))  # noqa: PTH207  (absolute ones)
             if not matches:
                 raise KmcFileNotFoundError(f"no file matches {os.fspath(name)!r}; check the pattern")
         else:
@@ -140,7 +141,16 @@ def _pictures_in(folder: Path, recursive: bool) -> list[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
         files += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-    return [file for file in files if file.suffix.lower() in _picture_suffixes()]
+    return [file for file in files if file.suffix.lower() in _picture_suffixes() and _ends(file)]
+
+
+def _ends(path: StrPath) -> bool:
+    """Whether reading it comes to an end: pipes and devices may not. Links to nothing fail, and are told."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116  (of a str as it is)
+    except OSError:
+        return True
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 @cache

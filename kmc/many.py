@@ -199,9 +199,9 @@ class FileResults(Iterator[FileResult]):
         """Stop. Files that are being written are finished, and nothing is written after this returns."""
         self.total = self._n_given
         for worker in self._workers:
-            worker.stopped = True
+            worker.writer.stopped = True
         for worker in self._workers:
-            worker.writing.acquire()
+            worker.writer.writing.acquire()
         self._workers = []
 
     def __enter__(self) -> FileResults:
@@ -215,44 +215,64 @@ class FileResults(Iterator[FileResult]):
 
 
 class _Worker(threading.Thread):
-    """A daemon: an interrupted program does not wait for a large picture, only for files that are being written."""
+    """Compresses file after file; its writer waits for the disk meanwhile.
+
+    Both are daemons: an interrupted program does not wait for a large picture, only for files that are being written.
+    """
 
     def __init__(
         self, task: _Task, waiting: queue.SimpleQueue[PlannedFile], finished: queue.SimpleQueue[FileResult]
     ) -> None:
         super().__init__(daemon=True, name="kmc")
-        self.task, self.waiting, self.finished = task, waiting, finished
+        self.task, self.waiting = task, waiting
+        self.writer = _Writer(task, finished)
+
+    def run(self) -> None:
+        self.writer.start()
+        with suppress(queue.Empty):
+            while not self.writer.stopped:
+                plan, start = self.waiting.get_nowait(), time.perf_counter()
+                try:
+                    fields, content = self.task.compressed(plan)
+                except Exception as error:
+                    fields, content = _failure(plan, error), None
+                self.writer.compressed.put((plan, fields, content, start))
+        self.writer.compressed.put(None)
+
+
+class _Writer(threading.Thread):
+    """Writes what a worker has compressed."""
+
+    def __init__(self, task: _Task, finished: queue.SimpleQueue[FileResult]) -> None:
+        super().__init__(daemon=True, name="kmc-writer")
+        self.task, self.finished = task, finished
+        # One at most, so that results do not pile up before a slow disk.
+        self.compressed: queue.Queue[tuple[PlannedFile, dict[str, Any], bytes | Path | None, float] | None]
+        self.compressed = queue.Queue(maxsize=1)
         self.stopped = False
         self.writing = threading.Lock()
 
     def run(self) -> None:
-        while not self.stopped:
-            try:
-                plan = self.waiting.get_nowait()
-            except queue.Empty:
-                return
-            self.finished.put(self._result(plan))
+        while (compressed := self.compressed.get()) is not None:
+            plan, fields, content, start = compressed
+            with self.writing:
+                if self.stopped:
+                    continue
+                try:
+                    self.task.write(plan, fields, content)
+                except Exception as error:
+                    fields = _failure(plan, error)
+            self.finished.put(FileResult(input=os.fspath(plan.input), seconds=time.perf_counter() - start, **fields))
 
-    def _result(self, plan: PlannedFile) -> FileResult:
-        start = time.perf_counter()
-        try:
-            fields = self.task.done_before(plan) or self._compressed(plan)
-        except (KmcError, OSError) as error:
-            fields = {"outcome": "failed", "message": " ".join(str(error).split()), "output": None}
-        except MemoryError:
-            message = f"{os.fspath(plan.input)!r} does not fit in memory; use fewer jobs"
-            fields = {"outcome": "failed", "message": message, "output": None}
-        except Exception as error:  # whatever a decoder raises on a damaged file: the rest go on
-            message = f"{os.fspath(plan.input)!r} could not be compressed ({type(error).__name__}: {error})"
-            fields = {"outcome": "failed", "message": " ".join(message.split()), "output": None}
-        return FileResult(input=os.fspath(plan.input), seconds=time.perf_counter() - start, **fields)
 
-    def _compressed(self, plan: PlannedFile) -> dict[str, Any]:
-        fields, data = self.task.compressed(plan)
-        with self.writing:
-            if not self.stopped:
-                self.task.write(plan, Path(fields["output"]), data)
-        return fields
+def _failure(plan: PlannedFile, error: Exception) -> dict[str, Any]:
+    """Give the fields of a file that failed; whatever a decoder raises on a damaged one, the rest go on."""
+    message = str(error)
+    if isinstance(error, MemoryError):
+        message = f"{os.fspath(plan.input)!r} does not fit in memory; use fewer jobs"
+    elif not isinstance(error, KmcError | OSError):
+        message = f"{os.fspath(plan.input)!r} could not be compressed ({type(error).__name__}: {error})"
+    return {"outcome": "failed", "message": " ".join(message.split()), "output": None}
 
 
 @dataclass(frozen=True)
@@ -263,7 +283,12 @@ class _Task:
     skip_if_larger: bool
     force: bool
 
-    def done_before(self, plan: PlannedFile) -> dict[str, Any] | None:
+    def compressed(self, plan: PlannedFile) -> tuple[dict[str, Any], bytes | Path | None]:
+        """Give the fields of a file, and what is to be written: bytes, a copy of the original, or nothing."""
+        done = self._done_before(plan)
+        return (done, None) if done else self._compressed(plan)
+
+    def _done_before(self, plan: PlannedFile) -> dict[str, Any] | None:
         """Give the fields of a file that needs no work, or None."""
         if plan.output is None:
             message = f"{plan.input.suffix or 'its format'} holds no palette"
@@ -285,11 +310,11 @@ class _Task:
                 return {"outcome": "skipped", "message": "done already", "output": os.fspath(result)}
         return None
 
-    def compressed(self, plan: PlannedFile) -> tuple[dict[str, Any], bytes | None]:
-        """Give the fields and the bytes of the result; None in place of the bytes if the original is kept."""
+    def _compressed(self, plan: PlannedFile) -> tuple[dict[str, Any], bytes | Path | None]:
         picture = self.treatment.load(plan.input)
         before = plan.input.stat().st_size
         unchanged = {"outcome": "kept", "output": os.fspath(plan.original_copy or plan.input), "bytes_after": before}
+        original = plan.input if plan.original_copy else None
         output = plan.animation if picture.is_animated and self.treatment.keeps_frames(picture) else plan.output
         assert output is not None
         try:
@@ -297,7 +322,7 @@ class _Task:
         except KmcValueError as error:
             if not (isinstance(error, KmcQualityError) or self.treatment.keeps_frames(picture)):
                 raise
-            return {**unchanged, "bytes_before": before, "message": str(error)}, None
+            return {**unchanged, "bytes_before": before, "message": str(error)}, original
         fields = {
             "bytes_before": before,
             "width": picture.width,
@@ -309,18 +334,20 @@ class _Task:
         if not self.skip_if_larger or len(data) < before:
             return {**fields, "outcome": "compressed", "output": os.fspath(output), "bytes_after": len(data)}, data
         message = f"the result would have {len(data):,} bytes, the original has {before:,}"
-        return {**fields, **unchanged, "message": message}, None
+        return {**fields, **unchanged, "message": message}, original
 
-    def write(self, plan: PlannedFile, target: Path, data: bytes | None) -> None:
-        """Write the result to `target`, or copy the original there that is kept."""
-        if data is None and target == plan.input:
+    def write(self, plan: PlannedFile, fields: dict[str, Any], content: bytes | Path | None) -> None:
+        """Write what :meth:`compressed` gave."""
+        if content is None:
             return
+        target = Path(fields["output"])
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise KmcFileError(f"the folder {os.fspath(target.parent)!r} cannot be made ({error.strerror})") from error
-        times_of = plan.input if data is None or target == plan.input else None
-        write_atomically(target, plan.input.read_bytes() if data is None else data, times_of=times_of)
+        data = content if isinstance(content, bytes) else content.read_bytes()
+        times_of = plan.input if data is not content or target == plan.input else None
+        write_atomically(target, data, times_of=times_of)
 
 
 def _is_newer(result: Path, original: Path) -> bool:

@@ -23,6 +23,7 @@ from profiles import (
 
 import kmc
 from kmc.errors import KmcValueError
+from kmc.formats.png_chunks import chunk, with_chunks
 from kmc.load import load
 from kmc.loading.color_profile import is_srgb
 
@@ -186,3 +187,61 @@ def test_grey_with_gamma_stays_one_channel():
 def test_words_for_profiles(word):
     with pytest.raises((KmcValueError, TypeError), match=r"profile must be one of 'keep', 'srgb'"):
         kmc.compress(noise(3, 3), 2, profile=word)
+
+
+# Colour spaces by number
+
+
+def with_code_points(pixels, *numbers, **options):
+    return with_chunks(file_bytes(pixels, **options), chunk(b"cICP", bytes(numbers)))
+
+
+def test_code_points_are_kept_in_png():
+    data = with_code_points(photograph(20, 30), 12, 13, 0, 1)
+    small = kmc.compress(data, 8)
+    assert b"cICP\x0c\x0d\x00\x01" in small.to_bytes()
+    assert b"cICP" not in small.to_bytes(metadata="none")
+    assert load(small.to_bytes()).metadata.cicp == (12, 13, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "primaries", "light"),
+    [
+        ((12, 13, 0, 1), DISPLAY_P3, srgb_light),
+        ((12, 8, 0, 1), DISPLAY_P3, lambda samples: samples),
+        ((1, 4, 0, 1), SRGB, lambda samples: samples**2.2),
+    ],
+)
+def test_code_points_are_applied_if_asked_for(numbers, primaries, light):
+    pixels = photograph(20, 30)
+    found = load(with_code_points(pixels, *numbers), profile="srgb")
+    assert np.abs(found.pixels - to_srgb(pixels, primaries, light)).max() < 1
+    assert found.metadata.cicp is None
+
+
+@pytest.mark.parametrize(
+    "numbers", [(1, 13, 0, 1), (9, 16, 0, 1), (12, 13, 0, 0), (12, 13, 1, 1), (2, 2, 0, 1), (12, 13, 0)]
+)
+def test_code_points_of_srgb_or_without_known_light_change_nothing(numbers):
+    pixels = photograph(20, 30)
+    np.testing.assert_array_equal(load(with_code_points(pixels, *numbers), profile="srgb").pixels, pixels)
+
+
+def test_code_points_are_stronger_than_a_profile():
+    pixels = photograph(20, 30)
+    data = with_code_points(pixels, 1, 13, 0, 1, icc_profile=rgb_profile(DISPLAY_P3, srgb_curve()))
+    np.testing.assert_array_equal(load(data, profile="srgb").pixels, pixels)
+    small = kmc.compress(data, 8)
+    assert profile_of(small.to_bytes("WebP")) and profile_of(small.to_bytes())  # noqa: PT018
+
+
+@pytest.mark.parametrize("data", [with_code_points(few_colors(20, 30, 9), 12, 13, 0, 1), None])
+def test_what_has_become_srgb_is_compared_as_it_is_seen(data):
+    data = data or with_profile(few_colors(20, 30, 9), rgb_profile(DISPLAY_P3, srgb_curve()))
+    small = kmc.compress(data, 256)
+    assert small.lossless
+    assert kmc.evaluate(data, small).mse == kmc.evaluate(data, small.to_bytes()).mse == 0
+    assert kmc.evaluate(data, small.to_bytes("GIF")).mse == 0
+    # Neither array nor PIL image say anything of colours; a file that does not is sRGB.
+    assert kmc.evaluate(data, small.image).mse == kmc.evaluate(data, small.to_pil()).mse == 0
+    assert kmc.evaluate(data, file_bytes(small.image)).mse > 1

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from kmc.errors import KmcFileError
 
-__all__ = ["SIGNATURE", "check_image_data", "chunk", "chunks_of", "with_chunks"]
+__all__ = ["SIGNATURE", "check_image_data", "chunk", "chunks_of", "code_points", "with_chunks"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Signature and IHDR, which is always first and always as long.
@@ -33,6 +33,22 @@ def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def with_chunks(data: bytes, chunks: bytes) -> bytes:
     """Put chunks behind the header of a file, where all of them may stand."""
     return data[:HEADER_BYTES] + chunks + data[HEADER_BYTES:]
+
+
+def code_points(file: BinaryIO) -> tuple[int, int, int, int] | None:
+    """Read the four numbers of the cICP chunk; None of files that have none, or are not PNG."""
+    file.seek(0)
+    if file.read(len(SIGNATURE)) != SIGNATURE:
+        return None
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind in (b"PLTE", b"IDAT", b"IEND"):  # it stands before these
+            return None
+        if kind == b"cICP" and length == 4 and len(content := file.read(4)) == 4:
+            primaries, transfer, matrix, is_full_range = content
+            return primaries, transfer, matrix, is_full_range
+        file.seek(length + 4, 1)
+    return None
 
 
 def check_image_data(file: BinaryIO, name: str) -> None:

@@ -100,9 +100,8 @@ def _checked_unit_interval(strip: NDArray[Any], name: str) -> NDArray[Any]:
     )
 
 
-# Seconds for 24 megapixels of RGB by strip size, as float32, uint16, bool and PIL image:
-# 2**13: 0.15 0.09 0.06 0.16    2**15: 0.20 0.08 0.06 0.10
-# 2**18: 0.30 0.12 0.05 0.07    2**22: 0.65 0.33 0.05 0.08
+# Seconds for 24 megapixels of RGB by strip size, as float32, uint16 and bool:
+# 2**13: 0.15 0.09 0.06    2**15: 0.20 0.08 0.06    2**18: 0.30 0.12 0.05    2**22: 0.65 0.33 0.05
 _STRIP_SAMPLES = 2**15
 
 

@@ -1,4 +1,4 @@
-"""Colours of a profile (ICC) or a gamma (PNG's gAMA and cHRM) -> sRGB, and the profile of a picture's file.
+"""Colours of a profile (ICC), a number (PNG's cICP) or a gamma (gAMA and cHRM) -> sRGB, and the profile of a file.
 
 Profiles are applied by LittleCMS through Pillow's ImageCms: relative colorimetric with black point compensation, as
 picture editors do. A profile that cannot be read counts as none, as in browsers.
@@ -7,6 +7,7 @@ picture editors do. A profile that cannot be read counts as none, as in browsers
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +17,18 @@ from PIL import Image
 
 from kmc.errors import KmcImportError
 from kmc.loading.array_pixels import row_strips
+from kmc.loading.code_points import chromaticities_and_light
 from kmc.loading.metadata import Metadata
 
 if TYPE_CHECKING:
     from PIL import ImageCms
 
-__all__ = ["PROFILES", "for_file", "is_srgb", "profile_space", "srgb_from_cmyk", "to_srgb"]
+__all__ = ["PROFILES", "color_of", "for_file", "is_srgb", "profile_space", "srgb_from_cmyk", "to_srgb"]
 
 # What becomes of a picture's profile.
 PROFILES = ("keep", "srgb")
 
+SRGB_CODES = (1, 13, 0, 1)
 SRGB_GAMMA = 0.45455
 SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 # Of how human eyes answer to light, for the change of white points (Bradford).
@@ -69,6 +72,20 @@ def is_srgb(profile: bytes) -> bool:
     return bool(np.abs(changed.astype(int) - colors).max() <= 1)
 
 
+def color_of(metadata: Metadata) -> Metadata:
+    """Give what of it says how colours look; nothing if they are sRGB, as far as is known."""
+    if _change_of(metadata) is None or (
+        metadata.cicp is None and metadata.icc_profile and is_srgb(metadata.icc_profile)
+    ):
+        return Metadata()
+    return Metadata(
+        icc_profile=metadata.icc_profile,
+        cicp=metadata.cicp,
+        gamma=metadata.gamma,
+        chromaticities=metadata.chromaticities,
+    )
+
+
 def for_file(
     colors: NDArray[np.uint8], metadata: Metadata, kept: str, holds_profile: bool, holds_gamma: bool
 ) -> tuple[NDArray[np.uint8], Metadata]:
@@ -79,9 +96,11 @@ def for_file(
     only ``kept="all"`` writes it.
     """
     metadata = metadata if kept == "all" else metadata.for_display()
-    if kept != "all" and metadata.icc_profile and is_srgb(metadata.icc_profile):
+    if metadata.icc_profile and holds_profile and not holds_gamma:  # the same for readers that do not know the numbers
+        metadata = replace(metadata, cicp=None)
+    if kept != "all" and not metadata.cicp and metadata.icc_profile and is_srgb(metadata.icc_profile):
         metadata = metadata.without_color()
-    has_place = holds_profile if metadata.icc_profile else holds_gamma
+    has_place = holds_gamma or (holds_profile and metadata.icc_profile)
     if kept == "none" or not has_place:
         converted = colors[np.newaxis].copy()
         to_srgb(converted, metadata)
@@ -91,6 +110,9 @@ def for_file(
 
 def _change_of(metadata: Metadata) -> Any:
     """Give the function from pixels (h, w, 3) to those in sRGB; None if they are sRGB, as far as is known."""
+    coded = chromaticities_and_light(metadata.cicp)
+    if coded:
+        return _change_of_light(*coded, is_usual=metadata.cicp == SRGB_CODES)
     profile = metadata.icc_profile
     if profile:
         is_grey = profile_space(profile) == "GRAY"
@@ -98,15 +120,20 @@ def _change_of(metadata: Metadata) -> Any:
         if transform is None:
             return None
         return lambda pixels: np.asarray(transform.apply(Image.fromarray(pixels[..., 0] if is_grey else pixels)))
-    if metadata.srgb_intent is not None or metadata.gamma is None:
+    gamma, primaries = metadata.gamma, metadata.chromaticities or SRGB_CHROMATICITIES
+    if metadata.srgb_intent is not None or gamma is None:
         return None
-    primaries = metadata.chromaticities or SRGB_CHROMATICITIES
-    is_usual = np.allclose(primaries, SRGB_CHROMATICITIES, atol=1e-3)
-    if is_usual and abs(metadata.gamma - SRGB_GAMMA) < 1e-3:
+    is_usual = abs(gamma - SRGB_GAMMA) < 1e-3 and np.allclose(primaries, SRGB_CHROMATICITIES, atol=1e-3)
+    return _change_of_light(primaries, (np.arange(256) / 255) ** (1 / gamma), is_usual=is_usual)
+
+
+def _change_of_light(chromaticities: tuple[float, ...], light: NDArray[np.float64], *, is_usual: bool) -> Any:
+    """Give the function from pixels to those in sRGB, `light` (256,) being that of each sample; None if they are."""
+    if is_usual:
         return None
-    matrix = np.eye(3) if is_usual else _matrix_to_srgb(primaries)
-    levels = (np.arange(256) / 255) ** (1 / metadata.gamma)
-    return lambda pixels: _encoded(levels[pixels] @ matrix.T)
+    has_usual_primaries = np.allclose(chromaticities, SRGB_CHROMATICITIES, atol=1e-3)
+    matrix = np.eye(3) if has_usual_primaries else _matrix_to_srgb(chromaticities)
+    return lambda pixels: _encoded(light[pixels] @ matrix.T)
 
 
 def _encoded(light: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from kmc.formats.png_chunks import chunk
+from kmc.loading.code_points import CodePoints
 from kmc.loading.picture_file import quiet_pillow
 
 __all__ = ["KEPT", "Metadata", "described_by_exif", "png_chunks", "webp_options"]
@@ -43,6 +45,9 @@ class Metadata:
     ----------
     icc_profile : bytes
         Of RGB colours; profiles of other kinds are applied when a picture is loaded.
+    cicp : tuple of 4 ints
+        Colour primaries, transfer function, matrix and range by the numbers of ITU-T H.273 (PNG's cICP chunk); where
+        there are any, they count and not the profile or gamma.
     srgb_intent : int
         0 to 3: the colours are sRGB, and the rendering intent (PNG's sRGB chunk).
     gamma : float
@@ -61,6 +66,7 @@ class Metadata:
     """
 
     icc_profile: bytes | None = None
+    cicp: CodePoints | None = None
     srgb_intent: int | None = None
     gamma: float | None = None
     chromaticities: tuple[float, ...] | None = None
@@ -75,7 +81,7 @@ class Metadata:
         return f"Metadata({', '.join(names) or 'nothing'})"
 
     @classmethod
-    def of(cls, image: Image.Image, *, sides_swapped: bool = False) -> Metadata:
+    def of(cls, image: Image.Image, *, sides_swapped: bool = False, cicp: CodePoints | None = None) -> Metadata:
         """Collect it from a PIL image that has been loaded; what is damaged counts as missing.
 
         Parameters
@@ -83,6 +89,8 @@ class Metadata:
         image : PIL image
         sides_swapped : bool
             Whether turning the picture upright makes its width its height.
+        cicp : tuple of 4 ints, optional
+            What Pillow leaves out.
         """
         info = image.info
         dpi = _positive_pair(info.get("dpi"))
@@ -93,6 +101,7 @@ class Metadata:
         intent = info.get("srgb")
         return cls(
             icc_profile=profile if isinstance(profile, bytes) and profile[36:40] == ICC_SIGNATURE else None,
+            cicp=cicp,
             srgb_intent=intent if intent in range(4) else None,
             gamma=gamma if isinstance(gamma := info.get("gamma"), float) and gamma > 0 else None,
             chromaticities=info.get("chromaticity"),
@@ -105,7 +114,7 @@ class Metadata:
 
     def without_color(self) -> Metadata:
         """Drop what says how colours look: for those that have become sRGB."""
-        return replace(self, icc_profile=None, srgb_intent=None, gamma=None, chromaticities=None)
+        return replace(self, icc_profile=None, cicp=None, srgb_intent=None, gamma=None, chromaticities=None)
 
     def for_display(self) -> Metadata:
         """Keep what is needed to show the picture right: profile, gamma, resolution."""
@@ -208,14 +217,8 @@ def _xmp_of(image: Image.Image) -> bytes | None:
 def png_chunks(metadata: Metadata) -> bytes:
     """Give the chunks of a PNG file that say it."""
     info = PngInfo()
-    if metadata.icc_profile:
-        info.add(b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc_profile, 9))
-    elif metadata.srgb_intent is not None:  # a file may not have both
-        info.add(b"sRGB", bytes([metadata.srgb_intent]))
-    if metadata.gamma:
-        info.add(b"gAMA", struct.pack(">I", round(metadata.gamma * 100_000)))
-    if metadata.chromaticities:
-        info.add(b"cHRM", struct.pack(">8I", *(round(number * 100_000) for number in metadata.chromaticities)))
+    for kind, content in _color_chunks(metadata):
+        info.add(kind, content)
     if metadata.dpi:
         per_metre = (min(round(number / METRES_PER_INCH), 2**31 - 1) for number in metadata.dpi)
         info.add(b"pHYs", struct.pack(">IIB", *per_metre, 1))
@@ -228,6 +231,20 @@ def png_chunks(metadata: Metadata) -> bytes:
     if metadata.exif:
         info.add(b"eXIf", metadata.exif)
     return b"".join(chunk(kind, content) for kind, content, *_ in info.chunks)
+
+
+def _color_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+    """Give kind and content of those that say how colours look."""
+    if metadata.cicp:
+        yield b"cICP", bytes(metadata.cicp)
+    if metadata.icc_profile:
+        yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc_profile, 9)
+    elif metadata.srgb_intent is not None:  # a file may not have both
+        yield b"sRGB", bytes([metadata.srgb_intent])
+    if metadata.gamma:
+        yield b"gAMA", struct.pack(">I", round(metadata.gamma * 100_000))
+    if metadata.chromaticities:
+        yield b"cHRM", struct.pack(">8I", *(round(number * 100_000) for number in metadata.chromaticities))
 
 
 def webp_options(metadata: Metadata) -> dict[str, bytes]:

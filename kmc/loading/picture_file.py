@@ -18,7 +18,8 @@ from PIL import Image, UnidentifiedImageError
 
 from kmc._validate import whole_number
 from kmc.errors import KmcError, KmcFileError, KmcFileNotFoundError, KmcTypeError, reason_of
-from kmc.formats.png_chunks import check_image_data
+from kmc.formats.png_chunks import check_image_data, code_points
+from kmc.loading.code_points import CodePoints
 
 __all__ = [
     "ANIMATED_FORMATS",
@@ -41,12 +42,13 @@ ANIMATED_FORMATS = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
 
 
 class OpenPicture(NamedTuple):
-    """A PIL image, what messages call it, the most pixels it may have, and the size of its file."""
+    """A PIL image, what messages call it, the most pixels it may have, the size of its file, and its cICP chunk."""
 
     image: Image.Image
     name: str
     max_pixels: int | None
     n_bytes: int | None
+    cicp: CodePoints | None = None
 
 
 def is_file_like(image: object) -> bool:
@@ -150,10 +152,11 @@ def _opened_file(file: BinaryIO, name: str, max_pixels: int | None) -> Iterator[
         if n_bytes == 0:
             raise KmcFileError(f"{name} is empty (0 bytes); give a picture file such as PNG or JPEG")
         check_image_data(file, name)
+        cicp = code_points(file)
         file.seek(0)
         with Image.open(file) as image:
             check_pixels(image, name, max_pixels)
-            yield OpenPicture(image, name, max_pixels, n_bytes)
+            yield OpenPicture(image, name, max_pixels, n_bytes, cicp)
 
 
 class _PillowState:
