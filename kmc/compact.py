@@ -24,11 +24,15 @@ from numpy.typing import NDArray
 from kmc import _kernels, _threads
 from kmc.dither import points_of_pixels
 from kmc.formats.png import bits_per_pixel, packed
-from kmc.looks import BLUR, BLUR_ONE, POLISH_SHARE, moved_colors
+from kmc.looks import BLUR, BLUR_ONE, moved_colors
 from kmc.palette import Palette
 
 __all__ = ["compacted"]
 
+# The share of the unblurred error.
+SHARE = 0.3
+# Entries that a literal may become (KMC_CANDIDATES).
+CANDIDATES = 16
 # No blur: an error is that of the pixel alone.
 NO_BLUR = np.array([0, 0, BLUR_ONE, 0, 0], dtype=np.int32)
 # The window in which lightness varies, in pixels, and the standard deviation that is added, in 2040ths of the range. On
@@ -44,10 +48,8 @@ WEIGHT_ONE, MOST_WEIGHT = 256, 65535
 LENGTH_BITS = {3: 2.5, 4: 3, 5: 4, 6: 4.5, 7: 5.5, 9: 6, 11: 8, 19: 10, 35: 12}
 LONGEST_MATCH = 258
 FARTHEST_MATCH = 32768
-# Opaque and transparent pixels only become entries of their kind; transparent ones take no error (kinds in compact.h).
-OPAQUE, TRANSPARENT, TAKES_NO_ERROR = 1, 2, 4
-
-Prices = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+# Opaque and transparent pixels only become entries of their kind.
+OPAQUE, TRANSPARENT = 1, 2
 
 
 def compacted(
@@ -88,24 +90,26 @@ def compacted(
     height, width, channels = pixels.shape
     points = points_of_pixels(pixels.reshape(-1, channels), space, 0, n_threads).reshape(height, width, 4)
     entries = points_of_pixels(palette.colors, space, 0, 1)
+    kinds, forbidden = _kinds(pixels, palette)
     weights = _weights(points[:, :, 0])
+    weights[kinds == TRANSPARENT] *= forbidden[OPAQUE].any()  # whichever entry they get is not seen
     bits = bits_per_pixel(len(palette))
     lam = compactness * _mean_error(points, entries, indices, weights)
     if lam < 1:  # nothing is worth a bit
         return palette, indices
-    blur, share = (BLUR, POLISH_SHARE) if dithered else (NO_BLUR, 0.0)
-    kinds, forbidden = _kinds(pixels, palette)
+    blur = BLUR if dithered else NO_BLUR
     indices = indices.copy()
     _kernels.compact(
         points,
         kinds,
-        weights,
+        weights.astype(np.float32),
         entries,
+        _nearest_entries(entries),
         forbidden,
         bits,
         (_literal_prices(indices, bits, lam), *_match_prices(lam)),
-        blur,
-        round(65536 / (int(BLUR[2]) ** 2 + share * BLUR_ONE**2)) if dithered else 0,
+        blur.astype(np.float32),
+        1 / (int(BLUR[2]) ** 2 + SHARE * BLUR_ONE**2) if dithered else 0.0,
         indices,
         n_threads,
     )
@@ -149,21 +153,30 @@ def _mean_error(
 def _kinds(pixels: NDArray[np.uint8], palette: Palette) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Kinds (h, w) of pixels, and (4, 256): 1 for the entries that a kind must not become."""
     forbidden = np.zeros((4, 256), dtype=np.uint8)
+    forbidden[:, len(palette) :] = 1
     kinds = np.zeros(pixels.shape[:2], dtype=np.uint8)
     if pixels.shape[2] == 4:
         alpha = pixels[:, :, 3]
         kinds[alpha == 255] = OPAQUE
-        kinds[alpha == 0] = TRANSPARENT | TAKES_NO_ERROR
+        kinds[alpha == 0] = TRANSPARENT
         for kind, own in ((OPAQUE, 255), (TRANSPARENT, 0)):
             other = palette.colors[:, 3] != own
             forbidden[kind, : len(palette)] = other & (not other.all())
     return kinds, forbidden
 
 
-def _literal_prices(indices: NDArray[np.uint8], bits: int, lam: float) -> NDArray[np.int64]:
+def _nearest_entries(entries: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """Give for each entry those nearest to it (k, at most CANDIDATES), itself first."""
+    diffs = entries[:, np.newaxis].astype(np.int64) - entries
+    dist2 = np.einsum("ijt,ijt->ij", diffs, diffs)
+    np.fill_diagonal(dist2, -1)
+    return np.argsort(dist2, axis=1, kind="stable")[:, :CANDIDATES].astype(np.uint8)
+
+
+def _literal_prices(indices: NDArray[np.uint8], bits: int, lam: float) -> NDArray[np.float32]:
     """Prices (512) of each pixel of a byte after those before it, from how often the bytes occur; see compact.h."""
     counts = 2 * np.bincount(packed(indices, bits).ravel(), minlength=256) + 1
-    prices = np.zeros(512, dtype=np.int64)
+    prices = np.zeros(512, dtype=np.float32)
     while len(counts) > 1:
         parents = counts.reshape(-1, 1 << bits).sum(axis=1)
         prices[len(counts) : 2 * len(counts)] = _prices(np.log2(np.repeat(parents, 1 << bits) / counts), lam)
@@ -171,7 +184,7 @@ def _literal_prices(indices: NDArray[np.uint8], bits: int, lam: float) -> NDArra
     return prices
 
 
-def _match_prices(lam: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _match_prices(lam: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Prices (259) by length, that of one bit in place of length 0; and (32769) by distance."""
     lengths = np.ones(LONGEST_MATCH + 1)
     for first, n_bits in LENGTH_BITS.items():
@@ -181,9 +194,9 @@ def _match_prices(lam: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return _prices(lengths, lam), _prices(np.where(distances <= 4, 3.5, 4 + extra), lam)
 
 
-def _prices(bits: NDArray[np.float64], lam: float) -> NDArray[np.int64]:
+def _prices(bits: NDArray[np.float64], lam: float) -> NDArray[np.float32]:
     """Prices of so many bits, rounded to 64ths so that the last digit of a logarithm does not matter."""
-    return (np.rint(64 * bits) * (lam / 64)).astype(np.int64)
+    return (np.rint(64 * bits) * (lam / 64)).astype(np.float32)
 
 
 def _ordered(colors: NDArray[np.uint8], indices: NDArray[np.uint8]) -> tuple[Palette, NDArray[np.uint8]]:
