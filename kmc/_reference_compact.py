@@ -12,7 +12,7 @@ __all__ = ["compact"]
 Array = NDArray[Any]
 
 STRIPE = 64
-NEAR, ABOVE, DEPTH, PATIENCE = 8, 2, 16, 24
+NEAR, ABOVE, DEPTH, PATIENCE = 8, 2, 16, 48
 SHORTEST, LONGEST = 3, 258
 
 

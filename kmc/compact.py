@@ -13,7 +13,7 @@ Related: Shoham and Gersho, "Efficient bit allocation for an arbitrary set of qu
 error + lambda * bits); Ziv and Lempel, "A universal algorithm for sequential data compression", 1977 (matches);
 Atallah et al., "Pattern matching image compression", 1996 (matches that need not be exact).
 
-All sums are integers, so the result does not depend on the number of threads.
+All sums have a fixed order, so the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from kmc.palette import Palette
 
 __all__ = ["compacted"]
 
-# The share of the unblurred error.
+# The share of the unblurred error. At 0.05 files of the same SSIMULACRA2 were 6 % larger than at 0.12, and at 0.12 up
+# to 34 % larger than at 0.3 where compactness is large. 0.2 was as good on one picture, 0.5 worse by 4 %.
 SHARE = 0.3
 # Entries that a literal may become (KMC_CANDIDATES).
 CANDIDATES = 16
@@ -72,7 +73,8 @@ def compacted(
     indices : ndarray (h, w) uint8
         Where the choice starts: nearest entries, or those of dithering. They are not changed.
     compactness : float
-        What a bit may cost, in mean errors of the picture. 0.1 is hardly seen; at 1 areas become flat.
+        What a bit may cost, in mean errors of the picture. 0.1 is hardly seen; 0.25 leaves faint
+        streaks in place of the dots of dithering; at 1 areas become flat.
     dithered : bool
         Whether errors are seen through a blur.
     space : {"oklab", "srgb"}
@@ -119,23 +121,25 @@ def compacted(
 def _weights(lightness: NDArray[np.int16]) -> NDArray[np.uint16]:
     """Weights (h, w) of errors: inverse to how much the lightness varies around a pixel; the mean of that has 256."""
     reach = ACTIVITY_WINDOW // 2
-    padded = np.pad(lightness.astype(np.int64), reach, mode="edge")
+    padded = np.pad(lightness.astype(np.int32), reach, mode="edge")
     n = ACTIVITY_WINDOW**2
-    variances = n * _window_sums(padded * padded) - _window_sums(padded) ** 2  # times n * n
+    variances = n * _window_sums(padded * padded).astype(np.int64)  # times n * n
+    variances -= _window_sums(padded).astype(np.int64) ** 2
     activities = ACTIVITY_ONE * LEAST_ACTIVITY + (np.sqrt(variances) * (ACTIVITY_ONE / n)).astype(np.int64)
     weights = int(activities.sum()) * WEIGHT_ONE // activities.size // activities
     clipped: NDArray[np.uint16] = np.clip(weights, 1, MOST_WEIGHT).astype(np.uint16)
     return clipped
 
 
-def _window_sums(padded: NDArray[np.int64]) -> NDArray[np.int64]:
+def _window_sums(padded: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Sum windows of 7x7: of squares up to 2040^2 that is below 2^31."""
     sums = padded
     for axis in (0, 1):
-        totals = np.cumsum(sums, axis=axis)
-        totals = np.insert(totals, 0, 0, axis=axis)
-        n = totals.shape[axis]
-        ends, starts = np.arange(ACTIVITY_WINDOW, n), np.arange(n - ACTIVITY_WINDOW)
-        sums = totals.take(ends, axis=axis) - totals.take(starts, axis=axis)
+        n = sums.shape[axis] - ACTIVITY_WINDOW + 1
+        shifted = [sums[i : i + n] if axis == 0 else sums[:, i : i + n] for i in range(ACTIVITY_WINDOW)]
+        sums = shifted[0] + shifted[1]
+        for one in shifted[2:]:
+            sums += one
     return sums
 
 
@@ -145,8 +149,9 @@ def _mean_error(
     """Give the mean of weight times squared distance, rounded down."""
     total = 0
     for row_points, row_indices, row_weights in zip(points, indices, weights, strict=True):
-        diffs = row_points.astype(np.int64) - entries[row_indices]
-        total += int(np.einsum("xt,xt,x->", diffs, diffs, row_weights.astype(np.int64)))
+        diffs = row_points - entries.take(row_indices, axis=0)  # within 2040
+        squares = np.einsum("xt,xt->x", diffs, diffs, dtype=np.int32, casting="same_kind")
+        total += int(np.dot(squares.astype(np.float64), row_weights))  # whole numbers below 2^53
     return total // indices.size
 
 

@@ -17,8 +17,10 @@ enum {
   ABOVE = 2,
   DEPTH = 16,
   MOST_DISTANCES = NEAR + 2 * ABOVE + 1 + DEPTH,
-  /* A match is not followed further once it is worse than without it by the price of so many bits. */
-  PATIENCE = 24
+  /* A match is not followed further once it is worse than without it by the price of so many bits. At the same
+   * SSIMULACRA2 files are 0.4 % to 6 % smaller than with 24, and 4 % to 7 % larger again with 12; 96 gained 1 % more.
+   */
+  PATIENCE = 48
 };
 
 #define NEVER 1e30f
