@@ -5,8 +5,8 @@
 Each rival quantizes each picture to each number of colours, dithered, and oxipng at level 3 squeezes its file. Of kmc
 that is the smallest file whose SSIMULACRA2 is no lower, over numbers of colours and compactnesses; with
 optimize="max" if pyoxipng is installed, and with the default. Photographs are best dithered, as preset="small" does it;
-for screens and pictures with alpha give --dither 0 --compactness 0,0.3,1. SSIMULACRA2 is that of PROGRAM, the worst of three
-backgrounds for pictures with transparency (see quality.py). Without dithering, kmc's file is compared with
+for screens and pictures with alpha give --dither 0 --compactness 0,0.3,1. SSIMULACRA2 is that of PROGRAM, the worst of
+three backgrounds for pictures with transparency (see quality.py). Without dithering, kmc's file is compared with
 Pillow's optimize=True of the same palette and indices, and with what a compactness makes of it.
 
 The medians over a folder's pictures are printed; the JSON has every record. --cache keeps what rivals gave.
@@ -82,7 +82,6 @@ def rival_record(name: str, path: Path, pixels: Pixels, k: int, options: argpars
 
 def tries_of(pixels: Pixels, options: argparse.Namespace) -> Callable[[int, float], Try]:
     """Give a function of k and compactness that tries each once."""
-
     dither = options.dither
 
     @functools.cache

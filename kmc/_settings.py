@@ -31,7 +31,7 @@ class Preset(NamedTuple):
 # Of "small": many colours with much compactness make smaller files of a SSIMULACRA2 than few with little. On four parts
 # of pictures of Kodak and CQ100 the smallest of SSIMULACRA2 10 to 65 had 0.5, and were 1.2 to 3 times as large with at
 # most 0.12. At 0.5 smooth areas have streaks that are seen at 3x, at 0.25 they are fainter than the dots of dithering.
-# Strengths of dithering from 0.25 to 0.8 were mostly within 5 % of each other; without any, files were up to 36 % larger.
+# Strengths of dithering from 0.25 to 0.8 were mostly within 5 %; without any, files were up to 36 % larger.
 PRESETS = {
     "exact": Preset("srgb", 0.0, 0.0),
     "looks": Preset("oklab", 0.8, 0.0),
