@@ -4,8 +4,9 @@
 
 Each rival quantizes each picture to each number of colours, dithered, and oxipng at level 3 squeezes its file. Of kmc
 that is the smallest file whose SSIMULACRA2 is no lower, over numbers of colours and compactnesses; with
-optimize="max" if pyoxipng is installed, and with the default. SSIMULACRA2 is that of PROGRAM, the worst of three
-backgrounds for pictures with transparency (see quality.py). Without dithering, kmc's file is compared with
+optimize="max" if pyoxipng is installed, and with the default. Photographs are best dithered, as preset="small" does it;
+for screens and pictures with alpha give --dither 0 --compactness 0,0.3,1. SSIMULACRA2 is that of PROGRAM, the worst of
+three backgrounds for pictures with transparency (see quality.py). Without dithering, kmc's file is compared with
 Pillow's optimize=True of the same palette and indices, and with what a compactness makes of it.
 
 The medians over a folder's pictures are printed; the JSON has every record. --cache keeps what rivals gave.
@@ -81,17 +82,21 @@ def rival_record(name: str, path: Path, pixels: Pixels, k: int, options: argpars
 
 def tries_of(pixels: Pixels, options: argparse.Namespace) -> Callable[[int, float], Try]:
     """Give a function of k and compactness that tries each once."""
+    dither = options.dither
 
     @functools.cache
-    def dithered(k: int) -> kmc.CompressedImage:
-        return kmc.compress(pixels, k, preset="small", compactness=0, effort=options.effort, threads=options.threads)
+    def plain(k: int) -> kmc.CompressedImage:
+        """Without compactness, which then is tried at several values."""
+        return kmc.compress(pixels, k, space="oklab", dither=dither, effort=options.effort, threads=options.threads)
 
     @functools.cache
     def tried(k: int, compactness: float) -> Try:
-        base = dithered(k)
+        base = plain(k)
         palette, indices = base.palette, base.indices
-        if not base.lossless:
-            palette, indices = compacted(pixels, palette, indices, compactness, dithered=True, threads=options.threads)
+        if not base.lossless and compactness:
+            palette, indices = compacted(
+                pixels, palette, indices, compactness, dithered=dither > 0, threads=options.threads
+            )
         ssimulacra2, _ = run_looks_program(options.looks_metrics, pixels, palette.colors[indices])
         return Try(palette.colors, indices, ssimulacra2)
 
@@ -195,7 +200,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, nargs="+", required=True, metavar="FOLDER")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth picture of a folder")
     parser.add_argument("--colors", default="16,64,256", metavar="K,K", help="of the rivals (%(default)s)")
-    parser.add_argument("--compactness", default="0.06,0.12,0.2", metavar="C,C", help="tried of kmc (%(default)s)")
+    parser.add_argument("--compactness", default="0.1,0.25,0.5", metavar="C,C", help="tried of kmc (%(default)s)")
+    parser.add_argument("--dither", type=float, default=0.5, help="of kmc (%(default)s); 0 for screens and drawings")
     parser.add_argument("--only", choices=("dithered", "undithered"), help="leave out the other comparison")
     parser.add_argument("--effort", default="best", help="of kmc (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="%(default)s")

@@ -402,21 +402,24 @@ cdef extern from "dither.h" nogil:
 
 cdef extern from "compact.h" nogil:
     enum: KMC_LONGEST_MATCH
+    enum: KMC_CANDIDATES
     ctypedef struct kmc_compact:
         size height
         size width
         const int16_t *points
         const uint8_t *kind
-        const uint16_t *weight
+        const float *weight
         const int16_t *entries
+        const uint8_t *near
         const uint8_t *forbidden
-        const int64_t *literal
-        const int64_t *length
-        const int64_t *distance
+        const float *literal
+        const float *length
+        const float *distance
         int32_t k
         int32_t bits
+        int32_t n_near
         int32_t n_distances
-        int32_t blur[5]
-        int32_t scale
+        float blur[5]
+        float scale
     size kmc_compact_scratch(const kmc_compact *, size rows)
     void kmc_compact_stripe(const kmc_compact *, size first, size last, uint8_t *scratch, uint8_t *indices)

@@ -150,11 +150,12 @@ def compact(
     kind: Array,
     weight: Array,
     entries: Array,
+    near: Array,
     forbidden: Array,
     bits: int,
     prices: tuple[Array, Array, Array],
     blur: Array,
-    scale: int,
+    scale: float,
     indices: Array,
     num_threads: int,
 ) -> None: ...

@@ -12,7 +12,7 @@ __all__ = ["compact"]
 Array = NDArray[Any]
 
 STRIPE = 64
-NEAR, ABOVE, DEPTH, PATIENCE = 8, 2, 16, 24
+NEAR, ABOVE, DEPTH, PATIENCE = 8, 2, 16, 48
 SHORTEST, LONGEST = 3, 258
 
 
@@ -20,11 +20,10 @@ class Walk:
     """One stripe: rows `first` to `last` of the picture."""
 
     def __init__(self, picture: dict[str, Any], first: int, last: int, indices: Array) -> None:
-        self.points, self.kinds, self.weights, self.entries = (
-            picture[name] for name in ("points", "kinds", "weights", "entries")
-        )
+        self.points, self.entries = picture["points"].astype(np.float32), picture["entries"].astype(np.float32)
+        self.kinds, self.weights, self.near = (picture[name] for name in ("kinds", "weights", "near"))
         self.forbidden, self.bits, self.prices = picture["forbidden"], int(picture["bits"]), picture["prices"]
-        self.blur, self.scale = picture["blur"], int(picture["scale"])
+        self.blur, self.scale = picture["blur"], np.float32(picture["scale"])
         self.first, self.last, self.indices = first, last, indices
         self.per_byte = 8 // self.bits
         self.height, self.width = indices.shape
@@ -32,29 +31,34 @@ class Walk:
         self.file: list[int] = []
         self.chains: dict[int, list[int]] = {}
 
+    def error_at(self, y: int, x: int) -> Array:
+        """Give a pixel's colour less its entry; 0 beyond the picture."""
+        if not (0 <= y < self.height and 0 <= x < self.width):
+            return np.zeros(4, dtype=np.float32)
+        return np.asarray(self.points[y, x] - self.entries[self.indices[y, x]])
+
     def wanted(self, y: int, x: int, errors: dict[int, Array]) -> Array:
         """Give the pixel's colour plus the errors around it; errors: those of this row that differ from the indices."""
-        point = self.points[y, x].astype(np.int64)
-        around = np.zeros(4, dtype=np.int64)
+        blur = self.blur
+        seen = np.zeros(4, dtype=np.float32)  # sums of whole numbers, in any order
         for dy in range(-2, 3):
             for dx in range(-2, 3):
-                at_y, at_x = y + dy, x + dx
-                if (dy, dx) == (0, 0) or not (0 <= at_y < self.height and 0 <= at_x < self.width):
-                    continue
-                error = self.points[at_y, at_x].astype(np.int64) - self.entries[self.indices[at_y, at_x]]
-                if dy == 0 and at_x in errors:
-                    error = errors[at_x]
-                around += int(self.blur[dy + 2]) * int(self.blur[dx + 2]) * error
-        scale = 0 if self.kinds[y, x] & 4 else self.scale
-        return np.asarray(point + (around * scale + 32768 >> 16))
+                if dy != 0 or dx > 0:
+                    seen += blur[dy + 2] * blur[dx + 2] * self.error_at(y + dy, x + dx)
+        wanted = self.points[y, x] + seen * self.scale
+        for distance in (1, 2):
+            error = errors.get(x - distance, self.error_at(y, x - distance))
+            wanted = wanted + error * (self.scale * blur[2] * blur[2 - distance])
+        return np.asarray(wanted)
 
     def forbids(self, y: int, x: int, entry: int) -> bool:
         """Whether the pixel must not become the entry."""
-        return bool(entry >= len(self.entries) or self.forbidden[self.kinds[y, x] & 3, entry])
+        return bool(self.forbidden[self.kinds[y, x], entry])
 
-    def error(self, y: int, x: int, wanted: Array, entry: int) -> int:
+    def error(self, y: int, x: int, wanted: Array, entry: int) -> np.float32:
         """Weight times squared distance."""
-        return int(((wanted - self.entries[entry]) ** 2).sum()) * int(self.weights[y, x])
+        squares = (wanted - self.entries[entry]) ** 2
+        return np.float32(self.weights[y, x] * ((squares[0] + squares[1]) + (squares[2] + squares[3])))
 
     def pixels_of(self, b: int) -> range:
         """Columns of a byte."""
@@ -64,40 +68,47 @@ class Walk:
         """Give the entry of column x in its byte."""
         return byte >> (8 - self.bits * (x % self.per_byte + 1)) & ((1 << self.bits) - 1)
 
-    def literal(self, y: int, b: int, is_final: bool) -> tuple[int, int]:
+    def best_entry(self, y: int, x: int, wanted: Array, prices: Array) -> tuple[np.float32, int]:
+        """Give the least cost of an entry near the present one, and the entry; the nearest, if none is allowed."""
+        costs = [
+            (self.error(y, x, wanted, entry) + prices[entry], place, int(entry))
+            for place, entry in enumerate(self.near[self.indices[y, x]])
+            if not self.forbids(y, x, entry)
+        ]
+        if costs:
+            return min(costs)[0], min(costs)[2]
+        squares = (wanted - self.entries) ** 2
+        dist2 = (squares[:, 0] + squares[:, 1]) + (squares[:, 2] + squares[:, 3])
+        return min((dist2[entry], entry) for entry in range(len(dist2)) if not self.forbids(y, x, entry))
+
+    def literal(self, y: int, b: int) -> tuple[int, np.float32]:
         """Give the byte that the pixels like best, and its cost."""
-        prefix, cost = 0, 0
+        prefix, cost, errors = 0, np.float32(0), dict[int, Array]()
         pixels = self.pixels_of(b)
         for j, x in enumerate(pixels):
-            wanted = self.wanted(y, x, {})
             prices = self.prices[0][(1 << self.bits * (j + 1)) | prefix << self.bits :]
-            costs = [
-                (self.error(y, x, wanted, entry) + int(prices[entry]), entry)
-                for entry in range(len(self.entries))
-                if not self.forbids(y, x, entry)
-            ]
-            least, best = min(costs)
+            least, best = self.best_entry(y, x, self.wanted(y, x, errors), prices)
+            errors[x] = self.points[y, x] - self.entries[best]
             cost, prefix = cost + least, prefix << self.bits | best
-            if is_final:
-                self.indices[y, x] = best
         return prefix << self.bits * (self.per_byte - len(pixels)), cost
 
-    def match(self, y: int, b: int, distance: int, most: int, best: list[int]) -> tuple[int, int]:
+    def match(self, y: int, b: int, distance: int, most: np.float32, best: list[Any]) -> tuple[int, np.float32]:
         """Give the length of the best match at a distance, or 0, and what it gains."""
-        gain, length, errors, bit = -int(self.prices[2][distance]), 0, dict[int, Array](), int(self.prices[1][0])
+        gain, length, errors = -self.prices[2][distance], 0, dict[int, Array]()
+        patience = PATIENCE * self.prices[1][0]
         source = self.file[len(self.file) - distance :]
         for i in range(min(self.row_bytes - b, LONGEST)):
-            byte = source[i % distance]
+            byte, byte_error = source[i % distance], np.float32(0)
             for x in self.pixels_of(b + i):
                 entry = self.entry(byte, x)
                 if self.forbids(y, x, entry):
                     return length, most
-                gain -= self.error(y, x, self.wanted(y, x, errors), entry)
-                errors[x] = self.points[y, x].astype(np.int64) - self.entries[entry]
-            gain += best[b + i]
-            if gain < -PATIENCE * bit or gain + PATIENCE * bit < most:
+                byte_error += self.error(y, x, self.wanted(y, x, errors), entry)
+                errors[x] = self.points[y, x] - self.entries[entry]
+            gain += best[b + i] - byte_error
+            if gain + patience < 0 or gain + patience < most:
                 break
-            net = gain - int(self.prices[1][i + 1])
+            net = gain - self.prices[1][i + 1]
             if i + 1 >= SHORTEST and net > most:
                 most, length = net, i + 1
         return length, most
@@ -124,21 +135,21 @@ class Walk:
     def row(self, y: int) -> None:
         """Walk a row."""
         self.file.append(0)
-        liked, best = map(list, zip(*(self.literal(y, b, False) for b in range(self.row_bytes)), strict=True))
+        liked, best = map(list, zip(*(self.literal(y, b) for b in range(self.row_bytes)), strict=True))
         b = 0
         while b < self.row_bytes:
-            length, distance, gain = 0, 0, 0
+            length, distance, gain = 0, 0, np.float32(0)
             for one in self.distances(b, liked):
                 found, gain = self.match(y, b, one, gain, best)
                 if found:
                     length, distance = found, one
-            if not length:
-                self.put(self.literal(y, b, True)[0])
+            literal = self.literal(y, b)[0]
+            length, literals = (length, []) if length else (1, [literal])
             for i in range(b, b + length):
-                self.put(self.file[-distance])
+                self.put(literals[0] if literals else self.file[-distance])
                 for x in self.pixels_of(i):
                     self.indices[y, x] = self.entry(self.file[-1], x)
-            b += max(length, 1)
+            b += length
 
 
 def hash_of(values: list[int]) -> int:
@@ -147,7 +158,7 @@ def hash_of(values: list[int]) -> int:
 
 
 def compact(picture: dict[str, Any], indices: Array) -> Array:
-    """Choose indices (h, w) anew; picture: points, kinds, weights, entries, forbidden, bits, prices, blur and scale."""
+    """Choose indices (h, w) anew; picture: what the kernel is told, by name."""
     chosen = indices.copy()
     height = len(indices)
     stripes = [(y, min(y + STRIPE, height)) for y in range(0, height, STRIPE)]
