@@ -13,7 +13,6 @@ SAMPLE_RUN: int
 SMALL_PICTURE_PIXELS: int
 
 class ColorIndex:
-    is_small: bool
     n_transparent: int
     n_translucent: int
 
