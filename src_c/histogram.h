@@ -107,4 +107,8 @@ ptrdiff_t kmc_rank_pixels(const kmc_pixel_kernels *kernels, const uint8_t *pixel
  * their order is that of their keys. */
 ptrdiff_t kmc_join_colors(uint8_t *colors, int64_t *counts, ptrdiff_t n, int bits);
 
+/* sums (u) += counts (n) of each color (n, 3), by its rank among those that occur. */
+void kmc_sum_counts(const kmc_pixel_kernels *kernels, const uint8_t *colors, ptrdiff_t n, const uint64_t *bits,
+                    const uint32_t *before, const int64_t *counts, int64_t *sums);
+
 #endif
