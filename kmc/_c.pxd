@@ -153,6 +153,7 @@ cdef extern from "color_boxes.h" nogil:
 
 cdef extern from "oklab.h" nogil:
     void kmc_oklab(const uint8_t *colors, size n, size channels, const float *linear, float *points)
+    void kmc_oklab_grid(const float *points, size n, uint8_t *grid)
 
 
 cdef extern from "flatness.h" nogil:
@@ -202,6 +203,10 @@ cdef extern from "histogram.h" nogil:
         uint64_t *scratch, uint8_t *colors, int64_t *counts, uint32_t *ranks
     )
     size kmc_sort_keys(uint32_t *keys, size n, uint32_t *counts)
+    void kmc_sum_counts(
+        const kmc_pixel_kernels *, const uint8_t *colors, size n, const uint64_t *bits, const uint32_t *before,
+        const int64_t *counts, int64_t *sums
+    )
     size kmc_merge_keys(
         const uint32_t *keys, const uint32_t *key_counts, const size *starts, const size *lengths,
         size n_lists, size *positions, uint8_t *colors, int64_t *counts
@@ -245,7 +250,8 @@ cdef extern from "color_map.h" nogil:
         const kmc_entries *entries
 
     int64_t kmc_error_of_indices(
-        const uint8_t *pixels, size n, size channels, const uint8_t *entries, const uint8_t *indices
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint8_t *entries, size k,
+        const uint8_t *indices
     )
     void kmc_index_alphas(const uint8_t *colors, size n, uint32_t *keys, int64_t *alpha_start)
     enum: KMC_MOST_SHARED
@@ -368,6 +374,7 @@ cdef extern from "dither.h" nogil:
             const uint8_t *pixels, size n, int channels, int space, const float *linear, int gain, int16_t *points
         ) noexcept nogil
         void (*nearest)(kmc_targets *, const int16_t *points, size n, uint8_t *indices) noexcept nogil
+        void (*solve)(double *matrix, double *right, int32_t k) noexcept nogil
 
     const kmc_dither_kernels *kmc_dither_kernels_for(const kmc_kernels *kernels)
     size kmc_polish_slots(size width)
@@ -391,13 +398,20 @@ cdef extern from "dither.h" nogil:
         const kmc_dither_kernels *, kmc_targets *, const kmc_window *, const kmc_dithered *, size first,
         size last, int16_t *scratch, uint8_t *indices
     )
-    void kmc_blur_rows(const kmc_dithered *, const int32_t *weights, size first, size last, int16_t *blurred)
+    void kmc_blur_rows(
+        const kmc_dither_kernels *, const kmc_dithered *, const int32_t *weights, size first, size last,
+        int16_t *blurred
+    )
+    ctypedef struct kmc_normal_sums:
+        int64_t *meetings
+        int64_t *blurred
+        int64_t *points
+        int64_t *counts
+        int64_t *still
     void kmc_normal_rows(
         const kmc_dithered *, const int16_t *blurred, const uint8_t *indices, const int32_t *weights, int32_t k,
-        size first, size last, uint32_t *table, int64_t *meetings, int64_t *blurred_sums, int64_t *sums,
-        int64_t *counts
+        size first, size last, uint32_t *table, const kmc_normal_sums *sums
     )
-    void kmc_solve(double *matrix, double *right, int32_t k)
 
 
 cdef extern from "compact.h" nogil:

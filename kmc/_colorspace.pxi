@@ -8,3 +8,12 @@ def oklab(const uint8_t[:, ::1] colors, const float[::1] linear, float[:, ::1] p
     for i in prange(n_ranges(n, PART), nogil=True, schedule="static", num_threads=num_threads):
         start = i * PART
         _c.kmc_oklab(&colors[start, 0], range_size(start, PART, n), channels, &linear[0], &points[start, 0])
+
+
+def oklab_grid(const float[:, ::1] points, uint8_t[:, ::1] grid, int num_threads):
+    """OUT grid (n, 3): points (n, 3), 255 times those of `oklab`, rounded to 8 bits."""
+    cdef Py_ssize_t n = points.shape[0], i, start
+    assert points.shape[1] == grid.shape[1] == 3 and grid.shape[0] == n
+    for i in prange(n_ranges(n, PART), nogil=True, schedule="static", num_threads=num_threads):
+        start = i * PART
+        _c.kmc_oklab_grid(&points[start, 0], range_size(start, PART, n), &grid[start, 0])

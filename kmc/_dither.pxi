@@ -111,7 +111,7 @@ cdef void diffuse(_c.kmc_dithered *picture, Targets targets, uint8_t[:, ::1] ind
     scratch = Scratch(num_threads * scratch_size * sizeof(int16_t))
     cdef uint8_t[::1] room = scratch.array
     cdef int16_t *rooms = <int16_t *> &room[0]
-    for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
+    for stripe in prange(n, nogil=True, schedule="dynamic", chunksize=1, num_threads=num_threads):
         first = stripe * DIFFUSED_ROWS
         _c.kmc_diffuse_stripe(
             kernel_table, &of_thread[threadid()], picture, first, min(first + DIFFUSED_ROWS, picture.height),
@@ -196,12 +196,13 @@ def blur_points(
 ):
     """OUT blurred (h, w, 4): points blurred with weights (5) along rows and columns."""
     assert weights.shape[0] == 5 and blurred.shape[0] == points.shape[0] and blurred.shape[1] == points.shape[1]
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
     cdef _c.kmc_dithered picture = dithered_points(points, _c.KMC_GAIN_ONE)
     cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), stripe, first
     for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
         first = stripe * STRIPE_ROWS
         _c.kmc_blur_rows(
-            &picture, &weights[0], first, min(first + STRIPE_ROWS, picture.height), &blurred[0, 0, 0]
+            kernel_table, &picture, &weights[0], first, min(first + STRIPE_ROWS, picture.height), &blurred[0, 0, 0]
         )
 
 
@@ -209,26 +210,39 @@ def normal_equations(
     const int16_t[:, :, ::1] points, const int16_t[:, :, ::1] blurred, const uint8_t[:, ::1] indices,
     const int32_t[::1] weights, int k, int num_threads,
 ):
-    """Sums of ``kmc_normal_rows``: meetings (k, k), blurred_sums (k, 4), sums (k, 4), counts (k), all int64."""
+    """``kmc_normal_sums``: meetings (k, k), blurred (k, 4), points (k, 4), counts (k), still (k), all int64."""
     assert indices.shape[0] == points.shape[0] and indices.shape[1] == points.shape[1] and weights.shape[0] == 5
     cdef _c.kmc_dithered picture = dithered_points(points, _c.KMC_GAIN_ONE)
-    cdef Py_ssize_t part
-    cdef uint32_t[:, :, ::1] tables = np.empty((num_threads, k, k), np.uint32)
-    cdef int64_t[:, :, ::1] meetings = np.zeros((num_threads, k, k), np.int64)
-    cdef int64_t[:, :, :, ::1] sums = np.zeros((num_threads, 2, k, _c.KMC_POINT), np.int64)
-    cdef int64_t[:, ::1] counts = np.zeros((num_threads, k), np.int64)
+    cdef Py_ssize_t part, n_sums = k * (k + 2 * _c.KMC_POINT + 2)
+    cdef uint32_t[:, ::1] tables = np.empty((num_threads, k * k), np.uint32)
+    cdef int64_t[:, ::1] rooms = np.zeros((num_threads, n_sums), np.int64)
     for part in prange(num_threads, nogil=True, schedule="static", num_threads=num_threads):
-        _c.kmc_normal_rows(
+        normal_part(
             &picture, &blurred[0, 0, 0], &indices[0, 0], &weights[0], k, picture.height * part // num_threads,
-            picture.height * (part + 1) // num_threads, &tables[part, 0, 0], &meetings[part, 0, 0],
-            &sums[part, 0, 0, 0], &sums[part, 1, 0, 0], &counts[part, 0],
+            picture.height * (part + 1) // num_threads, &tables[part, 0], &rooms[part, 0],
         )
-    both = np.asarray(sums).sum(axis=0)
-    return np.asarray(meetings).sum(axis=0), both[0], both[1], np.asarray(counts).sum(axis=0)
+    total = np.asarray(rooms).sum(axis=0)
+    meetings, both, counts, still = np.split(total, np.cumsum([k * k, 2 * k * _c.KMC_POINT, k]))
+    both = both.reshape(2, k, _c.KMC_POINT)
+    return meetings.reshape(k, k), both[0], both[1], counts, still
+
+
+cdef void normal_part(
+    const _c.kmc_dithered *picture, const int16_t *blurred, const uint8_t *indices, const int32_t *weights, int k,
+    Py_ssize_t first, Py_ssize_t last, uint32_t *table, int64_t *room,
+) noexcept nogil:
+    cdef _c.kmc_normal_sums sums
+    sums.meetings = room
+    sums.blurred = sums.meetings + <Py_ssize_t>k * k
+    sums.points = sums.blurred + k * _c.KMC_POINT
+    sums.counts = sums.points + k * _c.KMC_POINT
+    sums.still = sums.counts + k
+    _c.kmc_normal_rows(picture, blurred, indices, weights, k, first, last, table, &sums)
 
 
 def solve(double[:, ::1] matrix, double[:, ::1] right):
     """IN OUT right (k, 4): the solution of matrix (k, k) x = right. The matrix is used up."""
     assert matrix.shape[0] == matrix.shape[1] == right.shape[0] and right.shape[1] == _c.KMC_POINT
+    cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
     with nogil:
-        _c.kmc_solve(&matrix[0, 0], &right[0, 0], <int32_t>matrix.shape[0])
+        kernel_table.solve(&matrix[0, 0], &right[0, 0], <int32_t>matrix.shape[0])

@@ -145,6 +145,24 @@ cdef tuple count_rgb(const uint8_t[:, ::1] pixels, int num_threads):
     return emit_opaque(counters, 3, 0)
 
 
+def sum_counts(const uint8_t[:, ::1] colors, const int64_t[::1] counts, ColorIndex index, Py_ssize_t u):
+    """Sums (u,) int64 of counts (n,) over equal colors (n, 3), whose index this is."""
+    cdef int64_t[::1] sums = np.zeros(u, np.int64)
+    cdef const uint32_t[::1] ranks
+    cdef Py_ssize_t n = colors.shape[0], i
+    assert counts.shape[0] == n > 0 and colors.shape[1] == 3
+    if index.is_small:
+        ranks = index.ranks
+        for i in range(n):
+            sums[ranks[i]] += counts[i]
+    else:
+        with nogil:
+            _c.kmc_sum_counts(
+                _c.kmc_pixel_kernels_for(kernels), &colors[0, 0], n, index.bits, index.before, &counts[0], &sums[0]
+            )
+    return np.asarray(sums)
+
+
 def count_sample(const uint8_t[:, ::1] pixels, Py_ssize_t n_runs, int joined_bits):
     """Colours (u, 3) in the order of their keys and counts (u,) int64 of a part of pixels (n, 3).
 

@@ -107,11 +107,13 @@ def error_of_indices(
     """Sum of the squared differences of pixels (n, c) and entries[indices]; colour under alpha 0 counts as 0."""
     cdef Py_ssize_t n = pixels.shape[0], channels = pixels.shape[1], i, start, n_parts = n_parts_of(n, num_threads)
     cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
-    assert entries.shape[1] == channels and indices.shape[0] == n and np.max(indices) < entries.shape[0]
+    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
+    assert entries.shape[1] == channels and indices.shape[0] == n and np.max(indices) < entries.shape[0] <= 256
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
         squares[i] = _c.kmc_error_of_indices(
-            &pixels[start, 0], n * (i + 1) // n_parts - start, channels, &entries[0, 0], &indices[start]
+            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, channels, &entries[0, 0],
+            entries.shape[0], &indices[start],
         )
     return np.sum(squares)
 

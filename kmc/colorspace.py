@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc import _kernels, _threads
-from kmc.histogram import ColorHistogram, keys_of
+from kmc.histogram import ColorHistogram
 
 __all__ = ["SPACES", "centroids_of_grid", "colors_of", "colors_of_premultiplied", "grid_of", "points_of"]
 
@@ -173,12 +173,16 @@ def grid_of(histogram: ColorHistogram, space: str, threads: int = 1) -> tuple[Co
     colors, counts = histogram.colors, histogram.counts
     if space == "srgb":
         return colors, counts
-    grid = _round(points_of(colors, space, threads) + GRID_OFFSET[: colors.shape[1]])
-    order = np.sort(keys_of(grid).astype(np.uint64) << np.uint64(32) | np.arange(len(grid), dtype=np.uint64))
-    rows = (order & np.uint64(0xFFFFFFFF)).astype(np.intp)
-    keys = order >> np.uint64(32)
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    return np.ascontiguousarray(grid[rows[starts]]), np.add.reduceat(counts[rows], starts)
+    points = points_of(colors, space, threads)
+    if colors.shape[1] == 1:
+        levels, own = np.unique(_round(points[:, 0]), return_inverse=True)
+        sums = np.zeros(len(levels), dtype=np.int64)
+        np.add.at(sums, own, counts)
+        return levels[:, np.newaxis], sums
+    grid = np.empty_like(colors)
+    _kernels.oklab_grid(points, grid, _threads.for_work(threads, 16 * colors.size))
+    joined, _, index = _kernels.count_colors(grid, threads)
+    return joined, _kernels.sum_counts(grid, counts, index, len(joined))
 
 
 def centroids_of_grid(centroids: Centroids, space: str) -> Centroids:

@@ -17,8 +17,24 @@ static inline int64_t position_of_key(const uint32_t *keys, const int64_t *alpha
   return first;
 }
 
-int64_t kmc_error_of_indices(const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels, const uint8_t *entries,
-                             const uint8_t *indices) {
+static int64_t error_of_rgb(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
+                            const uint8_t *entries, ptrdiff_t k, const uint8_t *indices) {
+  uint32_t packed[256], chosen[KMC_KEY_BATCH];
+  int64_t sum = 0;
+  for (ptrdiff_t j = 0; j < k; j++) {
+    packed[j] = entries[3 * j] | (uint32_t)entries[3 * j + 1] << 8 | (uint32_t)entries[3 * j + 2] << 16;
+  }
+  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
+    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
+    for (ptrdiff_t i = 0; i < batch; i++) chosen[i] = packed[indices[first + i]];
+    sum += kernels->squared_error(pixels + 3 * first, chosen, batch);
+  }
+  return sum;
+}
+
+int64_t kmc_error_of_indices(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
+                             const uint8_t *entries, ptrdiff_t k, const uint8_t *indices) {
+  if (channels == 3) return error_of_rgb(kernels, pixels, n, entries, k, indices);
   int64_t sum = 0;
   for (ptrdiff_t i = 0; i < n; i++) {
     const uint8_t *pixel = pixels + i * channels, *entry = entries + indices[i] * channels;

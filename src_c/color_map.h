@@ -23,10 +23,10 @@
 #include "histogram.h"
 #include "nearest_entry.h"
 
-/* IN pixels (n, channels), entries (k, channels), indices (n) below k. Returns the sum of the squared differences; of
- * RGBA pixels with alpha 0 the colour counts as 0. At most 2^63: 4 * 255^2 for each of 2^45 pixels. */
-int64_t kmc_error_of_indices(const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels, const uint8_t *entries,
-                             const uint8_t *indices);
+/* IN pixels (n, channels), entries (k, channels), k <= 256, indices (n) below k. Returns the sum of the squared
+ * differences; of RGBA pixels with alpha 0 the colour counts as 0. At most 2^63: 4 * 255^2 for each of 2^45 pixels. */
+int64_t kmc_error_of_indices(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
+                             const uint8_t *entries, ptrdiff_t k, const uint8_t *indices);
 
 /* Translucent colours of an RGBA picture: `keys` (n) ascending with labels in the same order. alpha_start (257): those
  * of alpha a are alpha_start[a] .. alpha_start[a + 1] - 1; kmc_index_alphas writes it. */

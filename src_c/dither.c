@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler.h"
+
 typedef struct {
   int16_t low[KMC_POINT], high[KMC_POINT], least_side;
 } space_box;
@@ -331,28 +333,8 @@ void kmc_polish_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, 
   }
 }
 
-static void blur_row(const int16_t *const *rows, const int32_t *weights, ptrdiff_t width, int16_t *blurred) {
-  enum { BATCH = 64, REACH = KMC_POLISH_REACH };
-  for (ptrdiff_t start = 0; start < width; start += BATCH) {
-    int32_t column[(BATCH + 2 * REACH) * KMC_POINT] = {0};
-    const ptrdiff_t end = start + BATCH < width ? start + BATCH : width;
-    const ptrdiff_t first = start > REACH ? start - REACH : 0, last = end + REACH < width ? end + REACH : width;
-    for (int r = 0; r <= 2 * REACH; r++) {
-      if (!rows[r]) continue;
-      int32_t *to = column + (first - start + REACH) * KMC_POINT;
-      const int16_t *from = rows[r] + first * KMC_POINT;
-      for (ptrdiff_t i = 0; i < (last - first) * KMC_POINT; i++) to[i] += from[i] * weights[r];
-    }
-    for (ptrdiff_t i = 0; i < (end - start) * KMC_POINT; i++) {
-      int32_t sum = KMC_BLUR_ONE * KMC_BLUR_ONE / 2;
-      for (int r = 0; r <= 2 * REACH; r++) sum += column[i + r * KMC_POINT] * weights[r];
-      blurred[start * KMC_POINT + i] = (int16_t)(sum >> 12);
-    }
-  }
-}
-
-void kmc_blur_rows(const kmc_dithered *picture, const int32_t *weights, ptrdiff_t first, ptrdiff_t last,
-                   int16_t *blurred) {
+void kmc_blur_rows(const kmc_dither_kernels *kernels, const kmc_dithered *picture, const int32_t *weights,
+                   ptrdiff_t first, ptrdiff_t last, int16_t *blurred) {
   const ptrdiff_t stride = picture->width * KMC_POINT;
   for (ptrdiff_t y = first; y < last; y++) {
     const int16_t *rows[2 * KMC_POLISH_REACH + 1];
@@ -360,23 +342,39 @@ void kmc_blur_rows(const kmc_dithered *picture, const int32_t *weights, ptrdiff_
       const ptrdiff_t from = y + r - KMC_POLISH_REACH;
       rows[r] = from >= 0 && from < picture->height ? picture->points + from * stride : NULL;
     }
-    blur_row(rows, weights, picture->width, blurred + y * stride);
+    kernels->blur_row(rows, weights, picture->width, blurred + y * stride);
   }
 }
 
-/* Rows: the one and the two below it, NULL where the picture ends. */
-static void count_meetings(const uint8_t *const *rows, ptrdiff_t width, const int32_t *weights, int32_t k,
+/* Counts the pairs of the pixel at x with those beside it from x + first to x + last, and the n_below rows below it.
+ * Each pair is counted once, and the pair of a pixel with itself is its own transpose: hence weights[1], of the others,
+ * that are twice as large as weights[0]. */
+static KMC_ALWAYS_INLINE void count_pairs(const uint8_t *const *rows, ptrdiff_t x, int first, int last, int n_below,
+                                          uint32_t weights[2][KMC_POLISH_REACH + 1][KMC_POLISH_REACH + 1],
+                                          uint32_t *meets) {
+  meets[rows[0][x]] += weights[0][0][0];
+  for (int dx = 1; dx <= last; dx++) meets[rows[0][x + dx]] += weights[1][0][dx];
+  for (int dy = 1; dy <= n_below; dy++) {
+    for (int dx = first; dx <= last; dx++) meets[rows[dy][x + dx]] += weights[1][dy][dx < 0 ? -dx : dx];
+  }
+}
+
+/* Rows: the one and those below it, of which there are up to two. */
+static void count_meetings(const uint8_t *const *rows, int n_below, ptrdiff_t width, const int32_t *weights, int32_t k,
                            uint32_t *table) {
   enum { REACH = KMC_POLISH_REACH };
+  uint32_t products[2][REACH + 1][REACH + 1];
+  for (int i = 0; i < 2 * (REACH + 1) * (REACH + 1); i++) {
+    const int twice = i / ((REACH + 1) * (REACH + 1)), dy = i / (REACH + 1) % (REACH + 1), dx = i % (REACH + 1);
+    products[twice][dy][dx] = (uint32_t)((1 + twice) * weights[REACH + dy] * weights[REACH + dx]);
+  }
   for (ptrdiff_t x = 0; x < width; x++) {
     uint32_t *meets = table + (ptrdiff_t)rows[0][x] * k;
-    const ptrdiff_t first = x < REACH ? -x : -REACH, last = x + REACH < width ? REACH : width - 1 - x;
-    /* The pair of a pixel with itself is its own transpose: hence weights twice as large for the others. */
-    meets[rows[0][x]] += (uint32_t)(weights[REACH] * weights[REACH]);
-    for (int dy = 0; dy <= REACH && rows[dy]; dy++) {
-      for (ptrdiff_t dx = dy ? first : 1; dx <= last; dx++) {
-        meets[rows[dy][x + dx]] += (uint32_t)(2 * weights[REACH + dy] * weights[REACH + dx]);
-      }
+    if (n_below == REACH && x >= REACH && x + REACH < width) {
+      count_pairs(rows, x, -REACH, REACH, REACH, products, meets);
+    } else {
+      const int first = x < REACH ? (int)-x : -REACH, last = x + REACH < width ? REACH : (int)(width - 1 - x);
+      count_pairs(rows, x, first, last, n_below, products, meets);
     }
   }
 }
@@ -390,51 +388,32 @@ static void flush_table(uint32_t *table, int32_t k, int64_t *meetings) {
 
 void kmc_normal_rows(const kmc_dithered *picture, const int16_t *blurred, const uint8_t *indices,
                      const int32_t *weights, int32_t k, ptrdiff_t first, ptrdiff_t last, uint32_t *table,
-                     int64_t *meetings, int64_t *blurred_sums, int64_t *sums, int64_t *counts) {
+                     const kmc_normal_sums *sums) {
   const ptrdiff_t width = picture->width;
   ptrdiff_t counted = 0;
   memset(table, 0, (size_t)k * (size_t)k * sizeof *table);
   for (ptrdiff_t y = first; y < last; y++) {
     const uint8_t *rows[KMC_POLISH_REACH + 1];
-    for (ptrdiff_t r = 0; r <= KMC_POLISH_REACH; r++)
-      rows[r] = y + r < picture->height ? indices + (y + r) * width : NULL;
+    const int n_below = picture->height - 1 - y < KMC_POLISH_REACH ? (int)(picture->height - 1 - y) : KMC_POLISH_REACH;
+    for (int r = 0; r <= n_below; r++) rows[r] = indices + (y + r) * width;
     /* A pixel adds at most KMC_BLUR_ONE^2 to one counter of 32 bits. */
     if (counted + width >= UINT32_MAX / (KMC_BLUR_ONE * KMC_BLUR_ONE)) {
-      flush_table(table, k, meetings);
+      flush_table(table, k, sums->meetings);
       counted = 0;
     }
     counted += width;
-    count_meetings(rows, width, weights, k, table);
+    count_meetings(rows, n_below, width, weights, k, table);
     for (ptrdiff_t x = 0; x < width; x++) {
-      const ptrdiff_t entry = rows[0][x] * KMC_POINT, point = (y * width + x) * KMC_POINT;
-      counts[rows[0][x]]++;
+      const ptrdiff_t label = rows[0][x], entry = label * KMC_POINT;
+      const int16_t *point = picture->points + (y * width + x) * KMC_POINT;
+      const int16_t *seen = blurred + (y * width + x) * KMC_POINT;
+      sums->counts[label]++;
+      sums->still[label] += point[3] == 0;
       for (int t = 0; t < KMC_POINT; t++) {
-        blurred_sums[entry + t] += blurred[point + t];
-        sums[entry + t] += picture->points[point + t];
+        sums->blurred[entry + t] += seen[t];
+        sums->points[entry + t] += point[t];
       }
     }
   }
-  flush_table(table, k, meetings);
-}
-
-/* The inner loops run along rows, without sums, so that they are the same in vectors. */
-void kmc_solve(double *matrix, double *right, int32_t k) {
-  for (ptrdiff_t i = 0; i < k; i++) {
-    double *row = matrix + i * k;
-    const double scale = 1.0 / row[i];
-    for (ptrdiff_t j = i + 1; j < k; j++) {
-      double *other = matrix + j * k;
-      const double factor = row[j] * scale;
-      if (factor == 0) continue;
-      for (ptrdiff_t m = j; m < k; m++) other[m] -= factor * row[m];
-      for (int t = 0; t < KMC_POINT; t++) right[j * KMC_POINT + t] -= factor * right[i * KMC_POINT + t];
-    }
-  }
-  for (ptrdiff_t i = k - 1; i >= 0; i--) {
-    for (int t = 0; t < KMC_POINT; t++) {
-      double value = right[i * KMC_POINT + t];
-      for (ptrdiff_t j = i + 1; j < k; j++) value -= matrix[i * k + j] * right[j * KMC_POINT + t];
-      right[i * KMC_POINT + t] = value / matrix[i * k + i];
-    }
-  }
+  flush_table(table, k, sums->meetings);
 }

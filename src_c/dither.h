@@ -19,6 +19,7 @@
 #define KMC_POINT 4
 #define KMC_BAND 16       /* rows that are dithered together: one to a lane */
 #define KMC_WARM_UP 8     /* rows that a stripe dithers before its first one */
+#define KMC_BLUR_ONE 64   /* the sum of a blur's weights */
 #define KMC_GAIN_ONE 2048 /* the gain at which all of an error is passed on */
 #define KMC_MOST_ENTRIES 256
 #define KMC_CHUNK 8        /* candidates compared at once */
@@ -71,11 +72,14 @@ typedef struct {
  *            one above. IN rows: their points; IN OUT errors (width + 2, 4): those of the row above, then of the last
  *            row; its first and last are 0. OUT indices: the rows. `gain` is that of pixels with alpha.
  * candidates IN n <= 32 chunks; a box: corner (4), side (4). OUT found: the places in the chunks, in order, of entries
- * that can be the nearest to a point of the box; how many is returned. polish     Every pixel of KMC_BAND rows, in
- * plain order, becomes the nearest entry to its colour plus the weighted errors of its neighbours: one Gauss-Seidel
- * round of |G(picture - result)|^2 for a blur G. IN rows: KMC_BAND + 4 rows of points, from two above, NULL where the
- * picture ends; IN OUT indices: theirs; the outer four are only read. SCRATCH errors (kmc_polish_slots(width), KMC_BAND
- * + 4, 4). */
+ *            that can be the nearest to a point of the box; how many is returned.
+ * polish     Every pixel of KMC_BAND rows, in plain order, becomes the nearest entry to its colour plus the weighted
+ *            errors of its neighbours: one Gauss-Seidel round of |G(picture - result)|^2 for a blur G. IN rows:
+ * KMC_BAND
+ *            + 4 rows of points, from two above, NULL where the picture ends; IN OUT indices: theirs; the outer four
+ * are only read. SCRATCH errors (kmc_polish_slots(width), KMC_BAND + 4, 4). blur_row   IN rows: five rows of points,
+ * NULL beyond the picture; weights (5) along columns and rows, whose sum is KMC_BLUR_ONE. OUT blurred (width, 4). solve
+ * matrix (k, k) x = right (k, 4), in place, by elimination; the matrix is symmetric and positive definite. */
 typedef struct {
   void (*points)(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const float *linear, int gain,
                  int16_t *points);
@@ -86,6 +90,8 @@ typedef struct {
                           uint8_t *found);
   void (*polish)(kmc_targets *targets, const kmc_window *window, const int16_t *const *rows, ptrdiff_t width,
                  int16_t *errors, uint8_t *const *indices);
+  void (*blur_row)(const int16_t *const *rows, const int32_t *weights, ptrdiff_t width, int16_t *blurred);
+  void (*solve)(double *matrix, double *right, int32_t k);
 } kmc_dither_kernels;
 
 extern const kmc_dither_kernels kmc_dither_kernels_generic;
@@ -140,18 +146,20 @@ void kmc_polish_stripe(const kmc_dither_kernels *kernels, kmc_targets *targets, 
 
 /* The picture blurred twice by G: with weights (5) along columns and rows, whose sum is KMC_BLUR_ONE. Beyond the
  * picture all is 0. OUT blurred (height, width, 4): rows first .. last - 1. */
-#define KMC_BLUR_ONE 64
-void kmc_blur_rows(const kmc_dithered *picture, const int32_t *weights, ptrdiff_t first, ptrdiff_t last,
-                   int16_t *blurred);
+void kmc_blur_rows(const kmc_dither_kernels *kernels, const kmc_dithered *picture, const int32_t *weights,
+                   ptrdiff_t first, ptrdiff_t last, int16_t *blurred);
 
-/* Normal equations of |G(picture) - G(palette[indices])|^2, of rows first .. last - 1: how often entries meet at each
- * distance, times the blur's weight there. IN OUT meetings (k, k): pairs are counted in one order, so add the
- * transpose; blurred_sums (k, 4), sums (k, 4), counts (k). SCRATCH table (k, k). */
+/* Normal equations of |G(picture) - G(palette[indices])|^2. */
+typedef struct {
+  int64_t *meetings; /* (k, k) how often entries meet at each distance, times the blur's weight there; pairs are counted
+                        in one order, so the transpose is to be added */
+  int64_t *blurred, *points; /* (k, 4) sums of each entry's pixels */
+  int64_t *counts, *still;   /* (k) its pixels, and those whose fourth channel is 0 */
+} kmc_normal_sums;
+
+/* Adds those of rows first .. last - 1 to sums. SCRATCH table (k, k). */
 void kmc_normal_rows(const kmc_dithered *picture, const int16_t *blurred, const uint8_t *indices,
                      const int32_t *weights, int32_t k, ptrdiff_t first, ptrdiff_t last, uint32_t *table,
-                     int64_t *meetings, int64_t *blurred_sums, int64_t *sums, int64_t *counts);
-
-/* Solves matrix (k, k) x = right (k, 4), in place, by elimination; the matrix is symmetric and positive definite. */
-void kmc_solve(double *matrix, double *right, int32_t k);
+                     const kmc_normal_sums *sums);
 
 #endif

@@ -53,8 +53,11 @@ static inline void vp_store(int16_t *p, vp x) {
   _mm256_storeu_si256((__m256i *)(p + 32), x.c);
   _mm256_storeu_si256((__m256i *)(p + 48), x.d);
 }
+/* Loads that broadcast and blends, where setting lanes one by one would shuffle. */
 static inline __m256i four_points(const int16_t *const *p) {
-  return _mm256_setr_epi64x(bits_of(p[0]), bits_of(p[1]), bits_of(p[2]), bits_of(p[3]));
+  const __m256i low = _mm256_blend_epi32(_mm256_set1_epi64x(bits_of(p[0])), _mm256_set1_epi64x(bits_of(p[1])), 0x0c);
+  const __m256i high = _mm256_blend_epi32(_mm256_set1_epi64x(bits_of(p[2])), _mm256_set1_epi64x(bits_of(p[3])), 0xc0);
+  return _mm256_blend_epi32(low, high, 0xf0);
 }
 static inline vp vp_gather(const int16_t *const *p) {
   return (vp){four_points(p), four_points(p + 4), four_points(p + 8), four_points(p + 12)};
@@ -98,6 +101,37 @@ static inline void vp_store_cells(uint32_t *cells, vp x, kmc_targets *targets) {
   store_four_cells(cells + 8, x.b, targets);
   store_four_cells(cells + 16, x.c, targets);
   store_four_cells(cells + 24, x.d, targets);
+}
+
+/* See dither_generic.c; n is a multiple of 16. */
+static void interleave(const int16_t *a, const int16_t *b, const int16_t *c, const int16_t *d, ptrdiff_t n,
+                       int16_t *points) {
+  for (ptrdiff_t i = 0; i < n; i += 16, points += 16 * KMC_POINT) {
+    const __m256i a16 = loaded(a + i), b16 = loaded(b + i), c16 = loaded(c + i), d16 = loaded(d + i);
+    const __m256i ab_low = _mm256_unpacklo_epi16(a16, b16), ab_high = _mm256_unpackhi_epi16(a16, b16);
+    const __m256i cd_low = _mm256_unpacklo_epi16(c16, d16), cd_high = _mm256_unpackhi_epi16(c16, d16);
+    const __m256i first = _mm256_unpacklo_epi32(ab_low, cd_low), second = _mm256_unpackhi_epi32(ab_low, cd_low);
+    const __m256i third = _mm256_unpacklo_epi32(ab_high, cd_high), fourth = _mm256_unpackhi_epi32(ab_high, cd_high);
+    vp_store(points,
+             (vp){_mm256_permute2x128_si256(first, second, 0x20), _mm256_permute2x128_si256(third, fourth, 0x20),
+                  _mm256_permute2x128_si256(first, second, 0x31), _mm256_permute2x128_si256(third, fourth, 0x31)});
+  }
+}
+
+/* Four pixels at a time, of which 16 bytes are read. */
+static void rgb_points(const uint8_t *pixels, ptrdiff_t n, int16_t gain, int16_t *points) {
+  const __m128i apart = _mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1);
+  const __m256i fourth = _mm256_set1_epi64x((long long)((unsigned long long)(uint16_t)gain << 48));
+  ptrdiff_t i = 0;
+  for (; i + 6 <= n; i += 4) {
+    const __m128i bytes = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(pixels + 3 * i)), apart);
+    const __m256i values = _mm256_slli_epi16(_mm256_cvtepu8_epi16(bytes), 3);
+    _mm256_storeu_si256((__m256i *)(points + i * KMC_POINT), _mm256_or_si256(values, fourth));
+  }
+  for (; i < n; i++) {
+    for (int t = 0; t < 3; t++) points[i * KMC_POINT + t] = (int16_t)(pixels[3 * i + t] * 8);
+    points[i * KMC_POINT + 3] = gain;
+  }
 }
 
 static inline __m256i keys_in_chunk(const kmc_chunk *chunk, __m256i xy, __m256i zw) {

@@ -99,6 +99,25 @@ static inline void vp_store_cells(uint32_t *cells, vp a, kmc_targets *targets) {
   }
 }
 
+/* OUT points (n, 4): of four channels (n). */
+static void interleave(const int16_t *a, const int16_t *b, const int16_t *c, const int16_t *d, ptrdiff_t n,
+                       int16_t *points) {
+  for (ptrdiff_t i = 0; i < n; i++, points += KMC_POINT) {
+    points[0] = a[i];
+    points[1] = b[i];
+    points[2] = c[i];
+    points[3] = d[i];
+  }
+}
+
+/* OUT points (n, 4): of pixels (n, 3) in sRGB. */
+static void rgb_points(const uint8_t *pixels, ptrdiff_t n, int16_t gain, int16_t *points) {
+  for (ptrdiff_t i = 0; i < n; i++, points += KMC_POINT) {
+    for (int t = 0; t < 3; t++) points[t] = (int16_t)(pixels[3 * i + t] * 8);
+    points[3] = gain;
+  }
+}
+
 static inline uint32_t nearest_in_list(const kmc_chunk *chunk, int32_t n, const int16_t *point) {
   uint32_t best = UINT32_MAX;
   for (; n; n--, chunk++) {

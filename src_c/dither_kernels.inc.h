@@ -224,12 +224,11 @@ static KMC_ALWAYS_INLINE int16_t rounded(float value) { return (int16_t)((int32_
 /* Of one batch: scaled, rounded, and channels put side by side. */
 static void points_of_oklab(float oklab[3][KMC_OKLAB_BATCH], const float *scale, const int16_t *fourth,
                             int16_t *points) {
-  for (int i = 0; i < KMC_OKLAB_BATCH; i++) {
-    points[i * KMC_POINT] = rounded(oklab[0][i] * scale[i]);
-    points[i * KMC_POINT + 1] = rounded(oklab[1][i] * scale[i]);
-    points[i * KMC_POINT + 2] = rounded(oklab[2][i] * scale[i]);
-    points[i * KMC_POINT + 3] = fourth[i];
+  int16_t channels[3][KMC_OKLAB_BATCH];
+  for (int t = 0; t < 3; t++) {
+    for (int i = 0; i < KMC_OKLAB_BATCH; i++) channels[t][i] = rounded(oklab[t][i] * scale[i]);
   }
+  interleave(channels[0], channels[1], channels[2], fourth, KMC_OKLAB_BATCH, points);
 }
 
 static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const float *linear, int gain,
@@ -254,8 +253,9 @@ static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const
       scale[i] = (float)fourth[i];
     }
     kmc_oklab_batch(from[0], from[1], from[2], to[0], to[1], to[2]);
-    points_of_oklab(to, scale, fourth, batch_points);
-    memcpy(points + start * KMC_POINT, batch_points, (size_t)(size * KMC_POINT) * sizeof *points);
+    const int is_whole = size == KMC_OKLAB_BATCH;
+    points_of_oklab(to, scale, fourth, is_whole ? points + start * KMC_POINT : batch_points);
+    if (!is_whole) memcpy(points + start * KMC_POINT, batch_points, (size_t)(size * KMC_POINT) * sizeof *points);
   }
 }
 
@@ -275,9 +275,77 @@ static void points(const uint8_t *pixels, ptrdiff_t n, int channels, int space, 
                    int16_t *out) {
   if (space == KMC_SPACE_OKLAB) {
     oklab_points(pixels, n, channels, linear, gain, out);
+  } else if (channels == 3) {
+    rgb_points(pixels, n, (int16_t)gain, out);
   } else {
     srgb_points(pixels, n, channels, gain, out);
   }
 }
 
-const kmc_dither_kernels KMC_DITHER_TABLE = {points, nearest, diffuse, candidates, polish};
+static void blur_row(const int16_t *const *rows, const int32_t *weights, ptrdiff_t width, int16_t *blurred) {
+  enum { BATCH = 64, REACH = KMC_POLISH_REACH };
+  for (ptrdiff_t start = 0; start < width; start += BATCH) {
+    int32_t column[(BATCH + 2 * REACH) * KMC_POINT] = {0};
+    const ptrdiff_t end = start + BATCH < width ? start + BATCH : width;
+    const ptrdiff_t first = start > REACH ? start - REACH : 0, last = end + REACH < width ? end + REACH : width;
+    for (int r = 0; r <= 2 * REACH; r++) {
+      if (!rows[r]) continue;
+      int32_t *to = column + (first - start + REACH) * KMC_POINT;
+      const int16_t *from = rows[r] + first * KMC_POINT;
+      for (ptrdiff_t i = 0; i < (last - first) * KMC_POINT; i++) to[i] += from[i] * weights[r];
+    }
+    for (ptrdiff_t i = 0; i < (end - start) * KMC_POINT; i++) {
+      int32_t sum = KMC_BLUR_ONE * KMC_BLUR_ONE / 2;
+      for (int r = 0; r <= 2 * REACH; r++) sum += column[i + r * KMC_POINT] * weights[r];
+      blurred[start * KMC_POINT + i] = (int16_t)(sum >> 12);
+    }
+  }
+}
+
+/* row[first ..] -= factors[0] * pivots[0][first ..], then of pivots[1], ...: loops along rows, without sums, are the
+ * same in vectors. */
+enum { PIVOTS = 4 };
+static void eliminate(double *restrict row, const double *const *pivots, const double *factors, ptrdiff_t first,
+                      ptrdiff_t k) {
+  const double *restrict p0 = pivots[0], *restrict p1 = pivots[1], *restrict p2 = pivots[2], *restrict p3 = pivots[3];
+  const double f0 = factors[0], f1 = factors[1], f2 = factors[2], f3 = factors[3];
+  for (ptrdiff_t m = first; m < k; m++) row[m] = row[m] - f0 * p0[m] - f1 * p1[m] - f2 * p2[m] - f3 * p3[m];
+}
+
+/* Takes row i off the rows up to `end`, of the upper triangle. */
+static void eliminate_one(double *matrix, double *right, ptrdiff_t i, ptrdiff_t end, ptrdiff_t k) {
+  const double *pivot = matrix + i * k, scale = 1.0 / pivot[i];
+  for (ptrdiff_t j = i + 1; j < end; j++) {
+    const double factor = pivot[j] * scale;
+    for (ptrdiff_t m = j; m < k; m++) matrix[j * k + m] -= factor * pivot[m];
+    for (int t = 0; t < KMC_POINT; t++) right[j * KMC_POINT + t] -= factor * right[i * KMC_POINT + t];
+  }
+}
+
+/* Four pivots at a time: a row is read and written once for them. */
+static void solve(double *matrix, double *right, int32_t k) {
+  for (ptrdiff_t i = 0; i < k; i += PIVOTS) {
+    const ptrdiff_t end = i + PIVOTS < k ? i + PIVOTS : k;
+    const double *pivots[PIVOTS], *rights[PIVOTS];
+    double factors[PIVOTS];
+    for (ptrdiff_t p = i; p < end; p++) {
+      eliminate_one(matrix, right, p, end, k);
+      pivots[p - i] = matrix + p * k;
+      rights[p - i] = right + p * KMC_POINT;
+    }
+    for (ptrdiff_t j = end; j < k; j++) {
+      for (ptrdiff_t p = i; p < end; p++) factors[p - i] = pivots[p - i][j] * (1.0 / pivots[p - i][p]);
+      eliminate(matrix + j * k, pivots, factors, j, k);
+      eliminate(right + j * KMC_POINT, rights, factors, 0, KMC_POINT);
+    }
+  }
+  for (ptrdiff_t i = k - 1; i >= 0; i--) {
+    for (int t = 0; t < KMC_POINT; t++) {
+      double value = right[i * KMC_POINT + t];
+      for (ptrdiff_t j = i + 1; j < k; j++) value -= matrix[i * k + j] * right[j * KMC_POINT + t];
+      right[i * KMC_POINT + t] = value / matrix[i * k + i];
+    }
+  }
+}
+
+const kmc_dither_kernels KMC_DITHER_TABLE = {points, nearest, diffuse, candidates, polish, blur_row, solve};

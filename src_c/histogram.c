@@ -282,6 +282,17 @@ void kmc_emit_colors(const kmc_counter *counters, ptrdiff_t n_counters, const ui
   }
 }
 
+void kmc_sum_counts(const kmc_pixel_kernels *kernels, const uint8_t *colors, ptrdiff_t n, const uint64_t *bits,
+                    const uint32_t *before, const int64_t *counts, int64_t *sums) {
+  uint32_t ranks[KMC_KEY_BATCH];
+  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
+    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
+    kernels->keys_of_rgb(colors + 3 * first, batch, ranks);
+    kernels->ranks_of_keys(bits, before, batch, ranks);
+    for (ptrdiff_t i = 0; i < batch; i++) sums[ranks[i]] += counts[first + i];
+  }
+}
+
 void kmc_add_wraps(const kmc_counter *counter, const uint64_t *bits, const uint32_t *before, int64_t *counts) {
   for (ptrdiff_t i = 0; i < counter->n_wraps; i++) {
     if (counter->is_marked) {

@@ -102,4 +102,8 @@ ptrdiff_t kmc_merge_keys(const uint32_t *keys, const uint32_t *key_counts, const
 ptrdiff_t kmc_rank_pixels(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
                           uint64_t *sorted, uint64_t *scratch, uint8_t *colors, int64_t *counts, uint32_t *ranks);
 
+/* sums (u) += counts (n) of each color (n, 3), by its rank among those that occur. */
+void kmc_sum_counts(const kmc_pixel_kernels *kernels, const uint8_t *colors, ptrdiff_t n, const uint64_t *bits,
+                    const uint32_t *before, const int64_t *counts, int64_t *sums);
+
 #endif

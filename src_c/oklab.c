@@ -25,3 +25,17 @@ void kmc_oklab(const uint8_t *colors, ptrdiff_t n, ptrdiff_t channels, const flo
     }
   }
 }
+
+/* Adding and taking off 1.5 * 2^52 leaves no bits behind the point. */
+static inline uint8_t rounded_byte(double value) {
+  const double whole = (value + 6755399441055744.0) - 6755399441055744.0;
+  return (uint8_t)(whole < 0 ? 0 : whole > 255 ? 255 : whole);
+}
+
+void kmc_oklab_grid(const float *points, ptrdiff_t n, uint8_t *grid) {
+  for (ptrdiff_t i = 0; i < 3 * n; i += 3) {
+    grid[i] = rounded_byte(points[i]);
+    grid[i + 1] = rounded_byte((double)points[i + 1] + 128.0);
+    grid[i + 2] = rounded_byte((double)points[i + 2] + 128.0);
+  }
+}

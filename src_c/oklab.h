@@ -13,4 +13,8 @@
  * 3e-5 off. No arrays overlap. */
 void kmc_oklab(const uint8_t *colors, ptrdiff_t n, ptrdiff_t channels, const float *linear, float *points);
 
+/* IN points (n, 3): lightness 0 to 255, a and b times 255. OUT grid (n, 3): these rounded, halves to even, a and b plus
+ * 128, and cut off to 8 bits. */
+void kmc_oklab_grid(const float *points, ptrdiff_t n, uint8_t *grid);
+
 #endif

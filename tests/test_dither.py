@@ -95,17 +95,20 @@ def test_points_of_oklab(isa: str, channels: int) -> None:
 def test_normal_equations(isa: str) -> None:
     points = points_for(photograph(23, 31), "oklab")
     indices = np.random.default_rng(0).integers(0, 9, size=points.shape[:2], dtype=np.uint8)
+    points[..., 3] = 1
+    points[2:5, :, 3] = 0
     blurred = np.empty_like(points)
     _kernels.blur_points(points, BLUR, blurred, 2)
-    meetings, blurred_sums, sums, counts = _kernels.normal_equations(points, blurred, indices, BLUR, 9, 3)
+    meetings, blurred_sums, sums, counts, still = _kernels.normal_equations(points, blurred, indices, BLUR, 9, 3)
     matrix, expected_sums, expected_counts = reference.normal_equations(points, indices, BLUR, 9)
     np.testing.assert_array_equal(meetings + meetings.T, 2 * matrix)
     np.testing.assert_array_equal(blurred_sums, expected_sums)
     np.testing.assert_array_equal(counts, expected_counts)
+    np.testing.assert_array_equal(still, np.bincount(indices[2:5].ravel(), minlength=9))
     np.testing.assert_array_equal(sums, reference.sums(points, indices, 9))
 
 
-def test_solve() -> None:
+def test_solve(isa: str) -> None:
     rng = np.random.default_rng(0)
     root = rng.random((40, 40))
     matrix, right = root @ root.T + np.eye(40), rng.random((40, 4))
