@@ -6,8 +6,7 @@ An eye sees a dithered picture through a small blur G. So k-means is done on wha
 - update: all entries move together to the least squares of |G(picture) - G(palette[indices])|^2, a system of k
   equations that is made of how often entries meet at each distance, with some of the unblurred error mixed in.
 
-Areas of one colour that is an entry keep it, and the entry stays. Pictures that are such areas in the main (screens,
-drawings) are dithered only: at their few sharp edges the blur cost 2 to 6 points of SSIMULACRA2.
+Areas of one colour that is an entry (:func:`kmc.flatness.with_flat_colors` makes it one) keep it, and the entry stays.
 
 At the end each pixel's entry is chosen anew while the others are held: rounds of Gauss and Seidel on the same error.
 Related: Puzicha et al., "On spatial quantization of color images", 2000; direct binary search in halftoning.
@@ -43,13 +42,15 @@ UPDATE_SHARE = 0.02
 POLISH_SHARE = 0.12
 # An entry stays where it is if so many of its pixels lie in flat areas of its colour.
 FLAT_SHARE = 0.25
-# Pictures with more pixels in flat areas are not fitted. Screens have 0.9.
-MOSTLY_FLAT = 0.5
 # Of an error, what is passed on while fitting.
 STRENGTH = 0.8
 # Pictures of more pixels are fitted on tiles, side by side in a picture of so many.
 MOST_FITTED_PIXELS = 1 << 19
-TILE = 128
+TILE = 64
+TILES_ABREAST = 8
+# A tile with more differences between neighbours is busy.
+BUSY_SHARE = 0.01
+GOLDEN = (5**0.5 - 1) / 2
 
 
 def fit_palette_to_dithering(
@@ -94,8 +95,6 @@ def fit_palette_to_dithering(
     height, width = pixels.shape[:2]
     gain = round(strength * GAIN_ONE)
     sample = _tiles(pixels)
-    if _is_mostly_flat(sample):
-        rounds = polish_rounds = 0
     if rounds > 0 and n_fixed < len(palette):
         palette = _fit(sample, palette, histogram, rounds, gain, space, n_threads, n_fixed)
     targets = targets_of(palette, space, height * width, n_threads)
@@ -204,30 +203,29 @@ def _polish_weights() -> NDArray[np.int16]:
 
 
 def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give the picture, or tiles of a large one, evenly spread and side by side."""
+    """Give the picture, or tiles of a large one, spread over it and side by side; none that is flat, if it can be."""
     height, width = pixels.shape[:2]
     if height * width <= MOST_FITTED_PIXELS or min(height, width) < TILE:
         return pixels
-    rows, columns = height // TILE, width // TILE
-    share = np.sqrt(MOST_FITTED_PIXELS / (height * width))
-    rows, columns = max(1, round(rows * share)), max(1, round(columns * share))
-    tops = np.linspace(0, height - TILE, rows).astype(int)
-    lefts = np.linspace(0, width - TILE, columns).astype(int)
-    return np.ascontiguousarray(
-        np.concatenate(
-            [np.concatenate([pixels[y : y + TILE, x : x + TILE] for x in lefts], axis=1) for y in tops], axis=0
-        )
-    )
+    tops, lefts = (np.linspace(0, side - TILE, -(-side // TILE)).astype(int) for side in (height, width))
+    corners = [(y, x) for y in tops for x in lefts]
+    is_busy = np.array([_is_busy(pixels[y : y + TILE, x : x + TILE]) for y, x in corners])
+    # Those first that are busy; multiples of the golden section spread each start of the list over the picture.
+    order = np.lexsort((np.arange(len(corners)) * GOLDEN % 1, ~is_busy))
+    n_busy = int(np.count_nonzero(is_busy))
+    n_rows = min(-(-n_busy // TILES_ABREAST), MOST_FITTED_PIXELS // (TILE * TILE * TILES_ABREAST))
+    chosen = order[: max(1, n_rows) * TILES_ABREAST]
+    tiles = [pixels[y : y + TILE, x : x + TILE] for y, x in (corners[number] for number in sorted(chosen))]
+    abreast = min(TILES_ABREAST, len(tiles))
+    rows = [np.concatenate(tiles[i : i + abreast], axis=1) for i in range(0, len(tiles) // abreast * abreast, abreast)]
+    return np.concatenate(rows, axis=0)
 
 
-def _is_mostly_flat(pixels: NDArray[np.uint8]) -> bool:
-    """Tell of every fourth row whether most pixels are as their four neighbours are. Not of pictures with alpha."""
-    rows, above, below = pixels[1:-1:4], pixels[:-2:4], pixels[2::4]
-    if pixels.shape[2] == 4 or rows.size == 0:
-        return False
-    flat = (rows[:, 1:-1] == rows[:, :-2]) & (rows[:, 1:-1] == rows[:, 2:])
-    flat &= (rows == above)[:, 1:-1] & (rows == below)[:, 1:-1]
-    return bool(np.count_nonzero(flat.all(axis=2)) > MOSTLY_FLAT * rows.shape[0] * rows.shape[1])
+def _is_busy(tile: NDArray[np.uint8]) -> bool:
+    """Tell of every eighth row whether more than a few pixels differ from those above or to the left."""
+    rows = tile[1::8]
+    differs = (rows[:, 1:] != rows[:, :-1]) | (rows != tile[:-1:8])[:, 1:]
+    return bool(np.count_nonzero(differs) > BUSY_SHARE * differs.size)
 
 
 def _colors_of_points(points: NDArray[np.float64], space: str, channels: int) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from kmc._settings import Settings
 from kmc.color_kmeans import Clustering, exceeds_palette
 from kmc.compact import compacted
 from kmc.dither import dither
-from kmc.flatness import weigh_by_flatness
+from kmc.flatness import weigh_by_flatness, with_flat_colors
 from kmc.histogram import ColorHistogram
 from kmc.load import Picture
 from kmc.looks import fit_palette_to_dithering
@@ -126,6 +126,8 @@ def _dithered(
     space, threads = settings.space, settings.threads
     amount, method = settings.dithering
     rounds, polish_rounds = DITHERED_ROUNDS[settings.effort]
+    if sample is not None:
+        palette = with_flat_colors(palette, pixels, sample, space, threads, len(settings.fixed))
     if method == "blue-noise" or not (rounds or polish_rounds):
         return palette, dither(pixels, palette, amount, method=method, space=space, threads=threads)
     assert sample is not None
