@@ -95,7 +95,9 @@ def fit_palette_to_dithering(
     height, width = pixels.shape[:2]
     gain = round(strength * GAIN_ONE)
     sample = _tiles(pixels)
-    if rounds > 0 and n_fixed < len(palette):
+    if sample is None:
+        rounds = polish_rounds = 0
+    elif rounds > 0 and n_fixed < len(palette):
         palette = _fit(sample, palette, histogram, rounds, gain, space, n_threads, n_fixed)
     targets = targets_of(palette, space, height * width, n_threads)
     points = np.empty((height, width, 4), dtype=np.int16)
@@ -202,8 +204,12 @@ def _polish_weights() -> NDArray[np.int16]:
     return np.rint([window[2, 3], window[3, 3], window[2, 4], window[3, 4], window[4, 4]]).astype(np.int16)
 
 
-def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give the picture, or tiles of a large one, spread over it and side by side; none that is flat, if it can be."""
+def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Give the picture, or tiles of a large one, spread over it and side by side; none that is flat, if it can be.
+
+    None of a screen on which more is drawn than there is room for: what is left out of the tiles is small and of its
+    own colours, which the fit would move away.
+    """
     height, width = pixels.shape[:2]
     if height * width <= MOST_FITTED_PIXELS or min(height, width) < TILE:
         return pixels
@@ -213,6 +219,8 @@ def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     # Those first that are busy; multiples of the golden section spread each start of the list over the picture.
     order = np.lexsort((np.arange(len(corners)) * GOLDEN % 1, ~is_busy))
     n_busy = int(np.count_nonzero(is_busy))
+    if MOST_FITTED_PIXELS // TILE**2 < n_busy < len(corners) / 2:
+        return None
     n_rows = min(-(-n_busy // TILES_ABREAST), MOST_FITTED_PIXELS // (TILE * TILE * TILES_ABREAST))
     chosen = order[: max(1, n_rows) * TILES_ABREAST]
     tiles = [pixels[y : y + TILE, x : x + TILE] for y, x in (corners[number] for number in sorted(chosen))]

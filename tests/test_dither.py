@@ -216,6 +216,7 @@ def test_a_large_screen_is_fitted_where_something_is_drawn() -> None:
     pixels[700:764, 500:628] = noise(64, 128)
     pixels[20:60, 20:60] = (30, 90, 200)
     tiles = looks._tiles(pixels)
+    assert tiles is not None
     assert tiles.size < pixels.size // 10
     for part in (pixels[700:764, 500:628], pixels[20:60, 20:60]):
         colors = [np.unique(part.reshape(-1, 3), axis=0).tolist(), np.unique(tiles.reshape(-1, 3), axis=0).tolist()]
@@ -228,5 +229,18 @@ def test_tiles_of_a_photograph_are_spread(shape: tuple[int, int]) -> None:
     noisy = noise(*shape)
     pixels = np.stack([noisy[..., 0], rows * 256 // shape[0], columns * 256 // shape[1]], axis=-1).astype(np.uint8)
     tiles = looks._tiles(pixels)
+    assert tiles is not None
     assert tiles.shape[0] * tiles.shape[1] <= looks.MOST_FITTED_PIXELS
     np.testing.assert_allclose(tiles.reshape(-1, 3).mean(axis=0), pixels.reshape(-1, 3).mean(axis=0), atol=8)
+
+
+def test_a_screen_with_much_drawn_all_over_is_only_dithered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "MOST_FITTED_PIXELS", 1 << 15)
+    pixels = np.full((640, 640, 3), 240, dtype=np.uint8)
+    pixels[::64, ::320] = 30
+    for y, x in ((y, x) for y in range(0, 640, 128) for x in range(0, 640, 128)):
+        pixels[y + 10 : y + 50, x + 10 : x + 50] = noise(40, 40)
+    palette = palette_of(8, 3)
+    fitted, indices = fit_palette_to_dithering(pixels, palette, ColorHistogram.from_pixels(pixels), strength=0.7)
+    np.testing.assert_array_equal(fitted.colors, palette.colors)
+    np.testing.assert_array_equal(indices, dither(pixels, palette, 0.7))
