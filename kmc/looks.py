@@ -219,7 +219,9 @@ def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     # Those first that are busy; multiples of the golden section spread each start of the list over the picture.
     order = np.lexsort((np.arange(len(corners)) * GOLDEN % 1, ~is_busy))
     n_busy = int(np.count_nonzero(is_busy))
-    if MOST_FITTED_PIXELS // TILE**2 < n_busy < len(corners) / 2:
+    if n_busy >= len(corners) / 2:
+        return _even_tiles(pixels)
+    if n_busy > MOST_FITTED_PIXELS // TILE**2:
         return None
     n_rows = min(-(-n_busy // TILES_ABREAST), MOST_FITTED_PIXELS // (TILE * TILE * TILES_ABREAST))
     chosen = order[: max(1, n_rows) * TILES_ABREAST]
@@ -227,6 +229,19 @@ def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     abreast = min(TILES_ABREAST, len(tiles))
     rows = [np.concatenate(tiles[i : i + abreast], axis=1) for i in range(0, len(tiles) // abreast * abreast, abreast)]
     return np.concatenate(rows, axis=0)
+
+
+def _even_tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give tiles, twice as wide, of a grid over the picture."""
+    height, width = pixels.shape[:2]
+    side = min(2 * TILE, height, width)
+    share = np.sqrt(MOST_FITTED_PIXELS / (height * width))
+    rows, columns = max(1, round(height // side * share)), max(1, round(width // side * share))
+    tops = np.linspace(0, height - side, rows).astype(int)
+    lefts = np.linspace(0, width - side, columns).astype(int)
+    return np.concatenate(
+        [np.concatenate([pixels[y : y + side, x : x + side] for x in lefts], axis=1) for y in tops], axis=0
+    )
 
 
 def _is_busy(tile: NDArray[np.uint8]) -> bool:
