@@ -6,8 +6,7 @@ An eye sees a dithered picture through a small blur G. So k-means is done on wha
 - update: all entries move together to the least squares of |G(picture) - G(palette[indices])|^2, a system of k
   equations that is made of how often entries meet at each distance, with some of the unblurred error mixed in.
 
-Areas of one colour that is an entry keep it, and the entry stays. Pictures that are such areas in the main (screens,
-drawings) are dithered only: at their few sharp edges the blur cost 2 to 6 points of SSIMULACRA2.
+Areas of one colour that is an entry (:func:`kmc.flatness.with_flat_colors` makes it one) keep it, and the entry stays.
 
 At the end each pixel's entry is chosen anew while the others are held: rounds of Gauss and Seidel on the same error.
 Related: Puzicha et al., "On spatial quantization of color images", 2000; direct binary search in halftoning.
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from kmc import _kernels, _threads
 from kmc.colorspace import LINEAR, colors_of, colors_of_premultiplied
 from kmc.dither import GAIN_ONE, RANGE, dither, points_of_pixels, targets_of
+from kmc.fitted_tiles import fitted_tiles
 from kmc.histogram import ColorHistogram
 from kmc.palette import Palette
 
@@ -45,16 +45,8 @@ UPDATE_SHARE = 0.02
 POLISH_SHARE = 0.12
 # An entry stays where it is if so many of its pixels lie in flat areas of its colour.
 FLAT_SHARE = 0.25
-# Pictures with more pixels in flat areas are not fitted. Screens have 0.9.
-MOSTLY_FLAT = 0.5
 # Of an error, what is passed on while fitting.
 STRENGTH = 0.8
-# Pictures of more pixels are fitted on tiles, side by side in a picture of so many, 480 rows high: four stripes of the
-# diffusion. Many small tiles: on five pictures of CQ100 and Kodak SSIMULACRA2 at k=16, 64 and 256 is 36.9, 70.4, 86.0
-# on all of their 0.4 megapixels, 36.8, 70.4, 85.9 with tiles of 16 and 36.4, 69.3, 84.7 with tiles of 128.
-MOST_FITTED_PIXELS = 1 << 18
-TILE = 16
-TILE_ROWS = 30
 
 
 def fit_palette_to_dithering(
@@ -68,6 +60,7 @@ def fit_palette_to_dithering(
     space: str = "oklab",
     threads: int | None = None,
     n_fixed: int = 0,
+    n_fitted: int = 1 << 19,
 ) -> tuple[Palette, NDArray[np.uint8]]:
     """Fit a palette to how the picture looks when it is dithered, and dither it.
 
@@ -88,6 +81,8 @@ def fit_palette_to_dithering(
     threads : int, optional
     n_fixed : int
         So many entries, the first ones, stay as they are.
+    n_fitted : int
+        Pictures of more pixels are fitted on about so many of them (:mod:`kmc.fitted_tiles`).
 
     Returns
     -------
@@ -98,10 +93,10 @@ def fit_palette_to_dithering(
     n_threads = _threads.for_work(_threads.resolve(threads), 32.0 * pixels.size)
     height, width = pixels.shape[:2]
     gain = round(strength * GAIN_ONE)
-    sample = _tiles(pixels)
-    if _is_mostly_flat(sample):
-        rounds = polish_rounds = 0
-    if rounds > 0 and n_fixed < len(palette):
+    sample = fitted_tiles(pixels, n_fitted)
+    if sample is None:
+        polish_rounds = 0
+    elif rounds > 0 and n_fixed < len(palette):
         palette = _fit(sample, palette, histogram, rounds, gain, space, n_threads, n_fixed)
     if polish_rounds == 0:
         return palette, dither(pixels, palette, strength, space=space, threads=threads)
@@ -197,30 +192,6 @@ def _polish_weights() -> NDArray[np.int16]:
     window = np.outer(blur, blur)
     window *= 32768 / (window[2, 2] + POLISH_SHARE)
     return np.rint([window[2, 3], window[3, 3], window[2, 4], window[3, 4], window[4, 4]]).astype(np.int16)
-
-
-def _tiles(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give the picture, or tiles of a large one, evenly spread and side by side."""
-    height, width = pixels.shape[:2]
-    if height * width <= MOST_FITTED_PIXELS or min(height, width) < TILE:
-        return pixels
-    most = MOST_FITTED_PIXELS // TILE**2
-    columns = min(most // min(TILE_ROWS, height // TILE), width // TILE)
-    rows = min(most // columns, height // TILE)
-    tops = np.linspace(0, height - TILE, rows).astype(int)
-    lefts = np.linspace(0, width - TILE, columns).astype(int)
-    taken = pixels[(tops[:, np.newaxis] + np.arange(TILE)).ravel()]
-    return np.concatenate([taken[:, x : x + TILE] for x in lefts], axis=1)
-
-
-def _is_mostly_flat(pixels: NDArray[np.uint8]) -> bool:
-    """Tell of every fourth row whether most pixels are as their four neighbours are. Not of pictures with alpha."""
-    rows, above, below = pixels[1:-1:4], pixels[:-2:4], pixels[2::4]
-    if pixels.shape[2] == 4 or rows.size == 0:
-        return False
-    flat = (rows[:, 1:-1] == rows[:, :-2]) & (rows[:, 1:-1] == rows[:, 2:])
-    flat &= (rows == above)[:, 1:-1] & (rows == below)[:, 1:-1]
-    return bool(np.count_nonzero(flat.all(axis=2)) > MOSTLY_FLAT * rows.shape[0] * rows.shape[1])
 
 
 def _colors_of_points(points: NDArray[np.float64], space: str, channels: int) -> NDArray[np.uint8]:

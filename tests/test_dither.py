@@ -12,12 +12,14 @@ from kmc import _kernels, looks
 from kmc import _reference_dither as reference
 from kmc.colorspace import points_of
 from kmc.dither import GAIN_ONE, SPACES, dither, points_of_pixels
+from kmc.fitted_tiles import fitted_tiles
 from kmc.histogram import ColorHistogram
 from kmc.looks import BLUR, fit_palette_to_dithering
 from kmc.palette import Palette
 from tests.pictures import few_colors, gradient, noise, photograph
 
 GAIN = 1638
+N_FITTED = 1 << 18
 SHAPES = [(1, 1), (1, 70), (70, 1), (9, 13), (17, 8), (141, 11), (8, 67)]
 Points = NDArray[Any]
 
@@ -159,14 +161,6 @@ def test_flat_areas_keep_their_color_through_the_fit() -> None:
     np.testing.assert_array_equal(fitted.colors[indices][21:49, 21:49], pixels[21:49, 21:49])
 
 
-def test_pictures_of_flat_areas_are_only_dithered() -> None:
-    pixels = np.repeat(np.repeat(few_colors(40, 40, 20), 10, axis=0), 10, axis=1)
-    palette = palette_of(8, 3)
-    fitted, indices = fit_palette_to_dithering(pixels, palette, ColorHistogram.from_pixels(pixels), strength=0.7)
-    np.testing.assert_array_equal(fitted.colors, palette.colors)
-    np.testing.assert_array_equal(indices, dither(pixels, palette, 0.7))
-
-
 def test_stripes_leave_no_seam() -> None:
     """Rows where a stripe begins differ from the picture no more than others do."""
     y, x = np.mgrid[:480, :600]
@@ -220,3 +214,39 @@ def test_blue_noise_ranks_are_a_permutation_and_evenly_spread() -> None:
     dark = (MASK < 512).reshape(8, 8, 8, 8).sum(axis=(1, 3))
     assert dark.min() >= 5
     assert dark.max() <= 11
+
+
+def test_a_large_screen_is_fitted_where_something_is_drawn() -> None:
+    pixels = np.full((1000, 900, 3), 240, dtype=np.uint8)
+    pixels[700:764, 500:628] = noise(64, 128)
+    pixels[20:60, 20:60] = (30, 90, 200)
+    tiles = fitted_tiles(pixels, N_FITTED)
+    assert tiles is not None
+    assert tiles.size < pixels.size // 10
+    for part in (pixels[700:764, 500:628], pixels[20:60, 20:60]):
+        colors = [np.unique(part.reshape(-1, 3), axis=0).tolist(), np.unique(tiles.reshape(-1, 3), axis=0).tolist()]
+        assert {tuple(color) for color in colors[0]} <= {tuple(color) for color in colors[1]}
+
+
+@pytest.mark.parametrize("shape", [(1000, 900), (64, 10000), (900, 1400)])
+def test_tiles_of_a_photograph_are_spread(shape: tuple[int, int]) -> None:
+    rows, columns = np.indices(shape)
+    noisy = noise(*shape)
+    pixels = np.stack([noisy[..., 0], rows * 256 // shape[0], columns * 256 // shape[1]], axis=-1).astype(np.uint8)
+    tiles = fitted_tiles(pixels, N_FITTED)
+    assert tiles is not None
+    assert tiles.shape[0] * tiles.shape[1] <= 1.1 * N_FITTED
+    np.testing.assert_allclose(tiles.reshape(-1, 3).mean(axis=0), pixels.reshape(-1, 3).mean(axis=0), atol=8)
+
+
+def test_a_screen_with_much_drawn_all_over_is_only_dithered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kmc.fitted_tiles.MOST_DRAWN_PIXELS", 1 << 15)
+    pixels = np.full((640, 640, 3), 240, dtype=np.uint8)
+    pixels[::64, ::320] = 30
+    for y, x in ((y, x) for y in range(0, 640, 128) for x in range(0, 640, 128)):
+        pixels[y + 10 : y + 50, x + 10 : x + 50] = noise(40, 40)
+    palette = palette_of(8, 3)
+    histogram = ColorHistogram.from_pixels(pixels)
+    fitted, indices = fit_palette_to_dithering(pixels, palette, histogram, strength=0.7, n_fitted=1 << 15)
+    np.testing.assert_array_equal(fitted.colors, palette.colors)
+    np.testing.assert_array_equal(indices, dither(pixels, palette, 0.7))

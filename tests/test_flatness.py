@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pictures import few_colors, noise, photograph
 
 import kmc
-from kmc.flatness import HALF_CONTRAST, MOST_WEIGHT, weigh_by_flatness
+from kmc.flatness import HALF_CONTRAST, MOST_WEIGHT, weigh_by_flatness, with_flat_colors
 from kmc.histogram import ColorHistogram
+from kmc.palette import Palette
 
 Array = NDArray[Any]
 
@@ -111,3 +112,74 @@ def test_few_colours_stay_exact(channels: int) -> None:
 def test_a_word_that_is_no_weighting() -> None:
     with pytest.raises(kmc.errors.KmcValueError, match="'pixels', 'flatness', got 'saliency'"):
         kmc.compress(photograph(9, 9, 3), 4, weighting="saliency")
+
+
+GROUND, CARD = (39, 40, 34), (250, 250, 252)
+
+
+def screen(channels: int = 3) -> Array:
+    """A page: a ground with a card, and noise where the text would be."""
+    pixels = np.full((200, 240, 3), GROUND, dtype=np.uint8)
+    pixels[40:160, 40:120] = CARD
+    pixels[60:140, 140:200] = np.random.default_rng(0).integers(40, 251, (80, 60, 1), dtype=np.uint8)
+    if channels == 1:
+        return np.ascontiguousarray(pixels[..., :1])
+    return pixels if channels == 3 else np.dstack([pixels, np.full((200, 240), 255, dtype=np.uint8)])
+
+
+def near_palette(channels: int) -> Array:
+    """Entries that lie a level beside the ground and the card, and two of the noise."""
+    colors = np.array([(40, 40, 33), (249, 250, 252), (110, 110, 110), (180, 180, 180)], dtype=np.uint8)
+    if channels == 1:
+        return np.array([[40], [249], [110], [180]], dtype=np.uint8)
+    return colors if channels == 3 else np.column_stack([colors, np.full(4, 255, dtype=np.uint8)])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("space", ["srgb", "oklab"])
+def test_entries_of_flat_areas_become_exact(space: str, channels: int) -> None:
+    pixels, palette = screen(channels), Palette(near_palette(channels))
+    exact = with_flat_colors(palette, pixels, ColorHistogram.from_pixels(pixels), space, 2)
+    expected = near_palette(channels)
+    expected[0], expected[1] = pixels[0, 0], pixels[50, 50]
+    assert sorted(exact.colors.tolist()) == sorted(expected.tolist())
+
+
+def test_the_larger_of_two_areas_has_the_entry() -> None:
+    pixels = screen()
+    pixels[170:190, 10:60] = (36, 36, 30)
+    palette = Palette(near_palette(3))
+    exact = with_flat_colors(palette, pixels, ColorHistogram.from_pixels(pixels), "oklab", 2)
+    assert GROUND in [tuple(color) for color in exact.colors.tolist()]
+
+
+def test_what_is_not_flat_in_the_main_keeps_its_entries() -> None:
+    pixels = photograph(120, 160)
+    pixels[:12, :12] = pixels[0, 0]
+    palette = Palette.from_colors(pixels[::40, ::40].reshape(-1, 3))
+    assert with_flat_colors(palette, pixels, ColorHistogram.from_pixels(pixels), "oklab", 2) is palette
+
+
+def test_fixed_entries_stay_and_none_is_lost() -> None:
+    pixels = screen()
+    histogram = ColorHistogram.from_pixels(pixels)
+    palette = Palette(np.concatenate([near_palette(3), [GROUND]]).astype(np.uint8))
+    exact = with_flat_colors(palette, pixels, histogram, "srgb", 2, n_fixed=1)
+    np.testing.assert_array_equal(exact.colors[0], palette.colors[0])
+    assert len(np.unique(exact.colors, axis=0)) == len(palette)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (9, 2), (3, 3)])
+def test_tiny_pictures_have_flat_colors_too(shape: tuple[int, int]) -> None:
+    pixels = np.full((*shape, 3), 7, dtype=np.uint8)
+    palette = Palette(np.array([[8, 8, 8]], dtype=np.uint8))
+    exact = with_flat_colors(palette, pixels, ColorHistogram.from_pixels(pixels), "srgb", 1)
+    assert exact.colors.tolist() == ([[7, 7, 7]] if shape == (3, 3) else [[8, 8, 8]])
+
+
+@pytest.mark.parametrize("effort", ["fast", "balanced", "best"])
+def test_flat_areas_of_a_dithered_screen_are_exact(effort: str) -> None:
+    pixels = screen()
+    shown = kmc.compress(pixels, 6, preset="looks", effort=effort).image
+    np.testing.assert_array_equal(shown[:38], pixels[:38])
+    np.testing.assert_array_equal(shown[42:158, 42:118], pixels[42:158, 42:118])
