@@ -151,7 +151,7 @@ def sum_counts(const uint8_t[:, ::1] colors, const int64_t[::1] counts, ColorInd
     cdef const uint32_t[::1] ranks
     cdef Py_ssize_t n = colors.shape[0], i
     assert counts.shape[0] == n > 0 and colors.shape[1] == 3
-    if index.is_small:
+    if index.ranks is not None:
         ranks = index.ranks
         for i in range(n):
             sums[ranks[i]] += counts[i]
