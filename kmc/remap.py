@@ -17,7 +17,7 @@ from kmc.histogram import ColorHistogram
 from kmc.kmeans import weighted_sum
 from kmc.palette import Palette
 
-__all__ = ["error_of", "remap"]
+__all__ = ["error_of", "error_of_colors", "remap"]
 
 
 def remap(
@@ -50,7 +50,7 @@ def remap(
     n_threads = _threads.resolve(threads)
     indices = np.empty(height * width, dtype=np.uint8 if len(palette) <= 256 else np.uint16)
     flat = pixels.reshape(-1, channels)
-    if channels == 3 and space == "srgb" and len(flat) > _kernels.SMALL_PICTURE_PIXELS:
+    if _is_mapped_at_once(flat, space):
         squares: float = _kernels.apply_palette(flat, palette.colors, indices, n_threads)
         return indices.reshape(height, width), float(squares / pixels.size)
     histogram = histogram or ColorHistogram.from_pixels(pixels, n_threads)
@@ -58,6 +58,22 @@ def remap(
     squares = _squared_error(histogram, palette, labels, n_threads)
     _look_up(flat, histogram, labels.astype(indices.dtype), indices, n_threads)
     return indices.reshape(height, width), float(squares / pixels.size)
+
+
+def error_of_colors(histogram: ColorHistogram, palette: Palette, threads: int, space: str = "srgb") -> float:
+    """Give the MSE that :func:`remap` gives of the pixels that were counted."""
+    colors = histogram.colors
+    if _is_mapped_at_once(colors, space):
+        labels = remap(colors[np.newaxis], None, palette, threads)[0].ravel().astype(np.int32)
+    else:
+        labels = palette.nearest(colors, threads, space)
+    squares = _squared_error(histogram, palette, labels, threads)
+    return squares / (int(histogram.counts.sum()) * colors.shape[1])
+
+
+def _is_mapped_at_once(pixels: NDArray[np.uint8], space: str) -> bool:
+    """Tell whether pixels (n, c) are compared without their histogram."""
+    return pixels.shape[1] == 3 and space == "srgb" and len(pixels) > _kernels.SMALL_PICTURE_PIXELS
 
 
 def _look_up(
