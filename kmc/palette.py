@@ -220,10 +220,13 @@ def _keys(colors: NDArray[np.uint8]) -> NDArray[np.int64]:
 def _with_whole_opacity(
     centroids: NDArray[np.float64], histogram: ColorHistogram, space: str, threads: int
 ) -> NDArray[np.float64]:
-    """Make opaque those centroids that stand for opaque pixels in the main: the means of these; one at least."""
+    """Make opaque those centroids that stand for opaque pixels in the main: the means of these; one at least.
+
+    Where some are opaque as they are, k-means saw to it.
+    """
     points, counts = points_of(histogram.colors, space), histogram.counts
     opaque = histogram.colors[:, 3] == 255
-    if len(centroids) == 1 or not opaque.any():
+    if len(centroids) == 1 or not opaque.any() or (centroids[:, 3] == points[np.argmax(opaque), 3]).any():
         return centroids
     labels, k = nearest_centroids(points, centroids, threads), len(centroids)
     weights = np.bincount(labels[opaque], counts[opaque], k)

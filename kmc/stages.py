@@ -57,8 +57,8 @@ def weighted_count(
     histogram, sample = _count(pixels, fitted_pixels, settings)
     if histogram is not None and not exceeds_palette(sample, settings):
         fitted_pixels, sample = pixels, histogram  # a smaller picture may have too few colours
-    if settings.weighting == "flatness":
-        sample = weigh_by_flatness(fitted_pixels, sample, settings.threads)
+    if settings.flat_weight > 1:
+        sample = weigh_by_flatness(fitted_pixels, sample, settings.threads, settings.flat_weight)
     return histogram, sample
 
 
