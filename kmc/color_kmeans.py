@@ -71,12 +71,16 @@ ENGINE_MOST_COLORS = 65535
 
 
 class Clustering(NamedTuple):
-    """Centroids (k, c) float64, their inertia, how many rounds ran and whether they ended by themselves."""
+    """Centroids (k, c) float64, their inertia, how many rounds ran and whether they ended by themselves.
+
+    `keeps_opacity`: with alpha, opaque pixels have opaque centroids.
+    """
 
     centroids: NDArray[np.float64]
     inertia: float
     n_iter: int
     converged: bool
+    keeps_opacity: bool = False
 
 
 def exceeds_palette(histogram: ColorHistogram, settings: Settings) -> bool:
@@ -168,7 +172,8 @@ def _with_alpha(shown: ColorHistogram, k: int, apart: int, settings: Settings) -
         threads=settings.threads,
     )
     centroids = np.concatenate([np.zeros((apart, points.shape[1])), found.centroids])
-    return Clustering(centroids, found.inertia, found.n_iter, found.converged)
+    keeps_opacity = bool(found.n_opaque) or not n_opaque
+    return Clustering(centroids, found.inertia, found.n_iter, found.converged, keeps_opacity)
 
 
 def _start(

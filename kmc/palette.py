@@ -74,14 +74,17 @@ class Palette:
         space: str = "srgb",
         threads: int = 1,
         fixed: NDArray[np.uint8] | None = None,
+        *,
+        keeps_opacity: bool = False,
     ) -> Palette:
         """Round centroids (k, c) of the space of :mod:`kmc.colorspace` to k different 8-bit colours, behind `fixed`.
 
-        Where two become one, another takes its place; see :meth:`filled_up`.
+        Where two become one, another takes its place; see :meth:`filled_up`. With alpha, centroids that stand for
+        opaque pixels become opaque, unless they were found under that rule: `keeps_opacity`.
         """
         n_fixed = 0 if fixed is None else len(fixed)
         k = n_fixed + len(centroids)
-        if centroids.shape[1] == 4 and len(centroids):
+        if centroids.shape[1] == 4 and len(centroids) and not keeps_opacity:
             held = np.empty((0, 4)) if fixed is None or not n_fixed else points_of(fixed, space)
             centroids = _with_whole_opacity(np.concatenate([held, centroids]), histogram, space, threads)[n_fixed:]
         return cls.from_colors(colors_of(centroids, space), fixed).filled_up(k, histogram, space, threads, n_fixed)
@@ -220,13 +223,10 @@ def _keys(colors: NDArray[np.uint8]) -> NDArray[np.int64]:
 def _with_whole_opacity(
     centroids: NDArray[np.float64], histogram: ColorHistogram, space: str, threads: int
 ) -> NDArray[np.float64]:
-    """Make opaque those centroids that stand for opaque pixels in the main: the means of these; one at least.
-
-    Where some are opaque as they are, k-means saw to it.
-    """
+    """Make opaque those centroids that stand for opaque pixels in the main: the means of these; one at least."""
     points, counts = points_of(histogram.colors, space), histogram.counts
     opaque = histogram.colors[:, 3] == 255
-    if len(centroids) == 1 or not opaque.any() or (centroids[:, 3] == points[np.argmax(opaque), 3]).any():
+    if len(centroids) == 1 or not opaque.any():
         return centroids
     labels, k = nearest_centroids(points, centroids, threads), len(centroids)
     weights = np.bincount(labels[opaque], counts[opaque], k)

@@ -66,7 +66,14 @@ def palette_of(clustering: Clustering | None, histogram: ColorHistogram, setting
     """Give the fixed colours and those that were found, or all of the histogram's if none had to be."""
     if clustering is None:
         return Palette.from_colors(histogram.colors, settings.fixed)
-    return Palette.from_centroids(clustering.centroids, histogram, settings.space, settings.threads, settings.fixed)
+    return Palette.from_centroids(
+        clustering.centroids,
+        histogram,
+        settings.space,
+        settings.threads,
+        settings.fixed,
+        keeps_opacity=clustering.keeps_opacity,
+    )
 
 
 def _count(

@@ -111,7 +111,13 @@ class Sweep:
         settings = self.settings._replace(k=k)
         points = self._points_for(k)
         clustering = cluster_colors(points, "auto", settings, None if points is self.histogram else BOX_TRIALS)
-        return Palette.from_centroids(clustering.centroids, self.histogram, settings.space, settings.threads)
+        return Palette.from_centroids(
+            clustering.centroids,
+            self.histogram,
+            settings.space,
+            settings.threads,
+            keeps_opacity=clustering.keeps_opacity,
+        )
 
     def _error(self, palette: Palette) -> float:
         """Give the MSE of the picture. What remap() gives is that of the histogram, whatever pixels it maps beside."""
