@@ -159,7 +159,7 @@ def _cells(points: NDArray[np.float32], weights: Array, n_opaque: int, threads: 
         if np.count_nonzero(is_first) <= MOST_CELLS:
             break
     numbers = np.cumsum(is_first) - 1
-    cell_weights = np.bincount(numbers, weights[rows])
+    cell_weights = np.bincount(numbers, weights[rows]).astype(np.float64, copy=False)
     sums = [np.bincount(numbers, weights[rows] * points[rows, t]) for t in range(DIMENSIONS)]
     means = (np.stack(sums, axis=1) / cell_weights[:, np.newaxis]).astype(np.float32)
     n_opaque_cells = int(np.count_nonzero(keys[is_first] >> np.uint64(DIMENSIONS * bits)))
@@ -300,7 +300,7 @@ class _Plan:
     def disjoint(self, n: int) -> list[tuple[int, int]]:
         """Give up to n promising swaps of which no cluster or partner is in two."""
         used: set[int] = set()
-        chosen = []
+        chosen: list[tuple[int, int]] = []
         for victim, group in self._promising:
             entry, partner = int(self._entry_of[group]), int(self._partners[victim])
             if len(chosen) == n or used & {victim, entry, partner}:
