@@ -137,6 +137,13 @@ cdef extern from "color_keys.h" nogil:
         kmc_node path[KMC_TREE_LEVELS]
 
 
+cdef extern from "alpha_kmeans.h" nogil:
+    enum: KMC_ALPHA_BLOCK
+    void kmc_alpha_labels(
+        const float *points, size n, const float *centroids, size stride, size first, size k, int32_t *labels
+    )
+
+
 cdef extern from "silhouette.h" nogil:
     void kmc_silhouettes(
         const double *sums, size k, const double *weight, const double *others, const int32_t *label, size n,

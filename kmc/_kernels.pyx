@@ -46,6 +46,7 @@ cdef enum:
 PART_SIZE = PART
 TILE_POINTS = _c.KMC_TILE
 BLOCK_CENTROIDS = _c.KMC_BLOCK
+ALPHA_BLOCK = _c.KMC_ALPHA_BLOCK
 PANEL_CENTROIDS = _c.KMC_PANEL
 
 cdef const _c.kmc_kernels *kernels = _c.kmc_available(0)
@@ -403,6 +404,7 @@ include "_colorspace.pxi"
 include "_histogram.pxi"
 include "_remap.pxi"
 include "_color_kmeans.pxi"
+include "_alpha_kmeans.pxi"
 include "_choose_k.pxi"
 include "_dither.pxi"
 include "_flatness.pxi"

@@ -15,6 +15,8 @@ __all__ = ["box", "diffuse", "nearest", "normal_equations", "polish", "sums"]
 Array = NDArray[Any]
 
 STRIPE, WARM_UP = 120, 8
+# What is added to the alpha of pixels that take no error.
+FLAT = 2048
 POLISHED_STRIPE = 32
 # Floyd and Steinberg's: of the pixels at (dx, dy), in sixteenths.
 SHARES = (((-1, 0), 7), ((1, -1), 3), ((0, -1), 5), ((-1, -1), 1))
@@ -23,17 +25,17 @@ SHARES = (((-1, 0), 7), ((1, -1), 3), ((0, -1), 5), ((-1, -1), 1))
 def box(space: str, has_alpha: bool) -> tuple[Array, Array]:
     """Least and greatest values of a point's channels."""
     if space == "oklab":
-        low, high = [0, -480, -640, 0], [2040, 568, 408, 2040 * has_alpha]
+        low, high = [0, -480, -640, 0], [2040, 568, 408, 1020 * has_alpha]
     else:
-        low, high = [0, 0, 0, 0], [2040, 2040, 2040, 2040 * has_alpha]
+        low, high = [0, 0, 0, 0], [2040, 2040, 2040, 1785 * has_alpha]
     return np.array(low), np.array(high)
 
 
-def nearest(wanted: Array, original: Array, entries: Array, has_alpha: bool) -> int:
+def nearest(wanted: Array, original: Array, entries: Array, opaque: int) -> int:
     """Index of the entry nearest to a point, among those that its pixel may become; the lowest of equals."""
     dist2 = ((entries - wanted) ** 2).sum(axis=1)
-    if has_alpha and original[3] in (0, 2040):
-        allowed = entries[:, 3] == original[3]
+    if opaque and original[3] % FLAT in (0, opaque):
+        allowed = entries[:, 3] == original[3] % FLAT
         if allowed.any():
             dist2 = np.where(allowed, dist2, 2**62)
     return int(dist2.argmin())
@@ -45,12 +47,12 @@ def _rounded_share(sums: Array, share: int | Array) -> Array:
     return shares
 
 
-def _gain(point: Array, gain: int, has_alpha: bool) -> Array:
-    if not has_alpha:
+def _gain(point: Array, gain: int, opaque: int) -> Array:
+    if not opaque:
         return np.full(4, point[3])
-    if point[3] == 0:
+    if point[3] == 0 or point[3] >= FLAT:
         return np.zeros(4, dtype=int)
-    return np.array([gain, gain, gain, gain if point[3] < 2040 else 0])
+    return np.array([gain, gain, gain, gain if point[3] < opaque else 0])
 
 
 def diffuse(points: Array, entries: Array, gain: int, space: str, has_alpha: bool) -> NDArray[np.uint8]:
@@ -58,8 +60,7 @@ def diffuse(points: Array, entries: Array, gain: int, space: str, has_alpha: boo
     height, width = points.shape[:2]
     low, high = box(space, has_alpha)
     colors = points.astype(int)
-    if not has_alpha:
-        colors[..., 3] = 0
+    colors[..., 3] = colors[..., 3] % FLAT if has_alpha else 0
     indices = np.zeros((height, width), dtype=np.uint8)
     for first in range(0, height, STRIPE):
         top, last = max(0, first - WARM_UP), min(first + STRIPE, height)
@@ -67,9 +68,9 @@ def diffuse(points: Array, entries: Array, gain: int, space: str, has_alpha: boo
         for y in range(top, last):
             for x in range(width):
                 sums_around = sum(share * errors[y - top + 1 + dy, x + 1 + dx] for (dx, dy), share in SHARES)
-                taken = _rounded_share(np.asarray(sums_around), _gain(points[y, x], gain, has_alpha))
+                taken = _rounded_share(np.asarray(sums_around), _gain(points[y, x], gain, high[3]))
                 wanted = np.clip(colors[y, x] + taken, low, high)
-                index = nearest(wanted, points[y, x], entries, has_alpha)
+                index = nearest(wanted, points[y, x], entries, high[3])
                 errors[y - top + 1, x + 1] = np.clip(wanted - entries[index], -2047, 2047)
                 if y >= first:
                     indices[y, x] = index
@@ -88,8 +89,7 @@ def polish(
     height, width = points.shape[:2]
     low, high = box(space, has_alpha)
     colors = points.astype(int)
-    if not has_alpha:
-        colors[..., 3] = 0
+    colors[..., 3] = colors[..., 3] % FLAT if has_alpha else 0
     chosen = indices.copy()
     errors = np.zeros((height + 4, width + 4, 4), dtype=int)
     errors[2:-2, 2:-2] = colors - entries[chosen]
@@ -101,9 +101,9 @@ def polish(
                 places = [(i, j) for i in range(5) for j in range(5) if (i - 2) ** 2 + (j - 2) ** 2 == distance2]
                 share = _rounded_share(np.sum([window[i, j] for i, j in places], axis=0), weight)
                 around = np.clip(around + share, -32768, 32767)
-            around *= _gain(points[y, x], 1, has_alpha) > 0
+            around *= _gain(points[y, x], 1, high[3]) > 0
             wanted = np.clip(colors[y, x] + around, low, high)
-            chosen[y, x] = nearest(wanted, points[y, x], entries, has_alpha)
+            chosen[y, x] = nearest(wanted, points[y, x], entries, high[3])
             errors[y + 2, x + 2] = colors[y, x] - entries[chosen[y, x]]
     return chosen
 

@@ -146,7 +146,9 @@ def _fitted(histogram: ColorHistogram, init: str, settings: Settings) -> Palette
     if len(histogram) <= settings.k:
         return Palette.from_colors(histogram.colors)
     clustering = cluster_colors(histogram, init, settings)
-    return Palette.from_centroids(clustering.centroids, histogram, settings.space, settings.threads)
+    return Palette.from_centroids(
+        clustering.centroids, histogram, settings.space, settings.threads, keeps_opacity=clustering.keeps_opacity
+    )
 
 
 class _Canvas(NamedTuple):

@@ -79,9 +79,11 @@ def compress(
         fits the palette in six rounds, "balanced", which then counts a sample too, in two, "fast" in none.
     space : {"srgb", "oklab"}, optional
         In which distances are measured: of 8-bit values, for the least MSE, or as eyes see them (Ottosson 2020).
+        Left out, "srgb" for pictures with alpha, which are laid over others in it; the presets "looks" and "small" then
+        weigh flat pixels of these up to three times as much as noisy ones.
     dither : float or "blue-noise", optional
-        0 for none; up to 1, the share of a pixel's error that its neighbours take (Floyd and Steinberg 1976), 0.8 in
-        the preset "looks"; "blue-noise" for a fixed mask, without flicker in films. Up to 256 colours.
+        0 for none; up to 1, the share of a pixel's error that its neighbours take (Floyd and Steinberg 1976), in the
+        preset "looks" 0.8, with alpha 0.6; "blue-noise" for a fixed mask, without flicker in films. Up to 256 colours.
     compactness : float, optional
         0 for none: every pixel gets the entry that is best for it. Above, the one that continues a run or a pattern of
         the file where that costs little: saving a bit may cost so many times the picture's mean error. 0.05 is not
@@ -152,6 +154,7 @@ def compress(
         raise KmcValueError("fixed colours and a quality or size to reach exclude each other; give one of them, and k")
     stages = Stopwatch()
     picture = load(image, profile=profile, max_pixels=max_pixels)
+    settings = settings.for_channels(max(picture.channels, settings.fixed.shape[1]))
     stages.lap("load")
     if targets:
         result = reach(

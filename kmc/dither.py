@@ -26,10 +26,13 @@ SPACES = {"srgb": 0, "oklab": 1}
 # The whole range of a channel, and the gain at which the whole error is passed on.
 RANGE = 2040
 GAIN_ONE = 2048
+# With alpha: what a step of 8-bit alpha is in points, and what is added to it where a pixel takes no error.
+ALPHA_STEPS = {"srgb": 7, "oklab": 4}
+FLAT = 2048
 
 
 def points_of_pixels(pixels: NDArray[np.uint8], space: str, gain: int, threads: int) -> NDArray[np.int16]:
-    """Give points (n, 4) of pixels (n, c): a colour in `space` times 2040, and alpha, or without alpha the gain."""
+    """Give points (n, 4) of pixels (n, c) as in ``dither.h``: a colour in `space` times 2040, and alpha or the gain."""
     points = np.empty((len(pixels), 4), dtype=np.int16)
     _kernels.dither_points(np.ascontiguousarray(pixels), SPACES[space], LINEAR, gain, points, threads)
     return points

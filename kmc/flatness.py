@@ -33,15 +33,17 @@ FLAT_SHARE = 0.6
 COUNTED_PIXELS = 1 << 17
 
 
-def weigh_by_flatness(pixels: NDArray[np.uint8], histogram: ColorHistogram, threads: int) -> ColorHistogram:
-    """Give a histogram of pixels (h, w, c), or of a sample of them, with weights for counts.
+def weigh_by_flatness(
+    pixels: NDArray[np.uint8], histogram: ColorHistogram, threads: int, most: int = MOST_WEIGHT
+) -> ColorHistogram:
+    """Give a histogram of pixels (h, w, c), or of a sample of them, with weights from 1 to `most` for counts.
 
     A count is multiplied by the mean weight of the pixels whose colours are in the same box of 8x8x8 (of grey: of the
     same level), which takes a tenth of the time that each colour's own mean would.
     """
     channels = pixels.shape[2]
     threads = _threads.for_work(threads, 4 * pixels.size)
-    sums, counts = _kernels.flatness(_seen(pixels), _weight_of_contrast(channels), threads)
+    sums, counts = _kernels.flatness(_seen(pixels), _weight_of_contrast(channels, most), threads)
     means = sums / np.maximum(counts, 1)
     weighted = np.rint(histogram.counts * means[_boxes_of(_seen(histogram.colors))])
     return ColorHistogram(histogram.colors, weighted.astype(np.int64))
@@ -89,10 +91,10 @@ def _counted_rows(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray
     return inner, equal.all(axis=2)
 
 
-def _weight_of_contrast(channels: int) -> NDArray[np.uint8]:
+def _weight_of_contrast(channels: int, most: int) -> NDArray[np.uint8]:
     """Give the weight for each sum of differences, of every sample from those of four neighbours."""
     contrast = np.arange(4 * 255 * channels + 1) / (4 * channels)
-    return np.rint(np.maximum(1, MOST_WEIGHT * HALF_CONTRAST / (HALF_CONTRAST + contrast))).astype(np.uint8)
+    return np.rint(np.maximum(1, most * HALF_CONTRAST / (HALF_CONTRAST + contrast))).astype(np.uint8)
 
 
 def _seen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -76,14 +76,17 @@ class Palette:
         space: str = "srgb",
         threads: int = 1,
         fixed: NDArray[np.uint8] | None = None,
+        *,
+        keeps_opacity: bool = False,
     ) -> Palette:
         """Round centroids (k, c) of the space of :mod:`kmc.colorspace` to k different 8-bit colours, behind `fixed`.
 
-        Where two become one, another takes its place; see :meth:`filled_up`.
+        Where two become one, another takes its place; see :meth:`filled_up`. With alpha, centroids that stand for
+        opaque pixels become opaque, unless they were found under that rule: `keeps_opacity`.
         """
         n_fixed = 0 if fixed is None else len(fixed)
         k = n_fixed + len(centroids)
-        if centroids.shape[1] == 4 and len(centroids):
+        if centroids.shape[1] == 4 and len(centroids) and not keeps_opacity:
             held = np.empty((0, 4)) if fixed is None or not n_fixed else points_of(fixed, space)
             centroids = _with_whole_opacity(np.concatenate([held, centroids]), histogram, space, threads)[n_fixed:]
         return cls.from_colors(colors_of(centroids, space), fixed).filled_up(k, histogram, space, threads, n_fixed)

@@ -67,8 +67,8 @@ def error_of_colors(histogram: ColorHistogram, palette: Palette, threads: int, s
         labels = remap(colors[np.newaxis], None, palette, threads)[0].ravel().astype(np.int32)
     else:
         labels = palette.nearest(colors, threads, space)
-    squares = _squared_error(histogram, palette, labels, threads)
-    return squares / (int(histogram.counts.sum()) * colors.shape[1])
+    n_samples = int(histogram.counts.sum()) * colors.shape[1]
+    return float(_squared_error(histogram, palette, labels, threads) / n_samples)
 
 
 def _is_mapped_at_once(pixels: NDArray[np.uint8], space: str) -> bool:

@@ -57,8 +57,8 @@ def weighted_count(
     histogram, sample = _count(pixels, fitted_pixels, settings)
     if histogram is not None and not exceeds_palette(sample, settings):
         fitted_pixels, sample = pixels, histogram  # a smaller picture may have too few colours
-    if settings.weighting == "flatness":
-        sample = weigh_by_flatness(fitted_pixels, sample, settings.threads)
+    if settings.flat_weight > 1:
+        sample = weigh_by_flatness(fitted_pixels, sample, settings.threads, settings.flat_weight)
     return histogram, sample
 
 
@@ -66,7 +66,14 @@ def palette_of(clustering: Clustering | None, histogram: ColorHistogram, setting
     """Give the fixed colours and those that were found, or all of the histogram's if none had to be."""
     if clustering is None:
         return Palette.from_colors(histogram.colors, settings.fixed)
-    return Palette.from_centroids(clustering.centroids, histogram, settings.space, settings.threads, settings.fixed)
+    return Palette.from_centroids(
+        clustering.centroids,
+        histogram,
+        settings.space,
+        settings.threads,
+        settings.fixed,
+        keeps_opacity=clustering.keeps_opacity,
+    )
 
 
 def _count(

@@ -12,7 +12,7 @@ typedef struct {
 
 /* The gamut of sRGB, and the side of the smallest cell: smaller ones would be too many to clear. */
 static space_box box_of(int space, int has_alpha) {
-  const int16_t alpha = has_alpha ? 2040 : 0;
+  const int16_t alpha = has_alpha ? 255 * (space == KMC_SPACE_OKLAB ? KMC_OKLAB_ALPHA : KMC_SRGB_ALPHA) : 0;
   if (space == KMC_SPACE_OKLAB) return (space_box){{0, -480, -640, 0}, {2040, 568, 408, alpha}, has_alpha ? 64 : 16};
   return (space_box){{0, 0, 0, 0}, {2040, 2040, 2040, alpha}, has_alpha ? 64 : 32};
 }
@@ -193,6 +193,7 @@ static int is_entry(kmc_targets *targets, const int16_t *point) {
   if (!targets->marks[hash_of_point(point)]) return 0;
   for (int32_t j = 0; j < targets->k; j++) {
     const int16_t *entry = targets->entries[j];
+    if (targets->has_alpha && point[3] != entry[3]) continue;
     if (point[0] == entry[0] && point[1] == entry[1] && point[2] == entry[2]) return 1;
   }
   return 0;
@@ -213,6 +214,7 @@ static void find_flat(const uint8_t *above, const uint8_t *row, const uint8_t *b
         (row[i] == row[i - channels]) & (row[i] == row[i + channels]) & (row[i] == above[i]) & (row[i] == below[i]);
   }
   for (ptrdiff_t i = 0; i + 2 < n && channels > 1; i++) flat[i] &= flat[i + 1] & flat[i + 2];
+  for (ptrdiff_t i = 0; i + 3 < n && channels > 3; i++) flat[i] &= flat[i + 1];
 }
 
 static int all_zero(const uint8_t *bytes, ptrdiff_t n) {
@@ -225,11 +227,11 @@ static int all_zero(const uint8_t *bytes, ptrdiff_t n) {
   return !any;
 }
 
-/* Gains of a row: 0 inside areas of one colour that the palette holds, so that they stay free of dots. */
+/* Inside areas of one colour that the palette holds, so that they stay free of dots: gain 0, or alpha with KMC_FLAT. */
 static void flat_gains(kmc_targets *targets, const uint8_t *above, const uint8_t *row, const uint8_t *below,
                        ptrdiff_t width, ptrdiff_t channels, int16_t *points) {
   enum { BATCH = 512, GROUP = 16 };
-  uint8_t flat[3 * BATCH] = {0};
+  uint8_t flat[KMC_POINT * BATCH] = {0};
   const uint8_t *known = NULL; /* the last pixel whose colour was looked for */
   int held = 0;
   for (ptrdiff_t start = 1; start < width - 1; start += BATCH) {
@@ -242,7 +244,7 @@ static void flat_gains(kmc_targets *targets, const uint8_t *above, const uint8_t
       int16_t *point = points + (start + x) * KMC_POINT;
       if (!known || !all_equal(known, pixel, channels)) held = is_entry(targets, point);
       known = pixel;
-      if (held) point[3] = 0;
+      if (held) point[3] = (int16_t)(channels == 4 ? point[3] + KMC_FLAT : 0);
     }
   }
 }
@@ -254,7 +256,7 @@ static void add_noise(kmc_targets *targets, const uint16_t *mask, ptrdiff_t y, p
   static const int shift_y[3] = {0, 21, 43}, shift_x[3] = {0, 37, 15};
   for (ptrdiff_t x = 0; x < width; x++) {
     int16_t *point = points + x * KMC_POINT;
-    if (targets->has_alpha ? point[3] == 0 : point[3] < KMC_GAIN_ONE / 2) continue;
+    if (targets->has_alpha ? point[3] == 0 || point[3] >= KMC_FLAT : point[3] < KMC_GAIN_ONE / 2) continue;
     for (int t = 0; t < 3; t++) {
       const int32_t noise = 2 * mask[(y + shift_y[t]) % 64 * 64 + (x + shift_x[t]) % 64] - 4095;
       const int32_t value = point[t] + noise * amplitude[t] / 8192;
@@ -274,7 +276,7 @@ static const int16_t *points_of_row(const kmc_dither_kernels *kernels, kmc_targe
   const uint8_t *above = y > 0 ? row - width * channels : row;
   const uint8_t *below = y + 1 < picture->height ? row + width * channels : row;
   kernels->points(row, width, picture->channels, picture->space, picture->linear, picture->gain, scratch);
-  if (channels < 4) flat_gains(targets, above, row, below, width, channels, scratch);
+  flat_gains(targets, above, row, below, width, channels, scratch);
   return scratch;
 }
 

@@ -1,9 +1,11 @@
 /* Dithering, and what fits a palette to a dithered picture.
  *
  * Points are KMC_POINT (4) int16 for each pixel: the colour in a working space in which 2040 is the whole range of a
- * channel (8-bit sRGB value times 8; Oklab times 2040; premultiplied where there is alpha). The fourth channel is
- * alpha where there is alpha, and else the gain: which share of the errors of its neighbours a pixel takes, of
- * KMC_GAIN_ONE. So an entry of the palette is a point whose fourth channel is alpha or 0.
+ * channel (8-bit sRGB value times 8; Oklab times 2040). The fourth channel is the gain: which share of the errors of
+ * its neighbours a pixel takes, of KMC_GAIN_ONE. With alpha points are those of colorspace.py, whose distance is the
+ * mean of what is seen on black and on white: premultiplied, and what the background changes (sRGB's channels, Oklab's
+ * lightness) with half of what is missing from opacity added; the fourth channel is alpha times KMC_SRGB_ALPHA or
+ * KMC_OKLAB_ALPHA, with KMC_FLAT added where a pixel takes no errors. An entry's fourth channel is alpha so, or 0.
  *
  * Everything is integers, and each operation is defined: the bytes are those of any instruction set and any number of
  * threads. The nearest entry is the one of the least squared distance, ties to the lowest index.
@@ -25,6 +27,9 @@
 #define KMC_CHUNK 8        /* candidates compared at once */
 #define KMC_POLISH_REACH 2 /* rows and columns that the polishing looks at on each side */
 #define KMC_POLISH_SKEW 3  /* columns that a row of a band is behind the row above it */
+#define KMC_FLAT 2048      /* added to the alpha of pixels that take no error; above any alpha */
+#define KMC_SRGB_ALPHA 7   /* what a step of 8-bit alpha is in points */
+#define KMC_OKLAB_ALPHA 4
 #define KMC_SPACE_SRGB 0
 #define KMC_SPACE_OKLAB 1
 

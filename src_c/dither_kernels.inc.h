@@ -38,6 +38,8 @@ static KMC_ALWAYS_INLINE vp entries_of(kmc_targets *targets, const uint32_t *nea
   return vp_gather(entries);
 }
 
+static const int16_t alpha_mask[KMC_POINT] = {-1, -1, -1, KMC_FLAT - 1};
+
 /* Which share of the errors each point takes; the colour alone is left in `points`. */
 static KMC_ALWAYS_INLINE vp gains_of(kmc_targets *targets, vp *points, vp gain, int has_alpha) {
   if (!has_alpha) {
@@ -45,8 +47,9 @@ static KMC_ALWAYS_INLINE vp gains_of(kmc_targets *targets, vp *points, vp gain, 
     *points = vp_clear_fourth(*points);
     return gains;
   }
-  const vp alpha = vp_fourth(*points);
-  const vp seen = vp_gt(alpha, vp_zero());
+  const vp alpha = vp_fourth(*points); /* of flat pixels KMC_FLAT more */
+  *points = vp_and(*points, vp_set1(alpha_mask));
+  const vp seen = vp_and(vp_gt(alpha, vp_zero()), vp_gt(vp_set1_value(KMC_FLAT), alpha));
   const vp soft = vp_or(vp_gt(vp_set1(targets->high), *points), vp_colors_mask()); /* opaque alpha takes no error */
   return vp_and(gain, vp_and(seen, soft));
 }
@@ -76,8 +79,8 @@ static KMC_ALWAYS_INLINE void diffuse_step(kmc_targets *targets, const int16_t *
   int16_t originals[KMC_BAND * KMC_POINT];
   uint32_t nearest[KMC_BAND];
   vp points = points_of_step(rows, t, 2, width, is_whole);
-  if (has_alpha) vp_store(originals, points);
   const vp gains = gains_of(targets, &points, vp_set1_value((int16_t)gain), has_alpha);
+  if (has_alpha) vp_store(originals, points);
   const ptrdiff_t right = is_whole || t < width ? t + 2 : width + 1;
   const vp upper_right = vp_down(state->error, errors + right * KMC_POINT);
   const vp shares = vp_add(vp_add(vp_times(state->error, 7), vp_times(upper_right, 3)),
@@ -123,8 +126,8 @@ static void nearest(kmc_targets *targets, const int16_t *points, ptrdiff_t n, ui
     uint32_t found[KMC_BAND];
     for (int r = 0; r < KMC_BAND; r++) places[r] = points + (i + r < n ? i + r : n - 1) * KMC_POINT;
     vp colors = vp_gather(places);
+    colors = targets->has_alpha ? vp_and(colors, vp_set1(alpha_mask)) : vp_clear_fourth(colors);
     vp_store(originals, colors);
-    if (!targets->has_alpha) colors = vp_clear_fourth(colors);
     nearest_of_points(targets, clamp_to_box(targets, colors), originals, targets->has_alpha, found);
     for (int r = 0; r < KMC_BAND && i + r < n; r++) indices[i + r] = (uint8_t)found[r];
   }
@@ -142,7 +145,7 @@ static void skewed_errors(kmc_targets *targets, const int16_t *const *rows, ptrd
     for (ptrdiff_t x = 0; x < width; x++, slot += SLOT) {
       const int16_t *entry = targets->entries[indices[r][x]], *point = rows[r] + x * KMC_POINT;
       for (int t = 0; t < 3; t++) slot[t] = (int16_t)(point[t] - entry[t]);
-      slot[3] = (int16_t)(targets->has_alpha ? point[3] - entry[3] : 0);
+      slot[3] = (int16_t)(targets->has_alpha ? (point[3] & alpha_mask[3]) - entry[3] : 0);
     }
   }
 }
@@ -173,8 +176,8 @@ static KMC_ALWAYS_INLINE void polish_step(kmc_targets *targets, const kmc_window
   int16_t originals[KMC_BAND * KMC_POINT], stored[KMC_BAND * KMC_POINT];
   uint32_t nearest[KMC_BAND];
   vp points = points_of_step(rows, t, KMC_POLISH_SKEW, width, is_whole);
-  if (has_alpha) vp_store(originals, points);
   const vp gains = gains_of(targets, &points, vp_set1_value(1), has_alpha);
+  if (has_alpha) vp_store(originals, points);
   const vp around = vp_and(errors_around(slot, window), vp_gt(gains, vp_zero()));
   nearest_of_points(targets, clamp_to_box(targets, vp_adds(points, around)), originals, has_alpha, nearest);
   const vp error = vp_sub(points, entries_of(targets, nearest));
@@ -222,8 +225,8 @@ static void polish(kmc_targets *targets, const kmc_window *window, const int16_t
 static KMC_ALWAYS_INLINE int16_t rounded(float value) { return (int16_t)((int32_t)(value + 4096.5f) - 4096); }
 
 /* Of one batch: scaled, rounded, and channels put side by side. */
-static void points_of_oklab(float oklab[3][KMC_OKLAB_BATCH], const float *scale, const int16_t *fourth,
-                            int16_t *points) {
+static void points_of_oklab(float oklab[3][KMC_OKLAB_BATCH], const float *scale, const int16_t *lift,
+                            const int16_t *fourth, int16_t *points) {
   int16_t channels[3][KMC_OKLAB_BATCH];
   for (int t = 0; t < 3; t++) {
     for (int i = 0; i < KMC_OKLAB_BATCH; i++) channels[t][i] = rounded(oklab[t][i] * scale[i]);
@@ -234,7 +237,7 @@ static void points_of_oklab(float oklab[3][KMC_OKLAB_BATCH], const float *scale,
 static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const float *linear, int gain,
                          int16_t *points) {
   float from[3][KMC_OKLAB_BATCH] = {{0}}, to[3][KMC_OKLAB_BATCH], scale[KMC_OKLAB_BATCH];
-  int16_t fourth[KMC_OKLAB_BATCH], batch_points[KMC_OKLAB_BATCH * KMC_POINT];
+  int16_t lift[KMC_OKLAB_BATCH] = {0}, fourth[KMC_OKLAB_BATCH], batch_points[KMC_OKLAB_BATCH * KMC_POINT];
   const int green = channels > 1 ? 1 : 0, blue = channels > 1 ? 2 : 0;
   for (int i = 0; i < KMC_OKLAB_BATCH; i++) {
     scale[i] = 2040.0f;
@@ -249,12 +252,14 @@ static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const
       from[2][i] = linear[batch[i * channels + blue]];
     }
     for (ptrdiff_t i = 0; i < size && channels == 4; i++) {
-      fourth[i] = (int16_t)(batch[i * channels + 3] * 8);
-      scale[i] = (float)fourth[i];
+      const int alpha = batch[i * channels + 3];
+      scale[i] = (float)(8 * alpha);
+      lift[i] = (int16_t)(4 * (255 - alpha));
+      fourth[i] = (int16_t)(KMC_OKLAB_ALPHA * alpha);
     }
     kmc_oklab_batch(from[0], from[1], from[2], to[0], to[1], to[2]);
     const int is_whole = size == KMC_OKLAB_BATCH;
-    points_of_oklab(to, scale, fourth, is_whole ? points + start * KMC_POINT : batch_points);
+    points_of_oklab(to, scale, lift, fourth, is_whole ? points + start * KMC_POINT : batch_points);
     if (!is_whole) memcpy(points + start * KMC_POINT, batch_points, (size_t)(size * KMC_POINT) * sizeof *points);
   }
 }
@@ -265,9 +270,10 @@ static void srgb_points(const uint8_t *pixels, ptrdiff_t n, int channels, int ga
     const int alpha = channels == 4 ? pixel[3] : 255;
     for (int t = 0; t < 3; t++) {
       const int value = pixel[channels > 1 ? t : 0];
-      points[i * KMC_POINT + t] = (int16_t)(channels == 4 ? (value * alpha * 16 + 255) / 510 : value * 8);
+      points[i * KMC_POINT + t] =
+          (int16_t)(channels == 4 ? (value * alpha * 16 + 255) / 510 + 4 * (255 - alpha) : value * 8);
     }
-    points[i * KMC_POINT + 3] = (int16_t)(channels == 4 ? alpha * 8 : gain);
+    points[i * KMC_POINT + 3] = (int16_t)(channels == 4 ? KMC_SRGB_ALPHA * alpha : gain);
   }
 }
 

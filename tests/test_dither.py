@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kmc import _kernels, looks
 from kmc import _reference_dither as reference
 from kmc.colorspace import points_of
-from kmc.dither import GAIN_ONE, SPACES, dither, points_of_pixels
+from kmc.dither import FLAT, GAIN_ONE, SPACES, dither, points_of_pixels
 from kmc.fitted_tiles import fitted_tiles
 from kmc.histogram import ColorHistogram
 from kmc.looks import BLUR, fit_palette_to_dithering
@@ -45,6 +45,8 @@ def points_for(pixels: NDArray[np.uint8], space: str) -> NDArray[np.int16]:
     points = points_of_pixels(pixels.reshape(-1, pixels.shape[2]), space, GAIN, 1)
     if pixels.shape[2] < 4:
         points[::5, 3] = 0
+    else:
+        points[::5, 3] += FLAT
     return points.reshape(*pixels.shape[:2], 4)
 
 

@@ -42,8 +42,8 @@ GOLDEN = {
     (3, 16, "k-means++"): "120778ec413ad4bf",
     (3, 16, "random"): "f1dcffc6ff49fef3",
     (4, 2, "auto"): "a8ac3ac6111c45db",
-    (4, 16, "auto"): "07f55f1871920d74",
-    (4, 200, "auto"): "98cf2bbb95ce5f65",
+    (4, 16, "auto"): "9a7e03e9a8858f2e",
+    (4, 200, "auto"): "ca2313b50554efd2",
     (4, 16, "k-means++"): "07f55f1871920d74",
     (4, 16, "random"): "668d688c6db8bc9f",
 }

@@ -110,7 +110,13 @@ class Sweep:
         settings = self.settings._replace(k=k)
         points = self._points_for(k)
         clustering = cluster_colors(points, "auto", settings, None if points is self.histogram else BOX_TRIALS)
-        return Palette.from_centroids(clustering.centroids, self.histogram, settings.space, settings.threads)
+        return Palette.from_centroids(
+            clustering.centroids,
+            self.histogram,
+            settings.space,
+            settings.threads,
+            keeps_opacity=clustering.keeps_opacity,
+        )
 
     def _sample_indices(self, k: int) -> NDArray[Any]:
         k = min(k, len(self.histogram))
