@@ -231,6 +231,7 @@ static void points_of_oklab(float oklab[3][KMC_OKLAB_BATCH], const float *scale,
   for (int t = 0; t < 3; t++) {
     for (int i = 0; i < KMC_OKLAB_BATCH; i++) channels[t][i] = rounded(oklab[t][i] * scale[i]);
   }
+  for (int i = 0; i < KMC_OKLAB_BATCH; i++) channels[0][i] = (int16_t)(channels[0][i] + lift[i]);
   interleave(channels[0], channels[1], channels[2], fourth, KMC_OKLAB_BATCH, points);
 }
 

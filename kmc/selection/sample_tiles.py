@@ -23,6 +23,9 @@ WHOLE_PIXELS = 1 << 17
 MOST_PIXELS = 1 << 16
 # The window of structural similarity fits into 63 % of the places of a tile, and deflate sees the row above.
 SIDE = 48
+# Deflate finds less that comes again in tiles: on six pictures of Kodak, grey and RGB, at k=16 and 100, a pixel of them
+# takes 1.06 to 1.16 times the bytes that one of the picture takes.
+TILES_BYTES = 1.095
 
 
 class SampleTiles:
@@ -73,8 +76,7 @@ class SampleTiles:
         if self.is_whole:
             return size
         fixed = len(png_bytes(indices[:1, :1], palette.colors))
-        whole: int = fixed + (size - fixed) * self.n_pixels // indices.size
-        return whole
+        return fixed + round((size - fixed) * self.n_pixels / indices.size / TILES_BYTES)
 
     def _as_rows(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give tiles as (m, h, w * c)."""
