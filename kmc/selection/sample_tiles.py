@@ -76,7 +76,8 @@ class SampleTiles:
         if self.is_whole:
             return size
         fixed = len(png_bytes(indices[:1, :1], palette.colors))
-        return fixed + round((size - fixed) * self.n_pixels / indices.size / TILES_BYTES)
+        estimated: int = fixed + round((size - fixed) * self.n_pixels / indices.size / TILES_BYTES)
+        return estimated
 
     def _as_rows(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give tiles as (m, h, w * c)."""
