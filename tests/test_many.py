@@ -311,7 +311,14 @@ def test_ctrl_c_stops_amid_the_work_and_says_how_far_it_came(tmp_path):
     for number in range(300):
         (tmp_path / "photos" / f"{number}.png").write_bytes(data)
     arguments = [sys.executable, "-m", "kmc", "compress", "photos", "-o", "small", "-k", "64"]
-    with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # Where the tests run in the background, shells have children ignore the signal.
+    with subprocess.Popen(
+        arguments,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         while not list(tmp_path.glob("small/*.png")):
             assert process.poll() is None
             time.sleep(0.01)
