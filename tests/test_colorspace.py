@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pictures import noise, photograph
 
 import kmc
-from kmc.colorspace import SPACES, centroids_of_grid, colors_of, grid_of, points_of
+from kmc.colorspace import GRID_OFFSET, SPACES, centroids_of_grid, colors_of, grid_of, points_of
 from kmc.histogram import ColorHistogram, keys_of
 
 Array = NDArray[Any]
@@ -104,3 +104,15 @@ def test_oklab_has_less_error_where_it_counts() -> None:
         )
 
     assert error("oklab") < 0.97 * error("srgb")
+
+
+@pytest.mark.parametrize("n_colors", [1, 1000, 100_000])
+def test_the_grid_of_oklab_is_the_rounded_points(n_colors: int) -> None:
+    colors = np.unique(np.random.default_rng(n_colors).integers(0, 256, size=(n_colors, 3), dtype=np.uint8), axis=0)
+    histogram = ColorHistogram.from_pixels(np.repeat(colors, 1 + colors[:, 0] % 3, axis=0)[np.newaxis])
+    rounded = np.rint(points_of(histogram.colors, "oklab") + GRID_OFFSET).astype(np.uint8)
+    keys, own = np.unique(keys_of(rounded), return_inverse=True)
+    for threads in (1, 3):
+        grid, counts = grid_of(histogram, "oklab", threads)
+        np.testing.assert_array_equal(keys_of(grid), keys)
+        np.testing.assert_array_equal(counts, np.bincount(own, weights=histogram.counts))
