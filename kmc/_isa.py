@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kmc import _kernels
+from kmc._openmp import _kernels
 from kmc.errors import KmcValueError
 
 __all__ = ["instruction_set", "instruction_sets", "use"]

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import os
 
+__all__ = ["_kernels"]
+
 SPIN_COUNT = "1000"
 
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = SPIN_COUNT
     try:
-        from kmc import _kernels  # noqa: F401
+        import kmc._kernels  # noqa: F401
     finally:
         del os.environ["GOMP_SPINCOUNT"]
+
+import kmc._kernels as _kernels  # noqa: E402  (here where the environment has a setting of its own)

@@ -284,7 +284,7 @@ def test_a_fork_after_a_parallel_region_does_not_hang() -> None:
 
 
 def test_loading_leaves_the_environment_as_it_was() -> None:
-    program = "import os; before = dict(os.environ); import kmc; assert dict(os.environ) == before"
+    program = "import os, kmc; before = dict(os.environ); kmc.max_threads(); assert dict(os.environ) == before"
     for setting in ({}, {"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "active"}):
         environment = {name: value for name, value in os.environ.items() if "OMP_" not in name}
         subprocess.run([sys.executable, "-c", program], env=environment | setting, check=True)

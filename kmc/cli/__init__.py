@@ -2,7 +2,7 @@
 
 Data go to stdout, messages to stderr, one line each. Exit code 0 is success, 1 failure, 2 wrong
 usage, 99 a quality out of reach, 130 Ctrl-C, 141 a reader that went away (as in ``kmc ... | head -0``). What is slow to
-import is imported where it is used, so that ``kmc --help`` answers at once.
+import is imported where it is used, so that ``kmc --help`` answers at once. The process begins in ``kmc/__main__.py``.
 """
 
 from __future__ import annotations
