@@ -216,6 +216,74 @@ def test_what_does_not_change_costs_next_to_nothing(file_format):
     assert len(animation.to_bytes(file_format)) < 1.3 * one + 8 * 150
 
 
+FITTED = [
+    {"weighting": "flatness"},
+    {"downsample": 2},
+    {"downsample": "0.0002MP", "weighting": "flatness", "space": "oklab"},
+    {"fixed": [[1, 2, 3], [250, 0, 9]]},
+    {"fixed": [[0, 0, 0, 0], [250, 0, 9, 128]], "weighting": "flatness"},
+    {"init": "wu"},
+    {"init": "maximin", "seed": 3},
+]
+
+
+@pytest.mark.parametrize("options", FITTED)
+@pytest.mark.parametrize("kind", ["opaque", "partial"])
+def test_a_shared_palette_is_that_of_all_frames(kind, options):
+    frames = [frame for frame, _ in joined(frames_of_kind(kind), DURATIONS)]
+    animation = kmc.compress_animation(animation_file(frames, durations=40), 12, **options)
+    palette = kmc.fit_palette(frames, 12, **options)
+    if not (palette.channels == 4 and (palette.colors[:, 3] == 0).any()):
+        palette = kmc.fit_palette(frames, 11, **options)  # one marks what does not change
+    np.testing.assert_array_equal(animation.palettes[0].colors, palette.colors)
+    assert_shows(animation.to_bytes("GIF"), "GIF", animation)
+
+
+@pytest.mark.parametrize("kind", ["opaque", "partial"])
+def test_looks_are_those_of_a_still_picture(kind):
+    frame = frames_of_kind(kind)[0]
+    animation = kmc.compress_animation(animation_file([frame]), 12, preset="looks")
+    expected = kmc.compress(frame, 12, preset="looks", dither="blue-noise")
+    np.testing.assert_array_equal(rgba(animation.frames[0]), rgba(expected.image))
+
+
+@pytest.mark.parametrize("kind", ["opaque", "partial"])
+def test_weights_in_palettes_of_frames(kind):
+    frames = frames_of_kind(kind, 2)
+    animation = kmc.compress_animation(animation_file(frames, durations=40), 8, palette="frame", weighting="flatness")
+    expected = kmc.fit_palette(frames[:1], 7, weighting="flatness")
+    np.testing.assert_array_equal(animation.palettes[0].colors, expected.colors)
+    plain = kmc.compress_animation(animation_file(frames, durations=40), 8, palette="frame")
+    assert not np.array_equal(animation.palettes[0].colors, plain.palettes[0].colors)
+    assert not np.array_equal(animation.palettes[1].colors, plain.palettes[1].colors)
+
+
+@pytest.mark.parametrize("palette", ["shared", "frame"])
+@pytest.mark.parametrize("k", [3, 4, 9])
+def test_fixed_colors_are_in_every_palette(palette, k):
+    fixed = np.array([[255, 0, 0], [0, 0, 0], [255, 255, 255]], dtype=np.uint8)
+    animation = kmc.compress_animation(animation_file(frames_of_kind("opaque")), k, palette=palette, fixed=fixed)
+    for own in animation.palettes:
+        np.testing.assert_array_equal(own.colors[:3], fixed)
+        assert len(own) <= max(3, k - 1)
+    for file_format in FORMATS if palette == "shared" else FORMATS[:2]:
+        assert_shows(animation.to_bytes(file_format), file_format, animation)
+
+
+def test_a_whole_palette_without_room_for_a_mark():
+    fixed = np.arange(256, dtype=np.uint8)[:, np.newaxis]
+    animation = kmc.compress_animation(animation_file(frames_of_kind("opaque")), 256, fixed=fixed)
+    np.testing.assert_array_equal(animation.palettes[0].colors, np.repeat(fixed, 3, axis=1))
+    for file_format in FORMATS:
+        assert_shows(animation.to_bytes(file_format), file_format, animation)
+
+
+def test_few_colors_come_back_exactly_with_fixed_ones_and_smaller_frames():
+    frames = [frame // 128 * 128 for frame in frames_of_kind("opaque")]
+    options = {"fixed": [[9, 9, 9]], "downsample": 4, "weighting": "flatness", "dither": 0.8}
+    assert kmc.compress_animation(animation_file(frames), 16, **options).lossless
+
+
 def test_frames_by_number():
     for palette in ("shared", "frame"):
         animation = kmc.compress_animation(animation_file(frames_of_kind("opaque")), 8, palette=palette)
@@ -294,6 +362,11 @@ def test_saving(tmp_path):
         ({"k": 257}, KmcValueError, "2 to 256 colours, got k = 257"),
         ({"palette": "global"}, KmcValueError, "palette must be one of 'shared', 'frame'"),
         ({"init": "best"}, KmcValueError, "init must be one of"),
+        ({"preset": "small"}, KmcValueError, "preset 'small' is for still pictures only"),
+        ({"weighting": "edges"}, KmcValueError, "weighting must be one of"),
+        ({"fixed": np.zeros((17, 3)) + np.arange(17)[:, None]}, KmcValueError, "fixed holds 17 colours and k is 16"),
+        ({"downsample": 0.5}, KmcValueError, "downsample must be a number from 1 up"),
+        ({"downsample": 2, "palette": "frame"}, KmcValueError, "downsample is for the palette that all frames share"),
         ({"image": np.zeros((3, 4, 5, 3))}, KmcTypeError, "ndarray; give an animation as path"),
         ({"max_pixels": 100}, KmcFileError, f"{WIDTH} x {HEIGHT} pixels, which is more than max_pixels = 100"),
     ],
@@ -302,6 +375,12 @@ def test_bad_arguments(arguments, kind, message):
     arguments = {"image": animation_file(frames_of_kind("opaque")), "k": 16} | arguments
     with pytest.raises(kind, match=message):
         kmc.compress_animation(**arguments)
+
+
+def test_a_palette_without_alpha_for_frames_with_it():
+    data = animation_file(frames_of_kind("partial"))
+    with pytest.raises(KmcValueError, match="the picture has transparent pixels and the palette has no alpha"):
+        kmc.compress_animation(data, 2, fixed=[[0, 0, 0], [255, 255, 255]])
 
 
 def test_pictures_of_several_sizes_are_no_animation():

@@ -104,6 +104,14 @@ def test_an_animation_stays_one(films, run, source, target, file_format):
     assert frames_in(target) == 3
 
 
+def test_options_reach_an_animation(films, run):
+    options = ["--fixed", "#ff0000,#000000", "--weighting", "flatness", "--downsample", "2", "--init", "wu"]
+    assert run("compress", "films/a.gif", "-k", 9, *options, "-o", "small.gif")[0] == 0
+    fixed = [[255, 0, 0], [0, 0, 0]]
+    expected = kmc.compress_animation("films/a.gif", 9, fixed=fixed, weighting="flatness", downsample=2, init="wu")
+    assert Path("small.gif").read_bytes() == expected.to_bytes()
+
+
 def test_the_text_counts_frames(films, run):
     assert "60 x 40 pixels, 3 frames, 15 colours (k = 16)" in run("compress", "films/a.gif", "-o", "small.gif")[1]
     assert "frames" not in run("compress", "films/photo.bmp", "-o", "small.png")[1]
@@ -128,13 +136,16 @@ def test_the_default_name_of_an_animation(films, run, source, target):
             ["films/pages.tif", "-o", "x.gif"],
             "'films/pages.tif' has several pages and one would be left; take the first",
         ),
-        (["films/a.gif", "-o", "x.gif", "--downsample", "2"], "downsample is for still pictures only; leave it out"),
+        (["films/a.gif", "-o", "x.gif", "--compactness", "1"], "compactness is for still pictures only; leave it out"),
         (
-            ["films/a.gif", "-o", "x.gif", "--weighting", "flatness", "--fixed", "#ffffff"],
-            "weighting and fixed are for still pictures only; leave them out",
+            ["films/a.gif", "-o", "x.gif", "--min-psnr", "30", "--max-bytes", "9000"],
+            "min_psnr and max_bytes are for still pictures only; leave them out",
         ),
-        (["films/a.gif", "-o", "x.gif", "--init", "wu"], "init must be one of"),
-        (["films/a.gif", "-o", "x.gif", "--preset", "small"], "preset must be one of 'exact', 'looks', got 'small'"),
+        (
+            ["films/a.gif", "-o", "x.gif", "--downsample", "2", "--frame-palettes"],
+            "downsample is for the palette that all frames share; leave it out",
+        ),
+        (["films/a.gif", "-o", "x.gif", "--preset", "small"], "preset 'small' is for still pictures only"),
         (["films/a.gif", "-o", "x.png", "--frame-palettes"], "whose frames share a palette in PNG; leave"),
     ],
 )
@@ -250,9 +261,9 @@ def test_a_gif_in_place_is_done_once(films):
 
 
 def test_options_that_are_not_for_animations_keep_them(films, run):
-    (kept,) = kmc.compress_many("films/a.gif", 8, output="small", downsample=2)
+    (kept,) = kmc.compress_many("films/a.gif", 8, output="small", compactness=0.1, min_psnr=30)
     assert (kept.outcome, names_in("small")) == ("kept", ["a.gif"])
-    assert "downsample is for still pictures only" in kept.message
+    assert "compactness and min_psnr are for still pictures only" in kept.message
     exit_code, out, _ = run("compress", "films/a.gif", "-o", "one/", "-k", 1)
     assert exit_code == 0
     assert "a.gif: kept, an animation's palette holds 2 to 256 colours" in out

@@ -43,6 +43,7 @@ examples:
 _JSON = """\
 Animations stay animations, one palette for all frames. Several pictures go to PNG, but animated
 GIF and WebP files stay such; what the result could not hold, as a file of pages, is kept as it is.
+--preset small, --compactness, --optimize and targets of quality or size are for still pictures.
 
 Of several pictures those that fail are reported and the rest go on; the exit code is then 1. A
 second run skips what is done. Ctrl-C leaves every file whole.
