@@ -188,7 +188,8 @@ def _count(
 
 def _weighted(pixels: NDArray[np.uint8], histogram: ColorHistogram, settings: Settings) -> ColorHistogram:
     """Give a histogram of all pixels of a frame, or of some, with weights if there are any."""
-    weight = settings.for_channels(pixels.shape[2]).flat_weight
+    has_alpha = bool((histogram.colors[:, 3:] < 255).any())  # and not only a channel for it
+    weight = settings.for_channels(4 if has_alpha else 3).flat_weight
     return histogram if weight == 1 else weigh_by_flatness(pixels, histogram, settings.threads, weight)
 
 
