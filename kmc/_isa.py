@@ -24,7 +24,16 @@ def instruction_sets() -> tuple[str, ...]:
 
 
 def instruction_set() -> str:
-    """Give the instruction set in use: "avx512", "avx2", "neon" or "generic"."""
+    """Give the instruction set in use: "avx512", "avx2", "neon" or "generic".
+
+    It is the best that the processor has, or what the environment variable KMC_ISA names; results are the same.
+
+    Examples
+    --------
+    >>> import kmc
+    >>> kmc.instruction_set() in kmc.instruction_sets()
+    True
+    """
     name: str = _kernels.instruction_set()
     return name
 

@@ -32,7 +32,14 @@ if hasattr(os, "register_at_fork"):
 
 
 def max_threads() -> int:
-    """Give the number of threads that is used where none is asked for."""
+    """Give the number of threads that is used where none is asked for: what OpenMP would use, 1 in a forked child.
+
+    Examples
+    --------
+    >>> import kmc
+    >>> kmc.max_threads() >= 1
+    True
+    """
     return 1 if _forked else int(_kernels.max_threads())
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kmc.errors import KmcTypeError, KmcValueError
 
-__all__ = ["choice", "real_array", "real_number", "whole_number"]
+__all__ = ["choice", "color_samples", "real_array", "real_number", "whole_number"]
 
 
 def whole_number(name: str, value: object, least: int, most: int, advice: str) -> int:
@@ -71,3 +71,18 @@ def real_array(name: str, value: object, ndim: int, shape_words: str) -> NDArray
     if array.size and array.dtype.kind == "f" and not np.isfinite([array.min(), array.max()]).all():
         raise KmcValueError(f"{name} must be finite, got NaN or infinity in it; remove or replace those values")
     return array
+
+
+def color_samples(name: str, value: object, shape_words: str) -> NDArray[np.uint8]:
+    """Give `value` C-contiguous if it is an array (..., c) of 8-bit samples, c = 1, 3 or 4, with a colour in it."""
+    if not isinstance(value, np.ndarray) or value.dtype != np.uint8:
+        kind = f"one of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise KmcTypeError(
+            f"{name} must be an array of uint8, got {kind}; convert with numpy.asarray(..., dtype=numpy.uint8)"
+        )
+    if value.ndim < 2 or value.shape[-1] not in (1, 3, 4) or value.size == 0:
+        raise KmcValueError(
+            f"{name} must have shape {shape_words} with c = 1, 3 or 4 and at least one colour, got {value.shape}; "
+            "reshape it"
+        )
+    return np.ascontiguousarray(value)

@@ -69,7 +69,8 @@ def compress_animation(
     image : path, open binary file, bytes or PIL image
         Is read twice, one frame at a time. A still picture is an animation of one frame.
     k : int
-        Entries of a palette, 2 to 256. One of them is transparent and marks what does not change between frames.
+        The most entries of a palette, 2 to 256. With several frames one of them is transparent and marks what does not
+        change from one to the next, unless every colour has an entry or all are fixed.
     palette : {"shared", "frame"}
         One palette for all frames, by k-means over all of them; or one for each, of the colours that change in it, for
         films of many colours (GIF and WebP only; larger files).
@@ -90,6 +91,8 @@ def compress_animation(
     Returns
     -------
     CompressedAnimation
+        The frames, when and how often they are shown, and what was lost; :meth:`~kmc.CompressedAnimation.save` writes
+        it.
 
     Raises
     ------

@@ -60,7 +60,8 @@ def compress(
         Arrays, and whatever numpy, ``__array_interface__`` or DLPack makes one of, have the shape (h, w), (h, w, 1),
         (h, w, 3) or (h, w, 4) and hold uint8, uint16, bool, or floats from 0 to 1.
     k : int, optional
-        The most colours, 1 to 65536; a file holds 256. Left out, 16, or 256 where a quality or a size is asked for.
+        The most colours, 1 to 65536; PNG, GIF and TIFF hold 256, WebP all. Left out, 16, or 256 where a quality or a
+        size is asked for.
     preset : {"exact", "looks", "small"}
         Sets the defaults of `space`, `dither` and `compactness`. "exact": sRGB, no dithering, which is textbook k-means
         and the least MSE. "looks": Oklab, dithered, with a palette fitted to how that looks. "small": the same with
@@ -78,9 +79,9 @@ def compress(
         "best" goes on and searches for better minima: 0.2 to 0.7 % less MSE in some times the time; with dithering it
         fits the palette in six rounds, "balanced", which then counts a sample too, in two, "fast" in none.
     space : {"srgb", "oklab"}, optional
-        In which distances are measured: of 8-bit values, for the least MSE, or as eyes see them (Ottosson 2020).
-        Left out, "srgb" for pictures with alpha, which are laid over others in it; the presets "looks" and "small" then
-        weigh flat pixels of these up to three times as much as noisy ones.
+        In which distances are measured: of 8-bit values, for the least MSE, or as eyes see them (Ottosson 2020). Left
+        out, what the preset says, but "srgb" for pictures with alpha, which are laid over others in it; the presets
+        "looks" and "small" then weigh flat pixels of these up to three times as much as noisy ones.
     dither : float or "blue-noise", optional
         0 for none; up to 1, the share of a pixel's error that its neighbours take (Floyd and Steinberg 1976), in the
         preset "looks" 0.8, with alpha 0.6; "blue-noise" for a fixed mask, without flicker in films. Up to 256 colours.
@@ -106,15 +107,17 @@ def compress(
         The most pixels that a file may have; 179 million (Pillow's limit) if left out.
     min_psnr, min_ssim : float, optional
         Take the fewest colours, up to `k`, that reach this PSNR in dB or this SSIM (up to 1), with these options.
-    quality : str, optional
+    quality : str or int, optional
         A range of pngquant's scale from 0 to 100, such as "60-80": the fewest colours that reach 80, or all `k` if that
-        is 60 at least. It stands for PSNR: 30 dB for 10, 33.2 for 40, 35.3 for 60, 38.6 for 80, 41.4 for 90.
+        is 60 at least; 80 alone has to be reached. It stands for PSNR: 30 dB for 10, 33.2 for 40, 35.3 for 60, 38.6 for
+        80, 41.4 for 90; 100 is lossless.
     max_bytes : int, optional
         Take the most colours whose PNG file has at most so many bytes; with a quality, fail where it takes more.
 
     Returns
     -------
     CompressedImage
+        The palette, the index of every pixel and what was lost; :meth:`~kmc.CompressedImage.save` writes it.
 
     Raises
     ------
@@ -131,7 +134,9 @@ def compress(
 
     References
     ----------
-    Lloyd, "Least squares quantization in PCM", 1982. Arthur and Vassilvitskii, "k-means++", 2007. Ottosson, "A
+    Lloyd, "Least squares quantization in PCM", 1982. Wu, "Efficient statistical computations for optimal color
+    quantization", 1991. Arthur and Vassilvitskii, "k-means++", 2007. Floyd and Steinberg, "An adaptive algorithm for
+    spatial greyscale", 1976. Ulichney, "The void-and-cluster method for dither array generation", 1993. Ottosson, "A
     perceptual color space for image processing", 2020.
 
     Examples

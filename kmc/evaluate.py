@@ -144,8 +144,8 @@ def evaluate(
 
     Parameters
     ----------
-    original : path, open binary file, bytes, PIL image, array or Picture
-        See :func:`kmc.load.load`.
+    original : path, open binary file, bytes, PIL image or array
+        As for :func:`kmc.compress`.
     compressed : the same, or CompressedImage
         A picture of the same height and width.
     metrics : {"core", "all", "ciede2000", "ms_ssim", "ssimulacra2"} or several of these, optional
@@ -167,6 +167,12 @@ def evaluate(
         A file cannot be read as a picture, or is not there.
     KmcImportError
         "ssimulacra2" is asked for by name, and its package is not installed.
+
+    References
+    ----------
+    Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural similarity",
+    2004. Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality assessment", 2003. Sharma, Wu
+    and Dalal, "The CIEDE2000 color-difference formula", 2005.
 
     Examples
     --------

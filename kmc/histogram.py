@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc import _kernels, _threads
+from kmc._validate import color_samples
 from kmc.errors import KmcValueError
 
 __all__ = ["ColorHistogram", "keys_of"]
@@ -39,7 +40,12 @@ class ColorHistogram:
 
     @classmethod
     def from_pixels(cls, pixels: NDArray[np.uint8], threads: int | None = None) -> ColorHistogram:
-        """Count the colours of pixels (h, w, c) or (n, c) uint8, C-contiguous.
+        """Count the colours of pixels (h, w, c) or (n, c) uint8, c = 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha).
+
+        Raises
+        ------
+        KmcValueError, KmcTypeError
+            Pixels of another shape or type, or none.
 
         Examples
         --------
@@ -50,6 +56,7 @@ class ColorHistogram:
         ([[0, 0, 0]], [6])
         """
         n_threads = _threads.resolve(threads)
+        pixels = color_samples("pixels", pixels, "(h, w, c) or (n, c)")
         channels = pixels.shape[-1]
         flat = pixels.reshape(-1, channels)
         if channels == 1:

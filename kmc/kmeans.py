@@ -104,7 +104,7 @@ def kmeans(
     algorithm : {"auto", "lloyd", "elkan"}
         Changes the time and the memory (elkan keeps n * k bounds), never the result.
     n_init : int
-        Starts, of which the one of least inertia is returned. One where `init` draws nothing.
+        How many starts; the result of least inertia is returned. One if `init` leaves nothing to chance.
     seed : int
         From 0 up; the same seed gives the same result.
     threads : int, optional
@@ -125,7 +125,11 @@ def kmeans(
 
     References
     ----------
-    Lloyd 1982; Elkan 2003; Arthur and Vassilvitskii 2007; Gonzalez 1985; Wu 1991; Su and Dy 2007.
+    Lloyd, "Least squares quantization in PCM", 1982. Elkan, "Using the triangle inequality to accelerate k-means",
+    2003. Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", 2007. Gonzalez, "Clustering to
+    minimize the maximum intercluster distance", 1985. Wu, "Efficient statistical computations for optimal color
+    quantization", 1991. Su and Dy, "In search of deterministic methods for initializing k-means and Gaussian mixture
+    clustering", 2007.
 
     Examples
     --------

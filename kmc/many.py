@@ -39,6 +39,7 @@ class FileResult:
     Attributes
     ----------
     input : str
+        The path of the original.
     output : str or None
         The file that holds the picture afterwards; None if there is none but the original.
     outcome : {"compressed", "kept", "skipped", "failed"}
@@ -102,7 +103,7 @@ def compress_many(
     inputs : path or iterable of paths
         Files, folders and patterns such as ``"photos/*.jpg"``. Of folders those files whose names end as pictures' do.
     k : int, optional
-        The most colours, 1 to 256. Left out, 16, or 256 where a quality or a size is asked for.
+        The most colours of each, 1 to 256. Left out, 16, or 256 where a quality or a size is asked for.
     output : path, optional
         The folder for the results, made if needed; they keep their paths below the folders in `inputs`. Left out, they
         stand beside their originals.
@@ -133,7 +134,7 @@ def compress_many(
     frame_palettes : bool
         Whether each frame of an animation gets a palette of its own.
     **options
-        As for :func:`kmc.compress`.
+        As for :func:`kmc.compress`, but for `init`, which must be a word.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc import _threads
-from kmc._validate import real_array
+from kmc._validate import color_samples, real_array
 from kmc.colorspace import colors_of, points_of
 from kmc.errors import KmcValueError
 from kmc.kmeans import nearest_centroids
@@ -112,6 +112,8 @@ class Palette:
     def load(cls, path: str | os.PathLike[str]) -> Palette:
         """Read a palette from a ``.gpl`` (GIMP, Inkscape, Krita) or ``.hex`` file (rrggbb or rrggbbaa a line).
 
+        Its colours are RGB, or RGBA where the file has alpha.
+
         Raises
         ------
         KmcFileError, KmcFileNotFoundError
@@ -153,7 +155,20 @@ class Palette:
 
         Nearest in the space of :mod:`kmc.colorspace`. Opaque colours get opaque entries, and transparent ones
         transparent entries, if there are any.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import kmc
+        >>> kmc.Palette([[0, 0, 0], [255, 128, 0]]).nearest(np.array([[200, 90, 9]], dtype=np.uint8)).tolist()
+        [1]
         """
+        colors = color_samples("colors", colors, "(u, c)")
+        if colors.shape[1:] != self.colors.shape[1:]:
+            raise KmcValueError(
+                f"colors must have shape (u, {self.channels}) as the palette's have, got {colors.shape}; "
+                "bring them to its channels"
+            )
         n_threads = _threads.resolve(threads)
         entries = points_of(self.colors, space).astype(np.float64)
         points = points_of(colors, space, n_threads)

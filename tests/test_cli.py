@@ -294,7 +294,7 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith(expected)
 
 
-@pytest.mark.parametrize("command", [[], ["compress"], ["evaluate"]])
+@pytest.mark.parametrize("command", [[], ["compress"], ["evaluate"], ["choose-k"], ["report"]])
 def test_help(capsys, command):
     with pytest.raises(SystemExit) as stop:
         cli.main([*command, "--help"])
@@ -304,7 +304,7 @@ def test_help(capsys, command):
     assert max(map(len, out.splitlines())) <= 100
     if command:
         assert f"kmc {command[0]} photo.jpg" in out
-        keys = COMPRESS_KEYS if command == ["compress"] else EVALUATE_KEYS
+        keys = {"compress": COMPRESS_KEYS, "evaluate": EVALUATE_KEYS}.get(command[0], [])
         assert all(key in out for key in keys)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import kmc
 from kmc import ColorHistogram, Palette, _reference
+from kmc.errors import KmcError
 from kmc.histogram import keys_of
 from kmc.remap import remap
 
@@ -182,6 +183,27 @@ def test_transparent_pixels_are_one_colour_and_the_first() -> None:
     assert histogram.counts[0] == (pixels[:, :, 3] == 0).sum()
     assert (histogram.colors[1:, 3] > 0).all()
     assert not ColorHistogram.from_pixels(pixels[:, :, :3].copy()).has_transparent
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.zeros((3, 4, 2), dtype=np.uint8), r"shape \(h, w, c\) or \(n, c\) with c = 1, 3 or 4 .* got \(3, 4, 2\)"),
+        (np.zeros((0, 3), dtype=np.uint8), "at least one colour"),
+        (np.zeros((3, 4, 3)), "pixels must be an array of uint8, got one of float64"),
+        ([[1, 2, 3]], "pixels must be an array of uint8, got list"),
+    ],
+)
+def test_what_is_no_picture(pixels: Any, message: str) -> None:
+    with pytest.raises(KmcError, match=message):
+        ColorHistogram.from_pixels(pixels)
+
+
+def test_pixels_in_another_order_are_counted() -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)[:, ::-2, ::-1]
+    np.testing.assert_array_equal(
+        ColorHistogram.from_pixels(pixels).colors, ColorHistogram.from_pixels(pixels.copy()).colors
+    )
 
 
 def test_repr() -> None:

@@ -127,6 +127,11 @@ def test_what_is_no_palette(colors: Any, message: str) -> None:
         Palette(colors)
 
 
+def test_colors_of_other_channels_have_no_nearest_entry() -> None:
+    with pytest.raises(kmc.errors.KmcValueError, match=r"shape \(u, 3\) as the palette's have, got \(2, 4\)"):
+        Palette([[0, 0, 0]]).nearest(np.zeros((2, 4), dtype=np.uint8))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_centroids_that_round_to_one_colour_make_room_for_the_worst(channels: int) -> None:
     levels = np.repeat(np.array([[10], [11], [40], [90]], dtype=np.uint8), channels, axis=1)

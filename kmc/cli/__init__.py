@@ -25,6 +25,12 @@ from kmc.errors import KmcError, KmcQualityError, KmcWarning
 
 __all__ = ["main"]
 
+_END = """\
+kmc COMMAND --help tells more, with examples.
+
+exit codes: 0 success, 1 failure, 2 wrong usage, 99 a quality or size out of reach, 130 Ctrl-C
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -102,7 +108,8 @@ def _make_parser() -> Parser:
     parser = Parser(
         prog="kmc",
         description="Compress pictures with k-means.",
-        epilog="kmc COMMAND --help tells more, with examples.",
+        epilog=_END,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(

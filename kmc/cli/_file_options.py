@@ -9,16 +9,22 @@ from typing import Any
 __all__ = ["add_file_options", "file_options"]
 
 
-def add_file_options(parser: argparse.ArgumentParser) -> None:
+def add_file_options(group: argparse._ArgumentGroup) -> None:
     """Add the options."""
-    add = parser.add_argument
+    add = group.add_argument
+    add(
+        "--optimize",
+        choices=("fast", "default", "max"),
+        help="how much time a smaller PNG may take; max needs kmc-image[max] (default: default, for several pictures "
+        "fast)",
+    )
     add(
         "--profile",
         choices=("keep", "srgb"),
         default="keep",
         help="keep: a colour profile is written to OUT, too; srgb: it is applied to the pixels (default keep)",
     )
-    metadata = parser.add_mutually_exclusive_group()
+    metadata = group.add_mutually_exclusive_group()
     metadata.add_argument(
         "--metadata",
         choices=("display", "all", "none"),

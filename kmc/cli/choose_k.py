@@ -26,8 +26,8 @@ examples:
   kmc choose-k photo.jpg --method ssim --target 0.95
   kmc choose-k photo.jpg --method bytes --target 200000
 
-Exact are MSE and PSNR. SSIM and bytes of pictures with more than 131072 pixels are estimated from a part of them;
-where a target is given for them, the chosen k is exact.
+Exact are MSE and PSNR. SSIM and bytes of pictures with more than 131072 pixels are estimated from
+a part of them; where a target is given for them, the chosen k is exact.
 """
 
 _JSON = """\
@@ -35,9 +35,10 @@ _JSON = """\
   input           the path
   k               the chosen one
   method, reason  how and why it was chosen
-  scores          a list by ascending k, each with k, colors, inertia, mse, psnr (null where infinite), ssim,
-                  n_bytes, seconds, and, where the method asks for them, silhouette, silhouette_error,
-                  simplified_silhouette, calinski_harabasz and davies_bouldin
+  scores          a list by ascending k, each with k, colors, inertia, mse, psnr (null where
+                  infinite), ssim (null below 11 x 11 pixels), n_bytes, seconds, and, where the
+                  method asks for them, silhouette, silhouette_error, simplified_silhouette,
+                  calinski_harabasz and davies_bouldin
 """
 
 PLOT_FORMATS = ("png", "svg", "pdf")
@@ -64,7 +65,7 @@ def add_choose_k(commands: Commands) -> None:
     add("--ks", type=_numbers, metavar="LIST", help="such as 4,8,16 or 2-20 (default: 16 values from 2 to 256)")
     add("--space", choices=("srgb", "oklab"), default="srgb", help="in which distances are measured (default srgb)")
     add("--effort", choices=("fast", "balanced", "best"), default="balanced", help="as for compress (default balanced)")
-    add("--seed", type=whole_number, default=0, metavar="N", help="of all chance (default 0)")
+    add("--seed", type=whole_number, default=0, metavar="N", help="of all random numbers (default 0)")
     add("--threads", type=whole_number, metavar="N", help="at most so many (default: all cores)")
     add("--plot", metavar="FILE", help="draw the curve to a PNG, SVG or PDF file; needs matplotlib")
     add("--json", action="store_true", help="print one JSON object instead of text")

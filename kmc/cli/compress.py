@@ -68,7 +68,7 @@ failed), message, bytes_before, bytes_after, width, height, frames, colors, psnr
 
 def add_compress(commands: Commands) -> None:
     """Add the command and its options."""
-    parser = add_command(commands, "compress", "reduce a picture to k colours", _HELP, _JSON)
+    parser = add_command(commands, "compress", "reduce pictures to k colours", _HELP, _JSON)
     add = parser.add_argument
     add(
         "inputs",
@@ -76,8 +76,6 @@ def add_compress(commands: Commands) -> None:
         nargs="+",
         help="the picture, in any format that Pillow reads, - for stdin; or several, folders and patterns",
     )
-    add("-k", type=whole_number, metavar="N", help="colours, 1 to 256 (default 16; 256 with a target)")
-    _add_targets(parser)
     add(
         "-o",
         "--output",
@@ -86,34 +84,48 @@ def add_compress(commands: Commands) -> None:
         "-kmc.png for its ending, or -kmc.gif of an animated GIF, which must not exist yet); of several pictures the "
         "folder to write to",
     )
+    _add_colors(parser.add_argument_group("how many colours, and which"))
+    _add_kmeans(parser.add_argument_group("how they are found"))
+    _add_mapping(parser.add_argument_group("how pixels get them"))
+    add_file_options(parser.add_argument_group("the files"))
+    _add_several(parser.add_argument_group("several pictures"))
+    group = parser.add_argument_group("the run")
+    group.add_argument("--threads", type=whole_number, metavar="N", help="at most so many (default: all cores)")
+    group.add_argument("--json", action="store_true", help="print JSON instead of text")
+    group.add_argument("-q", "--quiet", action="store_true", help="print failures only")
+    parser.set_defaults(run=_compress)
+
+
+def _add_colors(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("-k", type=whole_number, metavar="N", help="colours, 1 to 256, in WebP 65536 (default 16; 256 with a target)")
+    add("--min-psnr", type=float, metavar="DB", help="the fewest colours, up to -k, that reach so many dB")
+    add("--min-ssim", type=float, metavar="S", help="the fewest colours, up to -k, that reach this SSIM (up to 1)")
     add(
-        "--init",
-        choices=("auto", "random", "k-means++", "maximin", "wu", "pca"),
-        default="auto",
-        help="how the first colours are chosen (default auto)",
+        "--quality",
+        metavar="MIN-MAX",
+        help="on pngquant's scale from 0 to 100: the fewest colours that reach MAX, or all where they reach MIN",
     )
     add(
-        "--weighting",
-        choices=("pixels", "flatness"),
-        default="pixels",
-        help="pixels: all count the same; flatness: those in flat areas count more, so that small things of one colour "
-        "keep it (default pixels)",
+        "--max-bytes",
+        type=whole_number,
+        metavar="N",
+        help="the most colours, up to -k, whose PNG file has at most so many bytes. Where these four are out of reach "
+        "nothing is written and the exit code is 99",
     )
-    colors = parser.add_mutually_exclusive_group()
-    colors.add_argument(
+    given = group.add_mutually_exclusive_group()
+    given.add_argument(
         "--palette", metavar="FILE", help="use exactly the colours of this .gpl or .hex file; -k is then their number"
     )
-    colors.add_argument(
+    given.add_argument(
         "--fixed",
         metavar="COLORS",
         help="colours that the palette must have, such as '#ff0000,#00ff00', or a .gpl or .hex file",
     )
-    add(
-        "--effort",
-        choices=("fast", "balanced", "best"),
-        default="balanced",
-        help="fast: from a sample, in few rounds; best: searches on for less error (default balanced)",
-    )
+
+
+def _add_kmeans(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add(
         "--preset",
         choices=("exact", "looks", "small"),
@@ -122,10 +134,47 @@ def add_compress(commands: Commands) -> None:
         "small: the same in the smallest file (default exact)",
     )
     add(
+        "--effort",
+        choices=("fast", "balanced", "best"),
+        default="balanced",
+        help="fast: from a sample, in few rounds; best: searches on for less error (default balanced)",
+    )
+    add(
         "--space",
         choices=("srgb", "oklab"),
         help="in which distances are measured: srgb for the least MSE, oklab for the eye (default: the preset's)",
     )
+    add(
+        "--weighting",
+        choices=("pixels", "flatness"),
+        default="pixels",
+        help="pixels: all count the same; flatness: those in flat areas count more, so that small things of one colour "
+        "keep it (default pixels)",
+    )
+    add(
+        "--downsample",
+        type=number_or_word,
+        metavar="LIMIT",
+        help="fit the colours on a smaller picture: a number divides both sides by it, "
+        "1.5MP allows so many megapixels; all pixels of IN are written",
+    )
+    add(
+        "--init",
+        choices=("auto", "random", "k-means++", "maximin", "wu", "pca"),
+        default="auto",
+        help="how the first colours are chosen (default auto)",
+    )
+    add(
+        "--num-iterations",
+        type=whole_number,
+        metavar="N",
+        help="at most so many rounds of k-means (default: until it converges)",
+    )
+    add("--seed", type=whole_number, default=0, metavar="N", help="of all random numbers (default 0)")
+
+
+def _add_mapping(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add(
         "--dither",
         type=number_or_word,
@@ -139,31 +188,6 @@ def add_compress(commands: Commands) -> None:
         help="0 for none; above, indices that repeat are taken where that costs little: a bit saved may cost C "
         "times the mean error (default: the preset's)",
     )
-    add(
-        "--optimize",
-        choices=("fast", "default", "max"),
-        help="how much time a smaller file may take; max needs kmc-image[max] (default: default, for several pictures "
-        "fast)",
-    )
-    add(
-        "--num-iterations",
-        type=whole_number,
-        metavar="N",
-        help="at most so many rounds of k-means (default: until it converges)",
-    )
-    add(
-        "--downsample",
-        type=number_or_word,
-        metavar="LIMIT",
-        help="fit the colours on a smaller picture: a number divides both sides by it, "
-        "1.5MP allows so many megapixels; all pixels of IN are written",
-    )
-    add("--seed", type=whole_number, default=0, metavar="N", help="of all chance (default 0)")
-    add_file_options(parser)
-    add("--threads", type=whole_number, metavar="N", help="at most so many (default: all cores)")
-    add("--json", action="store_true", help="print JSON instead of text")
-    _add_several(parser.add_argument_group("several pictures"))
-    parser.set_defaults(run=_compress)
 
 
 def _add_several(group: argparse._ArgumentGroup) -> None:
@@ -188,20 +212,6 @@ def _add_several(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="pictures at a time, among which the threads are shared out (default: one for each thread)",
     )
-    add("-q", "--quiet", action="store_true", help="print failures only")
-
-
-def _add_targets(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--min-psnr", type=float, metavar="DB", help="the fewest colours, up to -k, that reach so many dB")
-    add("--min-ssim", type=float, metavar="S", help="the fewest colours, up to -k, that reach this SSIM (up to 1)")
-    add(
-        "--quality",
-        metavar="MIN-MAX",
-        help="on pngquant's scale from 0 to 100: the fewest colours that reach MAX; below MIN nothing is written and "
-        "the exit code is 99",
-    )
-    add("--max-bytes", type=whole_number, metavar="N", help="the most colours, up to -k, whose file has so many bytes")
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:

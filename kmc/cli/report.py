@@ -46,7 +46,7 @@ def add_report(commands: Commands) -> None:
         metavar="NAMES",
         help="as for kmc evaluate (default: all up to half a megapixel, core above)",
     )
-    add("--seed", type=whole_number, default=0, metavar="N", help="of all chance (default 0)")
+    add("--seed", type=whole_number, default=0, metavar="N", help="of all random numbers (default 0)")
     add("--threads", type=whole_number, metavar="N", help="at most so many (default: all cores)")
     parser.set_defaults(run=_report)
 
