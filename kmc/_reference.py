@@ -16,6 +16,8 @@ __all__ = ["assign", "count_colors", "distances", "keys", "kmeans", "nearest_ent
 
 Array = NDArray[Any]
 
+POINTS_AT_ONCE = 256  # whose distances stay in the cache
+
 
 def distances(points: Array, centroids: Array, real: Any = np.float64) -> Array:
     """Squared distances (k, n), computed in `real`, coordinate by coordinate."""
@@ -28,7 +30,10 @@ def distances(points: Array, centroids: Array, real: Any = np.float64) -> Array:
 
 def assign(points: Array, centroids: Array) -> NDArray[np.int32]:
     """Index (n,) of the nearest centroid; argmin takes the lowest of equals."""
-    labels: NDArray[np.int32] = distances(points, centroids).argmin(axis=0).astype(np.int32)
+    labels = np.empty(len(points), dtype=np.int32)
+    for start in range(0, len(points), POINTS_AT_ONCE):
+        part = slice(start, start + POINTS_AT_ONCE)
+        labels[part] = distances(points[part], centroids).argmin(axis=0)
     return labels
 
 

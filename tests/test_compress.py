@@ -187,7 +187,7 @@ def test_downsample_fits_on_less_and_maps_all(china: Array, downsample: float | 
 @pytest.mark.parametrize("init", ["auto", "random", "k-means++"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_the_same_bytes_for_any_threads_and_instruction_set(china: Array, channels: int, init: str) -> None:
-    picture = np.dstack([china, china[:, ::-1, :1]])[:, :, :channels].copy()
+    picture = np.dstack([china, china[:, ::-1, :1]])[:: 1 + channels // 4, ::2, :channels].copy()
     results = everywhere(lambda threads: kmc.compress(picture, 24, init=init, threads=threads))
     assert len({(result.inertia, result.n_iter, result.mse) for result in results}) == 1
 

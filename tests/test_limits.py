@@ -55,6 +55,10 @@ def test_what_the_page_says_of_rare_colors_holds():
     few, more = (kmc.compress(picture, k).image[is_berry].mean(axis=0) for k in (8, 16))
     assert few[0] < few[1]  # the berries are green
     assert more[0] > 2 * more[1]
+    fixed = kmc.compress(picture, 8, fixed=[[190, 70, 50]]).image[is_berry].mean(axis=0)
+    assert fixed[0] > 2 * fixed[1]
+    flat = kmc.compress(picture, 8, weighting="flatness").image[is_berry].mean(axis=0)
+    assert flat[0] < flat[1]
 
 
 def test_a_table_goes_between_its_marks():
