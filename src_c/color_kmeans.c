@@ -73,19 +73,20 @@ static int32_t list_for_double(const kmc_fit *fit, const kmc_box *box, int32_t r
 static int32_t assign_in_double(const kmc_fit *fit, const kmc_level *level, int32_t begin, int32_t end, int32_t *list,
                                 kmc_moment *moments) {
   int32_t moved = 0;
-  const int32_t last = end < level->n_groups ? level->group[end].begin : level->n_blocks;
-  for (int32_t b = begin < level->n_groups ? level->group[begin].begin : last; b < last; b++) {
-    kmc_block *block = &level->block[b];
-    const int32_t n = list_for_double(fit, &block->box, level->label[block->begin], list);
-    block->uniform = -1;
-    for (int32_t p = block->begin; p < block->end; p++) {
-      const int32_t label = nearest_in_double(fit, level->color[p], list, n);
-      if (label == level->label[p]) continue;
-      const kmc_moment moment = kmc_moment_of(level, p);
-      kmc_add_moment(&moments[level->label[p]], &moment, -1);
-      kmc_add_moment(&moments[label], &moment, 1);
-      level->label[p] = (uint16_t)label;
-      moved++;
+  for (int32_t g = begin; g < end; g++) {
+    for (int32_t b = level->group[g].begin; b < level->group[g].end; b++) {
+      kmc_block *block = &level->block[b];
+      const int32_t n = list_for_double(fit, &block->box, level->label[block->begin], list);
+      block->uniform = -1;
+      for (int32_t p = block->begin; p < block->end; p++) {
+        const int32_t label = nearest_in_double(fit, level->color[p], list, n);
+        if (label == level->label[p]) continue;
+        const kmc_moment moment = kmc_moment_of(level, p);
+        kmc_add_moment(&moments[level->label[p]], &moment, -1);
+        kmc_add_moment(&moments[label], &moment, 1);
+        level->label[p] = (uint16_t)label;
+        moved++;
+      }
     }
   }
   return moved;
@@ -332,7 +333,9 @@ static void refine(const kmc_fit *fit, const kmc_level *coarse, const kmc_level 
       fine->label[p] = coarse->label[parent];
     }
   }
-  for (int32_t b = 0; b < fine->n_blocks; b++) fine->block[b].uniform = -1;
+  for (int32_t g = 0; g < fine->n_groups; g++) {
+    for (int32_t b = fine->group[g].begin; b < fine->group[g].end; b++) fine->block[b].uniform = -1;
+  }
 }
 
 static kmc_list take_list(int32_t k, kmc_arena *arena) {
@@ -372,22 +375,20 @@ static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *op
     scratch.chosen = kmc_take(arena, KMC_BATCH * room);
     if (arena->base) fit->scratch[i] = scratch;
   }
-  kmc_take_points(u, options->k, arena, &fit->points);
+  kmc_take_points(u, options->k, options->n_tasks, arena, &fit->points);
 }
 
 size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *options) {
   kmc_fit fit = {0};
   kmc_arena arena = {0};
   take_fit(&fit, u, options, &arena);
-  const size_t parts = (size_t)options->n_tasks * 64;
   const size_t search = (size_t)options->k * 768 + (size_t)u * 8;
-  return arena.used + parts + search + 4096;
+  return arena.used + search + 4096;
 }
 
 static void start_given(kmc_fit *fit, const double *centroids) {
   const kmc_level *colors = &fit->points.level[2];
   const int32_t channels = fit->centroids.channels;
-  kmc_make_blocks_of_colors(&fit->points, &fit->parallel);
   memset(fit->position, 0, (size_t)fit->k * KMC_CHANNELS * sizeof(double));
   for (int32_t j = 0; j < fit->k; j++) {
     for (int t = 0; t < channels; t++) fit->position[j * KMC_CHANNELS + t] = centroids[j * channels + t] - 128;
@@ -403,53 +404,27 @@ static int is_coarse(const kmc_fit *fit, const kmc_level *level) {
   return level->n >= 4 * fit->k && level->n <= fit->points.level[2].n / 2;
 }
 
-/* The rounds and searches on coarse levels, while another thread may make blocks of the colours. */
-typedef struct {
-  kmc_fit *fit;
-  kmc_arena arena;
-  int32_t rounds, first, last; /* levels; first is 2 if none is coarse */
-} coarse_job;
-
-static void fit_coarse(coarse_job *job) {
-  kmc_fit *fit = job->fit;
-  const kmc_color_kmeans_options *options = fit->options;
-  kmc_level *level = fit->points.level;
-  kmc_seed_by_cuts(fit, &level[job->first], job->arena);
-  for (int l = job->last = job->first; l < 2; l++) {
-    if (!is_coarse(fit, &level[l])) continue;
-    if (l > job->last) refine(fit, &level[job->last], &level[l]);
-    job->last = l;
-    kmc_color_lloyd(fit, &level[l], options->coarse_tol, 200, &job->rounds);
-    kmc_search(fit, &level[l], l == job->first ? options->search_trials : options->polish_trials, job->arena);
-  }
-}
-
-static void start_part(void *context, int32_t i) {
-  coarse_job *job = context;
-  const kmc_parallel alone = {.n_tasks = 1};
-  if (i == 0)
-    fit_coarse(job);
-  else
-    kmc_make_blocks_of_colors(&job->fit->points, &alone);
-}
-
 /* Returns whether it ended on cells, and was meant to. */
 static int start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
+  const kmc_color_kmeans_options *options = fit->options;
   kmc_level *level = fit->points.level;
+  int32_t first = 0, last;
   kmc_make_coarse_levels(&fit->points, fit->kernels, &fit->parallel);
-  coarse_job job = {.fit = fit, .arena = arena};
-  while (job.first < 2 && !is_coarse(fit, &level[job.first])) job.first++;
-  const int on_cells = fit->options->on_cells && job.first < 2;
-  if (job.first < 2 && tasks_for(fit, &level[1]) == 1) {
-    kmc_run(&fit->parallel, start_part, &job, on_cells ? 1 : 2);
-  } else {
-    if (!on_cells) kmc_make_blocks_of_colors(&fit->points, &fit->parallel);
-    fit_coarse(&job);
+  while (first < 2 && !is_coarse(fit, &level[first])) first++;
+  if (options->on_cells && first == 2) kmc_make_blocks_of_colors(&fit->points, fit->kernels, &fit->parallel);
+  kmc_seed_by_cuts(fit, &level[first], arena);
+  last = first;
+  for (int32_t l = first; l < 2; l++) {
+    if (!is_coarse(fit, &level[l])) continue;
+    if (l > last) refine(fit, &level[last], &level[l]);
+    last = l;
+    kmc_color_lloyd(fit, &level[l], options->coarse_tol, 200, rounds);
+    kmc_search(fit, &level[l], l == first ? options->search_trials : options->polish_trials, arena);
   }
-  *rounds = job.rounds;
-  if (job.first == 2) kmc_search(fit, &level[2], fit->options->search_trials, arena);
-  if (!on_cells && job.first < 2) refine(fit, &level[job.last], &level[2]);
-  return on_cells;
+  if (first == 2) kmc_search(fit, &level[2], options->search_trials, arena);
+  if (options->on_cells && first < 2) return 1;
+  if (first < 2) refine(fit, &level[last], &level[2]);
+  return 0;
 }
 
 static void fit_colors(kmc_fit *fit, kmc_arena arena, kmc_color_kmeans_result *result) {
@@ -483,9 +458,10 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   kmc_arena arena = {.base = scratch};
   kmc_fit fit = {.options = options, .kernels = kernels, .parallel = {parallel_for, threads, options->n_tasks}};
   kmc_color_kmeans_result result = {0};
+  const int with_blocks = !options->on_cells || options->seeding == KMC_SEEDS_GIVEN;
   take_fit(&fit, u, options, &arena);
   result.out_of_bounds =
-      !kmc_make_points(colors, counts, u, options->channels, kernels, &fit.parallel, &arena, &fit.points);
+      !kmc_make_points(colors, counts, u, options->channels, with_blocks, kernels, &fit.parallel, &fit.points);
   if (result.out_of_bounds) return result;
   memset(fit.centroids.has_moved, 0, (size_t)fit.k);
   memset(fit.velocity, 0, (size_t)fit.k * KMC_CHANNELS * sizeof *fit.velocity);

@@ -51,7 +51,7 @@ typedef struct {
 } kmc_region;
 
 typedef struct {
-  int32_t n, n_blocks, n_groups, n_regions;
+  int32_t n, n_groups, n_regions;
   int32_t block_points; /* most in a block, 64 .. KMC_BLOCK_POINTS */
   uint32_t *color;      /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
   const int64_t *count; /* (n) pixels, or NULL where moments are given */
@@ -102,6 +102,8 @@ struct kmc_color_kernels {
    * sum: that moment. Returns how many nodes begin. */
   int32_t (*join_colors)(const kmc_level *level, int32_t begin, int32_t end, uint32_t bits, uint32_t last,
                          kmc_moment *sum, int32_t *node_end, kmc_moment *through);
+  /* OUT boxes of n > 0 blocks. */
+  void (*find_boxes)(const uint32_t *color, kmc_block *block, int32_t n);
   /* OUT color (n): the means, rounded. */
   void (*find_means)(const kmc_moment *moment, int32_t n, uint32_t *color);
   /* IN mean (KMC_CHANNELS, k), weight (k) > 0 of clusters; SCRATCH row (k); OUT cost (k): the least inertia that
@@ -113,15 +115,32 @@ struct kmc_color_kernels {
 /* Runs of colours: nodes of one size. */
 typedef struct {
   int32_t n;
-  int32_t *end; /* [-1] is 0; where it ends among the nodes of the next finer size: colours, boxes, cells */
+  int32_t *end; /* where each ends among the nodes of the next finer size: colours, boxes, cells; [-1]: where the first
+                 * begins */
 } kmc_nodes;
 
+/* Bins of nodes by their scatter, which goes with the pixels times the square of the side: quarters of an octave. */
+#define KMC_BINS (4 * 64)
+
+/* Whole cubes of the colours, which a thread makes. */
 typedef struct {
-  kmc_level level[3];            /* [0] few points, [1] more, [2] the colours */
-  int32_t most[2];               /* points in the first two */
-  kmc_nodes boxes, cells, cubes; /* of 4x4x4, 8x8x8, 16x16x16 colours */
-  kmc_moment *through;           /* (boxes) [-1] is 0; of all colours up to the end of the box */
-  int64_t square;                /* the sum of |x|^2 over all pixels */
+  int32_t begin, end;            /* colours */
+  kmc_nodes boxes, cells, cubes; /* of 4x4x4, 8x8x8, 16x16x16 colours; boxes and cells count from those of the part */
+  kmc_moment *through;           /* (boxes) of the part's colours up to the end of the box; [-1] is 0 */
+  kmc_moment sum;
+  uint64_t square, any;   /* the sum of |x|^2 over all pixels; the bits that are set in any count */
+  int32_t more[KMC_BINS]; /* points that dividing the nodes of a bin adds */
+  int32_t n_groups[3];    /* on each level */
+} kmc_part;
+
+typedef struct {
+  kmc_level level[3]; /* [0] few points, [1] more, [2] the colours */
+  int32_t most[2];    /* points in the first two */
+  int32_t n_parts;
+  kmc_part *part;
+  kmc_nodes boxes, cells, cubes; /* room for those of all parts */
+  kmc_moment *through;
+  int64_t square; /* the sum of |x|^2 over all pixels */
 } kmc_points;
 
 /* Points of a coarse level: at most LEVEL_POINTS for each centroid, as for LEVEL_CLUSTERS if they are fewer; at most
@@ -150,17 +169,23 @@ static inline void kmc_run(const kmc_parallel *parallel, kmc_task task, void *co
     parallel->run(parallel->threads, task, context, n_tasks);
 }
 
-/* color_kmeans_points.c: takes the arrays; fills the colours and their nodes. Returns whether the counts are within
- * the bounds of color_kmeans.h. */
-void kmc_take_points(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points);
-int kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
-                    const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena,
-                    kmc_points *points);
+/* color_kmeans_points.c: takes the arrays; fills the colours and their nodes, and their blocks if they are asked for.
+ * Returns whether the counts are within the bounds of color_kmeans.h. */
+void kmc_take_points(int32_t u, int32_t k, int32_t n_tasks, kmc_arena *arena, kmc_points *points);
+int kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels, int with_blocks,
+                    const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_points *points);
 
 /* color_kmeans_levels.c */
 void kmc_take_levels(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points);
+void kmc_count_divisions(kmc_part *part);
 void kmc_make_coarse_levels(kmc_points *points, const kmc_color_kernels *kernels, const kmc_parallel *parallel);
-void kmc_make_blocks_of_colors(kmc_points *points, const kmc_parallel *parallel);
+void kmc_make_blocks_of_colors(kmc_points *points, const kmc_color_kernels *kernels, const kmc_parallel *parallel);
+
+/* color_kmeans_blocks.c: blocks and groups of part i, which has the points [begin, end) of level l; then the groups of
+ * all parts together, and regions. */
+void kmc_take_blocks(kmc_level *level, int32_t n, int32_t n_parts, kmc_arena *arena);
+void kmc_cut_blocks(kmc_points *points, int l, int32_t i, int32_t begin, int32_t end, const kmc_color_kernels *kernels);
+void kmc_join_groups(kmc_points *points, int l);
 
 /* A fit under way. Positions are where the centroids stand (k, KMC_CHANNELS); totals the moments of their clusters. */
 typedef struct {
