@@ -124,7 +124,7 @@ static void make_coarse(void *context, int32_t i) {
   }
 }
 
-void kmc_make_coarse_levels(kmc_points *points, const kmc_color_kernels *kernels, const kmc_parallel *parallel) {
+void kmc_make_coarse_levels(kmc_points *points, const kmc_color_kernels *kernels, kmc_team *team) {
   job job = {.points = points, .kernels = kernels};
   for (int l = 0; l < 2; l++) {
     kmc_level *level = &points->level[l];
@@ -133,7 +133,7 @@ void kmc_make_coarse_levels(kmc_points *points, const kmc_color_kernels *kernels
     for (int32_t i = 0; i < points->n_parts; i++) level->n += points_of(&points->part[i], job.divided[l]);
     level->first[level->n] = points->level[2].n;
   }
-  kmc_run(parallel, make_coarse, &job, points->n_parts);
+  kmc_share(team, make_coarse, &job, points->n_parts);
   for (int l = 0; l < 2; l++) kmc_join_groups(points, l);
 }
 
@@ -143,9 +143,9 @@ static void cut_colors(void *context, int32_t i) {
   kmc_cut_blocks(job->points, 2, i, part->begin, part->end, job->kernels);
 }
 
-void kmc_make_blocks_of_colors(kmc_points *points, const kmc_color_kernels *kernels, const kmc_parallel *parallel) {
+void kmc_make_blocks_of_colors(kmc_points *points, const kmc_color_kernels *kernels, kmc_team *team) {
   job job = {.points = points, .kernels = kernels};
-  kmc_run(parallel, cut_colors, &job, points->n_parts);
+  kmc_share(team, cut_colors, &job, points->n_parts);
   kmc_join_groups(points, 2);
 }
 
@@ -165,12 +165,19 @@ static void take_level(kmc_level *level, int32_t n, int32_t k, int exact, int32_
   kmc_take_blocks(level, n, n_parts, arena);
 }
 
-void kmc_take_levels(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points) {
+/* For how many clusters a coarse level has points: for 32 to 64 at least, and for more where the palette is its own. */
+static int32_t clusters_for(int32_t k, int on_cells) {
+  const int32_t least = on_cells ? 128 : k <= 16 ? 32 : k <= 32 ? 2 * k : 64;
+  return k < least ? least : k;
+}
+
+void kmc_take_levels(int32_t u, int32_t k, int on_cells, kmc_arena *arena, kmc_points *points) {
   for (int l = 0; l < 2; l++) {
-    const int64_t enough = (int64_t)LEVEL_POINTS[l] * (k < LEVEL_CLUSTERS ? LEVEL_CLUSTERS : k);
+    const int64_t enough = (int64_t)LEVEL_POINTS[l] * clusters_for(k, on_cells);
     const int32_t affordable = u / LEVEL_SHARE[l] < LEAST_POINTS[l] ? LEAST_POINTS[l] : u / LEVEL_SHARE[l];
     points->most[l] = enough < affordable ? (int32_t)enough : affordable;
-    take_level(&points->level[l], points->most[l] < u ? points->most[l] : u, k, 0, points->n_parts, arena);
+    const int32_t room = points->most[l] < MOST_CUBES ? MOST_CUBES : points->most[l];
+    take_level(&points->level[l], room < u ? room : u, k, 0, points->n_parts, arena);
   }
   take_level(&points->level[2], u, k, 1, points->n_parts, arena);
 }

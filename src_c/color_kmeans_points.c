@@ -16,7 +16,7 @@ void *kmc_take(kmc_arena *arena, size_t bytes) {
 
 /* Colours with the same bits lie in one cube, in one cell, in one box. */
 enum { CUBE_BITS = 0xf0f0f0, CELL_BITS = 0xf8f8f8, BOX_BITS = 0xfcfcfc };
-enum { CUBES = 1 << 12, CELLS = 1 << 15, BOXES = 1 << 18 };
+enum { CELLS = 1 << 15, BOXES = 1 << 18 };
 
 typedef struct {
   const uint8_t *colors;
@@ -124,23 +124,23 @@ static kmc_nodes take_nodes(int32_t u, int32_t most, int32_t n_parts, kmc_arena 
 /* With fewer colours a second thread costs more than it saves. */
 enum { PARALLEL_COLORS = 16384 };
 
-void kmc_take_points(int32_t u, int32_t k, int32_t n_tasks, kmc_arena *arena, kmc_points *points) {
-  points->n_parts = u < PARALLEL_COLORS ? 1 : n_tasks;
+void kmc_take_points(int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena, kmc_points *points) {
+  points->n_parts = u < PARALLEL_COLORS ? 1 : options->n_tasks;
   points->part = kmc_take(arena, (size_t)points->n_parts * sizeof *points->part);
-  points->cubes = take_nodes(u, CUBES, points->n_parts, arena);
+  points->cubes = take_nodes(u, MOST_CUBES, points->n_parts, arena);
   points->cells = take_nodes(u, CELLS, points->n_parts, arena);
   points->boxes = take_nodes(u, BOXES, points->n_parts, arena);
   points->through = kmc_take(arena, (size_t)(least_of(u, BOXES) + points->n_parts) * sizeof *points->through);
-  kmc_take_levels(u, k, arena, points);
+  kmc_take_levels(u, options->k, options->on_cells, arena, points);
 }
 
 int kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels, int with_blocks,
-                    const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_points *points) {
+                    const kmc_color_kernels *kernels, kmc_team *team, kmc_points *points) {
   job job = {.colors = colors, .u = u, .channels = channels, .with_blocks = with_blocks};
   job.kernels = kernels;
   job.points = points;
   points->level[2].count = counts;
-  kmc_run(parallel, make_part, &job, points->n_parts);
+  kmc_share(team, make_part, &job, points->n_parts);
   uint64_t square = 0, any = 0;
   int64_t pixels = 0;
   for (int32_t i = 0; i < points->n_parts; i++) {
