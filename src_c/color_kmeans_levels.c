@@ -165,9 +165,9 @@ static void take_level(kmc_level *level, int32_t n, int32_t k, int exact, int32_
   kmc_take_blocks(level, n, n_parts, arena);
 }
 
-/* For how many clusters a coarse level has points: for 32 to 64 at least, and for more where the palette is its own. */
+/* For how many clusters a coarse level has points at least, more where the palette is its own. */
 static int32_t clusters_for(int32_t k, int on_cells) {
-  const int32_t least = on_cells ? 128 : k <= 16 ? 32 : k <= 32 ? 2 * k : 64;
+  const int32_t least = on_cells ? 128 : k <= 16 ? 32 : 96;
   return k < least ? least : k;
 }
 
