@@ -1,303 +1,9 @@
-/* Lloyd's algorithm on the colours of a picture: the driver. What it computes and why: color_kmeans.h. */
+/* k-means on the colours of a picture: the driver. What it computes and why: color_kmeans.h. */
 #include "color_kmeans.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "color_kmeans_level.h"
-
-static int32_t part(int32_t n, int32_t i, int32_t n_tasks) { return (int32_t)((int64_t)n * i / n_tasks); }
-
-/* Steps on fewer points than this run in one thread: starting a second one costs more (5 to 20 microseconds). */
-enum { PARALLEL_POINTS = 32768, PARALLEL_TRIAL_POINTS = 131072 };
-
-static int32_t tasks_for(const kmc_fit *fit, const kmc_level *level) {
-  const int32_t least = fit->searching ? PARALLEL_TRIAL_POINTS : PARALLEL_POINTS;
-  return level->n < least ? 1 : fit->parallel.n_tasks;
-}
-
-/* The first group of a part: parts have about the same number of points. */
-static int32_t first_group(const kmc_fit *fit, int32_t i) {
-  const kmc_level *level = fit->level;
-  const int32_t n_tasks = tasks_for(fit, level), point = part(level->n, i, n_tasks);
-  int32_t low = 0, high = level->n_groups;
-  while (low < high) {
-    const int32_t middle = (low + high) / 2;
-    if (level->block[level->group[middle].begin].begin < point)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
-/* The nearest of the listed centroids by the double sum over the channels of (x - c)^2 in 8-bit coordinates; ties go to
- * the lowest. `mean` is (k, KMC_CHANNELS). */
-static int32_t nearest_in_double(const kmc_fit *fit, uint32_t color, const int32_t *list, int32_t n) {
-  const int32_t channels = fit->centroids.channels;
-  int32_t nearest = 0;
-  double least = INFINITY;
-  for (int32_t i = 0; i < n; i++) {
-    double dist2 = 0;
-    for (int32_t t = 0; t < channels; t++) {
-      const double diff = kmc_channel(color, t) + 128 - fit->mean[list[i] * KMC_CHANNELS + t];
-      dist2 += diff * diff;
-    }
-    if (dist2 < least) {
-      least = dist2;
-      nearest = list[i];
-    }
-  }
-  return nearest;
-}
-
-/* What `within` of the kernels decides, for means in double: DOUBLE_MARGIN covers that those are rounded to 1/64, which
- * changes a squared distance by at most 2 * 443 * sqrt(3) / 128 each. */
-static const float DOUBLE_MARGIN = 25;
-static int32_t list_for_double(const kmc_fit *fit, const kmc_box *box, int32_t rival, int32_t *list) {
-  const kmc_list *all = &fit->centroids.all;
-  int32_t n = 0;
-  for (int32_t j = 0; j < fit->k; j++) {
-    float sum = all->square[j] - all->square[rival] - DOUBLE_MARGIN;
-    for (int32_t t = 0; t < fit->centroids.channels; t++) {
-      const float diff = all->at[t][j] - all->at[t][rival];
-      sum -= diff > 0 ? box->high2[t] * diff : box->low2[t] * diff;
-    }
-    if (sum <= 0) list[n++] = j;
-  }
-  return n;
-}
-
-/* What the kernel assign does for groups [begin, end), decided in double: for a fixed point that holds without the
- * rounding to 1/64. */
-static int32_t assign_in_double(const kmc_fit *fit, const kmc_level *level, int32_t begin, int32_t end, int32_t *list,
-                                kmc_moment *moments) {
-  int32_t moved = 0;
-  const int32_t last = end < level->n_groups ? level->group[end].begin : level->n_blocks;
-  for (int32_t b = begin < level->n_groups ? level->group[begin].begin : last; b < last; b++) {
-    kmc_block *block = &level->block[b];
-    const int32_t n = list_for_double(fit, &block->box, level->label[block->begin], list);
-    block->uniform = -1;
-    for (int32_t p = block->begin; p < block->end; p++) {
-      const int32_t label = nearest_in_double(fit, level->color[p], list, n);
-      if (label == level->label[p]) continue;
-      const kmc_moment moment = kmc_moment_of(level, p);
-      kmc_add_moment(&moments[level->label[p]], &moment, -1);
-      kmc_add_moment(&moments[label], &moment, 1);
-      level->label[p] = (uint16_t)label;
-      moved++;
-    }
-  }
-  return moved;
-}
-
-static void assign_part(void *context, int32_t i) {
-  const kmc_fit *fit = context;
-  kmc_moment *moments = fit->part_moment + (size_t)i * fit->k;
-  memset(moments, 0, (size_t)fit->k * sizeof *moments);
-  const int32_t begin = first_group(fit, i), end = first_group(fit, i + 1);
-  fit->part_moved[i] = fit->in_double
-                           ? assign_in_double(fit, fit->level, begin, end, fit->scratch[i].chosen, moments)
-                           : fit->kernels->assign(fit->level, &fit->centroids, begin, end, &fit->scratch[i], moments);
-}
-
-/* Puts the centroids where `position` says, in fixed point, and notes those that this moves. */
-void kmc_place_centroids(kmc_fit *fit) {
-  kmc_centroids *centroids = &fit->centroids;
-  for (int32_t j = 0; j < fit->k; j++) {
-    int32_t square = 0, minus[KMC_CHANNELS];
-    for (int t = 0; t < KMC_CHANNELS; t++) {
-      /* To the nearest: the cast rounds down, as the sum is not negative. */
-      const double scaled = fit->position[j * KMC_CHANNELS + t] * KMC_CENTROID_ONE;
-      const int32_t fixed = (int32_t)(scaled + (128 * KMC_CENTROID_ONE + 0.5)) - 128 * KMC_CENTROID_ONE;
-      minus[t] = -fixed;
-      square += fixed * fixed;
-      centroids->all.at[t][j] = (float)fixed * (1.0f / KMC_CENTROID_ONE);
-    }
-    const int32_t minus_even = (int32_t)((uint32_t)(minus[0] & 0xffff) | (uint32_t)minus[2] << 16);
-    const int32_t minus_odd = minus[1] & 0xffff;
-    centroids->has_moved[j] |= centroids->minus_even[j] != minus_even || centroids->minus_odd[j] != minus_odd;
-    centroids->minus_even[j] = minus_even;
-    centroids->minus_odd[j] = minus_odd;
-    centroids->bias[j] = ((2 * square + 128) & ~255) | (fit->k <= 256 ? j : 0);
-    centroids->all.square[j] = (float)square * (1.0f / (KMC_CENTROID_ONE * KMC_CENTROID_ONE));
-  }
-}
-
-static int32_t add_to_list(kmc_list *list, int32_t n, const kmc_list *from, int32_t j) {
-  for (int t = 0; t < KMC_CHANNELS; t++) list->at[t][n] = from->at[t][j];
-  list->square[n] = from->square[j];
-  return n + 1;
-}
-
-/* If more than a quarter moved, asking who comes into reach costs more than it saves. */
-static void list_moved(kmc_centroids *centroids) {
-  kmc_list *moved = &centroids->moved;
-  moved->n = 0;
-  for (int32_t j = 0; j < centroids->k; j++) {
-    if (!centroids->has_moved[j]) continue;
-    if (moved->n >= centroids->k / 2) {
-      moved->n = -1;
-      return;
-    }
-    moved->n = add_to_list(moved, moved->n, &centroids->before, j);
-    moved->n = add_to_list(moved, moved->n, &centroids->all, j);
-  }
-}
-
-void kmc_note_assigned(kmc_fit *fit) {
-  kmc_centroids *centroids = &fit->centroids;
-  const size_t size = (size_t)fit->k * sizeof(float);
-  for (int t = 0; t < KMC_CHANNELS; t++) memcpy(centroids->before.at[t], centroids->all.at[t], size);
-  memcpy(centroids->before.square, centroids->all.square, size);
-  memset(centroids->has_moved, 0, (size_t)fit->k);
-}
-
-static int32_t assign_all(kmc_fit *fit, const kmc_level *level) {
-  const int32_t n_tasks = tasks_for(fit, level);
-  if (fit->placed_level != level) memset(fit->centroids.has_moved, 1, (size_t)fit->k);
-  fit->placed_level = fit->level = level;
-  list_moved(&fit->centroids);
-  kmc_run(&fit->parallel, assign_part, fit, n_tasks);
-  kmc_note_assigned(fit);
-  int32_t moved = 0;
-  for (int32_t i = 0; i < n_tasks; i++) {
-    if (fit->part_moved[i] == 0) continue;
-    moved += fit->part_moved[i];
-    for (int32_t j = 0; j < fit->k; j++) kmc_add_moment(&fit->total[j], &fit->part_moment[(size_t)i * fit->k + j], 1);
-  }
-  return moved;
-}
-
-/* Moves every centroid to its cluster's mean, or for a relaxation above 1 beyond it and on in the direction of its last
- * step. */
-static void move_centroids(kmc_fit *fit, double relaxation, double least_step) {
-  for (int32_t j = 0; j < fit->k; j++) {
-    const kmc_moment *total = &fit->total[j];
-    double *position = fit->position + j * KMC_CHANNELS, *velocity = fit->velocity + j * KMC_CHANNELS;
-    double to[KMC_CHANNELS] = {0}, step2 = 0;
-    if (total->count == 0) continue;
-    const double scale = 1 / (double)total->count;
-    for (int t = 0; t < fit->centroids.channels; t++) {
-      const double pull = (double)total->sum[t] * scale - position[t];
-      to[t] = position[t] + (relaxation == 1 ? pull : relaxation * pull + MOMENTUM * velocity[t]);
-      to[t] = to[t] < -128 ? -128 : to[t] > 127 ? 127 : to[t];
-      step2 += (to[t] - position[t]) * (to[t] - position[t]);
-    }
-    const int moves = step2 >= least_step * least_step;
-    for (int t = 0; t < KMC_CHANNELS; t++) {
-      velocity[t] = relaxation == 1 || !moves ? 0 : to[t] - position[t];
-      position[t] = moves ? to[t] : position[t];
-    }
-  }
-}
-
-static int64_t weight_of(const kmc_level *level, int32_t p) {
-  return level->moment ? level->moment[p].count : level->count[p];
-}
-
-/* A point was given another label. */
-static void touch(const kmc_level *level, int32_t p) {
-  int32_t g = level->n_groups - 1;
-  while (level->block[level->group[g].begin].begin > p) g--;
-  level->group[g].touched = 1;
-  for (int32_t b = level->group[g].begin; b < level->group[g].end; b++) level->block[b].uniform = -1;
-}
-
-/* An empty cluster gets the colour that contributes most error; its old cluster keeps at least one other. */
-static int32_t fill_empty(kmc_fit *fit, const kmc_level *level) {
-  int32_t filled = 0;
-  for (int32_t j = 0; j < fit->k; j++) {
-    if (fit->total[j].count) continue;
-    double most = -1;
-    int32_t worst = 0;
-    for (int32_t p = 0; p < level->n; p++) {
-      const double *position = fit->position + level->label[p] * KMC_CHANNELS;
-      double dist2 = 0;
-      for (int t = 0; t < fit->centroids.channels; t++) {
-        const double diff = kmc_channel(level->color[p], t) - position[t];
-        dist2 += diff * diff;
-      }
-      const double error = dist2 * (double)weight_of(level, p);
-      if (error <= most || fit->total[level->label[p]].count == weight_of(level, p)) continue;
-      most = error;
-      worst = p;
-    }
-    const kmc_moment moment = kmc_moment_of(level, worst);
-    kmc_add_moment(&fit->total[level->label[worst]], &moment, -1);
-    kmc_add_moment(&fit->total[j], &moment, 1);
-    level->label[worst] = (uint16_t)j;
-    touch(level, worst);
-    for (int t = 0; t < fit->centroids.channels; t++) {
-      fit->position[j * KMC_CHANNELS + t] = kmc_channel(level->color[worst], t);
-    }
-    filled++;
-  }
-  return filled;
-}
-
-/* The inertia of the present labels with every centroid at its cluster's mean. */
-double kmc_fit_inertia(const kmc_fit *fit) {
-  double inertia = (double)fit->points.square;
-  for (int32_t j = 0; j < fit->k; j++) {
-    const kmc_moment *total = &fit->total[j];
-    double sum2 = 0;
-    if (total->count == 0) continue;
-    for (int t = 0; t < fit->centroids.channels; t++) sum2 += (double)total->sum[t] * (double)total->sum[t];
-    inertia -= sum2 / (double)total->count;
-  }
-  return inertia;
-}
-
-int32_t kmc_color_round(kmc_fit *fit, const kmc_level *level, double relaxation, double least_step) {
-  move_centroids(fit, relaxation, least_step);
-  kmc_place_centroids(fit);
-  const int32_t moved = assign_all(fit, level);
-  return moved + fill_empty(fit, level);
-}
-
-/* Labels by where the centroids stand, without moving them first. */
-int32_t kmc_assign_moved_centroids(kmc_fit *fit, const kmc_level *level) {
-  kmc_place_centroids(fit);
-  const int32_t moved = assign_all(fit, level);
-  return moved + fill_empty(fit, level);
-}
-
-/* Rounds until a plain one lowers the inertia by at most tol times itself, or moves nothing. Returns whether it did.
- *
- * Over-relaxation and momentum: centroids go beyond the means while the inertia falls; a round that raises it, or gains
- * too little, is followed by a plain one, so the fixed points are those of plain rounds. */
-int32_t kmc_color_lloyd(kmc_fit *fit, const kmc_level *level, double tol, int32_t max_rounds, int32_t *rounds) {
-  double relaxation = 1, inertia = kmc_fit_inertia(fit);
-  for (int32_t round = 0; round < max_rounds; round++) {
-    const int32_t moved = kmc_color_round(fit, level, relaxation, 0);
-    const double now = kmc_fit_inertia(fit), gain = inertia - now;
-    inertia = now;
-    ++*rounds;
-    const int little = moved == 0 || (tol > 0 && gain <= tol * now);
-    if (little && relaxation == 1) return 1;
-    relaxation = little || gain < 0 ? 1 : relaxation == 1 ? 1.5 : relaxation < 1.8 ? relaxation + 0.1 : relaxation;
-    if (fit->options->seeding == KMC_SEEDS_GIVEN) relaxation = 1;
-  }
-  return 0;
-}
-
-/* Plain rounds in double until no label moves. Returns whether that came within max_rounds. */
-static int32_t settle(kmc_fit *fit, const kmc_level *level, int32_t max_rounds, int32_t *rounds) {
-  int32_t moved = 1;
-  fit->in_double = 1;
-  for (int32_t round = 0; round < max_rounds && moved; round++, ++*rounds) {
-    for (int32_t j = 0; j < fit->k; j++) {
-      const kmc_moment *total = &fit->total[j];
-      for (int t = 0; t < KMC_CHANNELS; t++) {
-        fit->mean[j * KMC_CHANNELS + t] = (double)(total->sum[t] + 128 * total->count) / (double)total->count;
-      }
-    }
-    moved = kmc_color_round(fit, level, 1, 0);
-  }
-  fit->in_double = 0;
-  return !moved;
-}
 
 typedef struct {
   const kmc_level *coarse, *fine;
@@ -308,9 +14,9 @@ static void refine_part(void *context, int32_t i) {
   enum { AT_ONCE = 64 }; /* most cells have fewer colours: they are written without a loop, the next cell's last */
   const refinement *job = context;
   const kmc_level *coarse = job->coarse;
-  const int32_t end = part(coarse->n, i + 1, job->n_tasks), last = coarse->first[end];
+  const int32_t end = kmc_part_begin(coarse->n, i + 1, job->n_tasks), last = coarse->first[end];
   uint16_t *label = job->fine->label;
-  for (int32_t p = part(coarse->n, i, job->n_tasks); p < end; p++) {
+  for (int32_t p = kmc_part_begin(coarse->n, i, job->n_tasks); p < end; p++) {
     const uint16_t parent = coarse->label[p];
     int32_t q = coarse->first[p];
     const int32_t q_end = coarse->first[p + 1];
@@ -323,16 +29,18 @@ static void refine_part(void *context, int32_t i) {
 
 /* Labels of a level become those of a finer one. */
 static void refine(const kmc_fit *fit, const kmc_level *coarse, const kmc_level *fine) {
-  refinement job = {coarse, fine, tasks_for(fit, fine)};
+  refinement job = {coarse, fine, kmc_tasks_for(fit, fine)};
   if (!fine->first) {
-    kmc_run(&fit->parallel, refine_part, &job, job.n_tasks);
+    kmc_share(fit->team, refine_part, &job, job.n_tasks);
   } else {
     for (int32_t p = 0, parent = 0; p < fine->n; p++) {
       parent += fine->first[p] == coarse->first[parent + 1];
       fine->label[p] = coarse->label[parent];
     }
   }
-  for (int32_t b = 0; b < fine->n_blocks; b++) fine->block[b].uniform = -1;
+  for (int32_t g = 0; g < fine->n_groups; g++) {
+    for (int32_t b = fine->group[g].begin; b < fine->group[g].end; b++) fine->block[b].uniform = -1;
+  }
 }
 
 static kmc_list take_list(int32_t k, kmc_arena *arena) {
@@ -344,58 +52,89 @@ static kmc_list take_list(int32_t k, kmc_arena *arena) {
   return list;
 }
 
-static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena) {
-  const size_t k = (size_t)options->k, room = (k + KMC_PADDING) * sizeof(float);
-  const int32_t n_tasks = options->n_tasks;
-  fit->k = fit->centroids.k = options->k;
-  fit->centroids.channels = options->channels;
+/* What the steps of a fit change, and scratch, for n_tasks parts. */
+static void take_state(kmc_fit *fit, int32_t n_tasks, kmc_arena *arena) {
+  const size_t k = (size_t)fit->k, room = (k + KMC_PADDING) * sizeof(float);
+  kmc_centroids *centroids = &fit->centroids;
   fit->position = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
   fit->velocity = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
   fit->mean = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
-  fit->centroids.has_moved = kmc_take(arena, k);
   fit->total = kmc_take(arena, k * sizeof(kmc_moment));
   fit->part_moment = kmc_take(arena, k * (size_t)n_tasks * sizeof(kmc_moment));
   fit->part_moved = kmc_take(arena, (size_t)n_tasks * sizeof(int32_t));
   fit->scratch = kmc_take(arena, (size_t)n_tasks * sizeof(kmc_list_scratch));
-  fit->centroids.all = take_list(options->k, arena);
-  fit->centroids.before = take_list(options->k, arena);
-  fit->centroids.moved = take_list(options->k, arena);
-  for (int32_t j = 0; arena->base && j < options->k; j++) fit->centroids.all.index[j] = j;
-  fit->centroids.minus_even = kmc_take(arena, room);
-  fit->centroids.minus_odd = kmc_take(arena, room);
-  fit->centroids.bias = kmc_take(arena, room);
+  centroids->has_moved = kmc_take(arena, k);
+  centroids->all = take_list(fit->k, arena);
+  centroids->before = take_list(fit->k, arena);
+  centroids->moved = take_list(fit->k, arena);
+  for (int32_t j = 0; arena->base && j < fit->k; j++) centroids->all.index[j] = j;
+  centroids->minus_even = kmc_take(arena, room);
+  centroids->minus_odd = kmc_take(arena, room);
+  centroids->bias = kmc_take(arena, room);
   for (int32_t i = 0; i < n_tasks; i++) {
     kmc_list_scratch scratch;
-    scratch.region = take_list(options->k, arena);
-    scratch.group = take_list(options->k, arena);
-    scratch.moved = take_list(options->k, arena);
+    scratch.region = take_list(fit->k, arena);
+    scratch.group = take_list(fit->k, arena);
+    scratch.moved = take_list(fit->k, arena);
     scratch.chosen = kmc_take(arena, KMC_BATCH * room);
     if (arena->base) fit->scratch[i] = scratch;
   }
-  kmc_take_points(u, options->k, arena, &fit->points);
+}
+
+static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena) {
+  fit->k = fit->centroids.k = options->k;
+  fit->centroids.channels = options->channels;
+  take_state(fit, options->n_tasks, arena);
+  kmc_take_points(u, options, arena, &fit->points);
+}
+
+void kmc_take_copy(const kmc_fit *fit, const kmc_level *level, kmc_arena *arena, kmc_fit *own, kmc_level *own_level) {
+  *own = *fit;
+  *own_level = *level;
+  take_state(own, 1, arena);
+  own_level->label = kmc_take(arena, ((size_t)level->n + KMC_PADDING) * sizeof *own_level->label);
+  kmc_take_blocks(own_level, level->n, fit->points.n_parts, arena);
+}
+
+void kmc_copy_fit(const kmc_fit *fit, const kmc_level *level, kmc_fit *own, kmc_level *own_level) {
+  const size_t k = (size_t)fit->k;
+  memcpy(own->position, fit->position, k * KMC_CHANNELS * sizeof *own->position);
+  memcpy(own->total, fit->total, k * sizeof *own->total);
+  memset(own->velocity, 0, k * KMC_CHANNELS * sizeof *own->velocity);
+  memcpy(own_level->label, level->label, (size_t)level->n * sizeof *own_level->label);
+  memcpy(own_level->group, level->group, (size_t)level->n_groups * sizeof *own_level->group);
+  memcpy(own_level->region, level->region, (size_t)level->n_regions * sizeof *own_level->region);
+  for (int32_t g = 0; g < level->n_groups; g++) {
+    const kmc_group *group = &level->group[g];
+    memcpy(own_level->block + group->begin, level->block + group->begin,
+           (size_t)(group->end - group->begin) * sizeof *own_level->block);
+  }
+  memset(own->centroids.has_moved, 0, k);
+  memset(own->centroids.minus_even, 0, k * sizeof(int32_t));
+  memset(own->centroids.minus_odd, 0, k * sizeof(int32_t));
+  own->searching = 1;
+  own->placed_level = fit->placed_level == level ? own_level : NULL;
+  kmc_place_centroids(own);
+  kmc_note_assigned(own);
 }
 
 size_t kmc_color_kmeans_scratch(int32_t u, const kmc_color_kmeans_options *options) {
   kmc_fit fit = {0};
   kmc_arena arena = {0};
   take_fit(&fit, u, options, &arena);
-  const size_t parts = (size_t)options->n_tasks * 64;
-  const size_t search = (size_t)options->k * 768 + (size_t)u * 8;
-  return arena.used + parts + search + 4096;
+  const size_t seeds = (size_t)options->k * 512 + (size_t)u * 8, search = kmc_search_scratch(&fit, u);
+  return arena.used + (seeds > search ? seeds : search) + 4096;
 }
 
 static void start_given(kmc_fit *fit, const double *centroids) {
   const kmc_level *colors = &fit->points.level[2];
   const int32_t channels = fit->centroids.channels;
-  kmc_make_blocks_of_colors(&fit->points, &fit->parallel);
   memset(fit->position, 0, (size_t)fit->k * KMC_CHANNELS * sizeof(double));
   for (int32_t j = 0; j < fit->k; j++) {
     for (int t = 0; t < channels; t++) fit->position[j * KMC_CHANNELS + t] = centroids[j * channels + t] - 128;
   }
   memset(colors->label, 0xff, (size_t)colors->n * sizeof *colors->label);
-  kmc_place_centroids(fit);
-  assign_all(fit, colors);
-  fill_empty(fit, colors);
+  kmc_assign_moved_centroids(fit, colors);
 }
 
 /* Whether rounds on a level are worth it: it has enough points, and far fewer than there are colours. */
@@ -403,58 +142,32 @@ static int is_coarse(const kmc_fit *fit, const kmc_level *level) {
   return level->n >= 4 * fit->k && level->n <= fit->points.level[2].n / 2;
 }
 
-/* The rounds and searches on coarse levels, while another thread may make blocks of the colours. */
-typedef struct {
-  kmc_fit *fit;
-  kmc_arena arena;
-  int32_t rounds, first, last; /* levels; first is 2 if none is coarse */
-} coarse_job;
-
-static void fit_coarse(coarse_job *job) {
-  kmc_fit *fit = job->fit;
-  const kmc_color_kmeans_options *options = fit->options;
-  kmc_level *level = fit->points.level;
-  kmc_seed_by_cuts(fit, &level[job->first], job->arena);
-  for (int l = job->last = job->first; l < 2; l++) {
-    if (!is_coarse(fit, &level[l])) continue;
-    if (l > job->last) refine(fit, &level[job->last], &level[l]);
-    job->last = l;
-    kmc_color_lloyd(fit, &level[l], options->coarse_tol, 200, &job->rounds);
-    kmc_search(fit, &level[l], l == job->first ? options->search_trials : options->polish_trials, job->arena);
-  }
-}
-
-static void start_part(void *context, int32_t i) {
-  coarse_job *job = context;
-  const kmc_parallel alone = {.n_tasks = 1};
-  if (i == 0)
-    fit_coarse(job);
-  else
-    kmc_make_blocks_of_colors(&job->fit->points, &alone);
-}
-
 /* Returns whether it ended on cells, and was meant to. */
 static int start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
+  const kmc_color_kmeans_options *options = fit->options;
   kmc_level *level = fit->points.level;
-  kmc_make_coarse_levels(&fit->points, fit->kernels, &fit->parallel);
-  coarse_job job = {.fit = fit, .arena = arena};
-  while (job.first < 2 && !is_coarse(fit, &level[job.first])) job.first++;
-  const int on_cells = fit->options->on_cells && job.first < 2;
-  if (job.first < 2 && tasks_for(fit, &level[1]) == 1) {
-    kmc_run(&fit->parallel, start_part, &job, on_cells ? 1 : 2);
-  } else {
-    if (!on_cells) kmc_make_blocks_of_colors(&fit->points, &fit->parallel);
-    fit_coarse(&job);
+  int32_t first = 0, last;
+  kmc_make_coarse_levels(&fit->points, fit->kernels, fit->team);
+  while (first < 2 && !is_coarse(fit, &level[first])) first++;
+  if (options->on_cells && first == 2) kmc_make_blocks_of_colors(&fit->points, fit->kernels, fit->team);
+  kmc_seed_by_cuts(fit, &level[first], arena);
+  last = first;
+  for (int32_t l = first; l < 2; l++) {
+    if (!is_coarse(fit, &level[l])) continue;
+    if (l > last) refine(fit, &level[last], &level[l]);
+    last = l;
+    kmc_color_lloyd(fit, &level[l], options->coarse_tol, 200, rounds);
+    kmc_search(fit, &level[l], l == first ? options->search_trials : options->polish_trials, arena);
   }
-  *rounds = job.rounds;
-  if (job.first == 2) kmc_search(fit, &level[2], fit->options->search_trials, arena);
-  if (!on_cells && job.first < 2) refine(fit, &level[job.last], &level[2]);
-  return on_cells;
+  if (first == 2) kmc_search(fit, &level[2], options->search_trials, arena);
+  if (options->on_cells && first < 2) return 1;
+  if (first < 2) refine(fit, &level[last], &level[2]);
+  return 0;
 }
 
 static void fit_colors(kmc_fit *fit, kmc_arena arena, kmc_color_kmeans_result *result) {
   const kmc_color_kmeans_options *options = fit->options;
-  const kmc_level *colors = &fit->points.level[2];
+  kmc_level *colors = &fit->points.level[2];
   result->converged = kmc_color_lloyd(fit, colors, options->tol, options->max_rounds, &result->rounds);
   if (options->fine_trials > 0) {
     kmc_search(fit, colors, options->fine_trials, arena);
@@ -462,7 +175,7 @@ static void fit_colors(kmc_fit *fit, kmc_arena arena, kmc_color_kmeans_result *r
     result->converged = kmc_color_lloyd(fit, colors, options->tol, left, &result->rounds);
   }
   if (result->converged && options->tol == 0) {
-    result->converged = settle(fit, colors, options->max_rounds - result->rounds, &result->rounds);
+    result->converged = kmc_settle(fit, colors, options->max_rounds - result->rounds, &result->rounds);
   }
 }
 
@@ -476,29 +189,58 @@ static void give_centroids(const kmc_fit *fit, double *centroids) {
   }
 }
 
+/* Fits of fewer colours run in one thread. */
+enum { ALONE_COLORS = 4096 };
+
+/* A call of kmc_color_kmeans. */
+typedef struct {
+  kmc_fit fit;
+  kmc_arena arena;
+  const uint8_t *colors;
+  const int64_t *counts;
+  int32_t u;
+  double *centroids;
+  uint16_t *labels;
+  kmc_color_kmeans_result result;
+} call;
+
+static void find_centroids(void *context) {
+  call *call = context;
+  kmc_fit *fit = &call->fit;
+  const kmc_color_kmeans_options *options = fit->options;
+  kmc_color_kmeans_result *result = &call->result;
+  const int with_blocks = !options->on_cells || options->seeding == KMC_SEEDS_GIVEN;
+  result->out_of_bounds = !kmc_make_points(call->colors, call->counts, call->u, options->channels, with_blocks,
+                                           fit->kernels, fit->team, &fit->points);
+  if (result->out_of_bounds) return;
+  memset(fit->centroids.has_moved, 0, (size_t)fit->k);
+  memset(fit->velocity, 0, (size_t)fit->k * KMC_CHANNELS * sizeof *fit->velocity);
+  memset(fit->total, 0, (size_t)fit->k * sizeof *fit->total);
+  if (options->seeding == KMC_SEEDS_GIVEN)
+    start_given(fit, call->centroids);
+  else
+    result->converged = start_coarse(fit, call->arena, &result->coarse_rounds);
+  if (!result->converged) {
+    fit_colors(fit, call->arena, result);
+    if (call->labels) memcpy(call->labels, fit->points.level[2].label, (size_t)call->u * sizeof *call->labels);
+  }
+  result->inertia = kmc_fit_inertia(fit);
+  give_centroids(fit, call->centroids);
+}
+
 kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *counts, int32_t u,
                                          const kmc_color_kmeans_options *options, const kmc_color_kernels *kernels,
                                          kmc_parallel_for parallel_for, void *threads, void *scratch, double *centroids,
                                          uint16_t *labels) {
-  kmc_arena arena = {.base = scratch};
-  kmc_fit fit = {.options = options, .kernels = kernels, .parallel = {parallel_for, threads, options->n_tasks}};
-  kmc_color_kmeans_result result = {0};
-  take_fit(&fit, u, options, &arena);
-  result.out_of_bounds =
-      !kmc_make_points(colors, counts, u, options->channels, kernels, &fit.parallel, &arena, &fit.points);
-  if (result.out_of_bounds) return result;
-  memset(fit.centroids.has_moved, 0, (size_t)fit.k);
-  memset(fit.velocity, 0, (size_t)fit.k * KMC_CHANNELS * sizeof *fit.velocity);
-  memset(fit.total, 0, (size_t)fit.k * sizeof *fit.total);
-  if (options->seeding == KMC_SEEDS_GIVEN)
-    start_given(&fit, centroids);
-  else
-    result.converged = start_coarse(&fit, arena, &result.coarse_rounds);
-  if (!result.converged) {
-    fit_colors(&fit, arena, &result);
-    if (labels) memcpy(labels, fit.points.level[2].label, (size_t)u * sizeof *labels);
-  }
-  result.inertia = kmc_fit_inertia(&fit);
-  give_centroids(&fit, centroids);
-  return result;
+  kmc_team team = {.run = parallel_for, .threads = threads, .n_tasks = options->n_tasks};
+  call call = {.fit = {.options = options, .kernels = kernels, .team = &team}, .arena = {.base = scratch}};
+  call.colors = colors;
+  call.counts = counts;
+  call.u = u;
+  call.centroids = centroids;
+  call.labels = labels;
+  take_fit(&call.fit, u, options, &call.arena);
+  if (u < ALONE_COLORS) team.n_tasks = 1;
+  kmc_lead_team(&team, find_centroids, &call);
+  return call.result;
 }

@@ -6,7 +6,7 @@
  *
  * Lloyd's algorithm, coarse to fine: first on the moments of some thousand cells of the colour space, smaller where
  * there are more pixels (color_kmeans_levels.c), where a round costs microseconds and a search for better minima is
- * cheap (color_kmeans_search.c), then on more cells, then on the colours themselves.
+ * cheap (color_kmeans_search.c), then on more cells, then on the colours themselves. Threads: color_kmeans_team.h.
  * On each level points are kept in blocks of neighbours; in each round a block is compared only with the few centroids
  * that can be nearest to a point in its box (its candidates), and not at all if none of them moved. Rounds go beyond
  * the means, with momentum: that finds better minima than plain ones do.

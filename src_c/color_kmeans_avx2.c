@@ -1,5 +1,6 @@
 /* k-means on colours, AVX2. Haswell to Ice Lake: vpmaddwd 5 cycles, one or two a cycle. */
 #include <math.h>
+#include <string.h>
 
 #include "color_kmeans_level.h"
 
@@ -66,6 +67,8 @@ static inline vi vi_load_rgb(const uint8_t *p) {
 }
 static inline vi vi_shift_left_8(vi a) { return _mm256_slli_epi32(a, 8); }
 static inline vi vi_min(vi a, vi b) { return _mm256_min_epi32(a, b); }
+static inline vi vi_min_bytes(vi a, vi b) { return _mm256_min_epi8(a, b); }
+static inline vi vi_max_bytes(vi a, vi b) { return _mm256_max_epi8(a, b); }
 static inline vi vi_add_products(vi sum, vi a, vi b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
 static inline unsigned vi_differ(vi a, vi b) {
   return ~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b))) & 0xff;

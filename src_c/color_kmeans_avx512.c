@@ -1,5 +1,6 @@
 /* k-means on colours, AVX-512 with BW and VNNI. Ice Lake: vpdpwssd 5 cycles, one a cycle at 512 bits. */
 #include <math.h>
+#include <string.h>
 
 #include "color_kmeans_level.h"
 
@@ -62,6 +63,8 @@ static inline vi vi_load_rgb(const uint8_t *p) {
 }
 static inline vi vi_shift_left_8(vi a) { return _mm512_slli_epi32(a, 8); }
 static inline vi vi_min(vi a, vi b) { return _mm512_min_epi32(a, b); }
+static inline vi vi_min_bytes(vi a, vi b) { return _mm512_min_epi8(a, b); }
+static inline vi vi_max_bytes(vi a, vi b) { return _mm512_max_epi8(a, b); }
 static inline vi vi_add_products(vi sum, vi a, vi b) { return _mm512_dpwssd_epi32(sum, a, b); }
 static inline unsigned vi_differ(vi a, vi b) { return _mm512_cmpneq_epi32_mask(a, b); }
 

@@ -1,5 +1,6 @@
 /* k-means on colours, plain C: vectors of one lane. */
 #include <math.h>
+#include <string.h>
 
 #include "color_kmeans_level.h"
 
@@ -43,6 +44,15 @@ static inline vi vi_xor(vi a, vi b) { return a ^ b; }
 static inline vi vi_load_rgb(const uint8_t *p) { return p[0] | p[1] << 8 | p[2] << 16; }
 static inline vi vi_shift_left_8(vi a) { return (int32_t)((uint32_t)a << 8); }
 static inline vi vi_min(vi a, vi b) { return b < a ? b : a; }
+static inline vi vi_min_bytes(vi a, vi b) {
+  uint32_t least = 0;
+  for (int t = 0; t < 4; t++) {
+    const int8_t x = (int8_t)(a >> 8 * t), y = (int8_t)(b >> 8 * t);
+    least |= (uint32_t)(uint8_t)(y < x ? y : x) << 8 * t;
+  }
+  return (vi)least;
+}
+static inline vi vi_max_bytes(vi a, vi b) { return ~vi_min_bytes(~a, ~b); }
 static inline vi vi_add_products(vi sum, vi a, vi b) {
   return sum + (int16_t)a * (int16_t)b + (int16_t)(a >> 16) * (int16_t)(b >> 16);
 }

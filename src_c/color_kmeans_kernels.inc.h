@@ -91,6 +91,39 @@ static void pack_colors(const uint8_t *rgb, int32_t n, uint32_t *colors) {
   }
 }
 
+/* The tight box of a block's points, in vectors that reach back where the last one is not full. */
+static void find_box(const uint32_t *color, kmc_block *block) {
+  int8_t low[LANES][4], high[LANES][4];
+  uint32_t few[LANES];
+  const int32_t n = block->end - block->begin;
+  for (int32_t i = 0; n < LANES && i < LANES; i++) few[i] = color[block->begin + (i < n ? i : 0)];
+  const uint32_t *from = n < LANES ? few : color + block->begin;
+  vi least = vi_load(from), most = least;
+  for (int32_t p = LANES; p < n; p += LANES) {
+    const vi points = vi_load(from + (p + LANES < n ? p : n - LANES));
+    least = vi_min_bytes(least, points);
+    most = vi_max_bytes(most, points);
+  }
+  memcpy(low, &least, sizeof low);
+  memcpy(high, &most, sizeof high);
+  for (int lanes = LANES / 2; lanes > 0; lanes /= 2) {
+    for (int i = 0; i < lanes; i++) {
+      for (int c = 0; c < 4; c++) {
+        low[i][c] = low[i + lanes][c] < low[i][c] ? low[i + lanes][c] : low[i][c];
+        high[i][c] = high[i + lanes][c] > high[i][c] ? high[i + lanes][c] : high[i][c];
+      }
+    }
+  }
+  for (int t = 0; t < KMC_CHANNELS; t++) {
+    block->box.low2[t] = (float)(2 * low[0][t]);
+    block->box.high2[t] = (float)(2 * high[0][t]);
+  }
+}
+
+static void find_boxes(const uint32_t *color, kmc_block *block, int32_t n) {
+  for (int32_t b = 0; b < n; b++) find_box(color, &block[b]);
+}
+
 static void find_means(const kmc_moment *moment, int32_t n, uint32_t *color) {
   for (int32_t p = 0; p < n; p++) {
     const double scale = 1 / (double)moment[p].count;
@@ -344,4 +377,5 @@ static void merge_costs(float *const *mean, const float *weight, int32_t k, floa
   }
 }
 
-const kmc_color_kernels KERNELS = {KERNELS_NAME, assign, pack_colors, measure, join_colors, find_means, merge_costs};
+const kmc_color_kernels KERNELS = {KERNELS_NAME, assign,     pack_colors, measure,
+                                   join_colors,  find_boxes, find_means,  merge_costs};

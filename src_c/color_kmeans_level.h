@@ -10,6 +10,7 @@
 #define KMC_COLOR_KMEANS_LEVEL_H
 
 #include "color_kmeans.h"
+#include "color_kmeans_team.h"
 #include "compiler.h"
 
 #define KMC_CHANNELS 3
@@ -51,7 +52,7 @@ typedef struct {
 } kmc_region;
 
 typedef struct {
-  int32_t n, n_blocks, n_groups, n_regions;
+  int32_t n, n_groups, n_regions;
   int32_t block_points; /* most in a block, 64 .. KMC_BLOCK_POINTS */
   uint32_t *color;      /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
   const int64_t *count; /* (n) pixels, or NULL where moments are given */
@@ -102,6 +103,8 @@ struct kmc_color_kernels {
    * sum: that moment. Returns how many nodes begin. */
   int32_t (*join_colors)(const kmc_level *level, int32_t begin, int32_t end, uint32_t bits, uint32_t last,
                          kmc_moment *sum, int32_t *node_end, kmc_moment *through);
+  /* OUT boxes of n > 0 blocks. */
+  void (*find_boxes)(const uint32_t *color, kmc_block *block, int32_t n);
   /* OUT color (n): the means, rounded. */
   void (*find_means)(const kmc_moment *moment, int32_t n, uint32_t *color);
   /* IN mean (KMC_CHANNELS, k), weight (k) > 0 of clusters; SCRATCH row (k); OUT cost (k): the least inertia that
@@ -113,21 +116,39 @@ struct kmc_color_kernels {
 /* Runs of colours: nodes of one size. */
 typedef struct {
   int32_t n;
-  int32_t *end; /* [-1] is 0; where it ends among the nodes of the next finer size: colours, boxes, cells */
+  int32_t *end; /* where each ends among the nodes of the next finer size: colours, boxes, cells; [-1]: where the first
+                 * begins */
 } kmc_nodes;
 
+/* Bins of nodes by their scatter, which goes with the pixels times the square of the side: quarters of an octave. */
+#define KMC_BINS (4 * 64)
+
+/* Whole cubes of the colours, which a thread makes. */
 typedef struct {
-  kmc_level level[3];            /* [0] few points, [1] more, [2] the colours */
-  int32_t most[2];               /* points in the first two */
-  kmc_nodes boxes, cells, cubes; /* of 4x4x4, 8x8x8, 16x16x16 colours */
-  kmc_moment *through;           /* (boxes) [-1] is 0; of all colours up to the end of the box */
-  int64_t square;                /* the sum of |x|^2 over all pixels */
+  int32_t begin, end;            /* colours */
+  kmc_nodes boxes, cells, cubes; /* of 4x4x4, 8x8x8, 16x16x16 colours; boxes and cells count from those of the part */
+  kmc_moment *through;           /* (boxes) of the part's colours up to the end of the box; [-1] is 0 */
+  kmc_moment sum;
+  uint64_t square, any;   /* the sum of |x|^2 over all pixels; the bits that are set in any count */
+  int32_t more[KMC_BINS]; /* points that dividing the nodes of a bin adds */
+  int32_t n_groups[3];    /* on each level */
+} kmc_part;
+
+typedef struct {
+  kmc_level level[3]; /* [0] few points, [1] more, [2] the colours */
+  int32_t most[2];    /* points in the first two */
+  int32_t n_parts;
+  kmc_part *part;
+  kmc_nodes boxes, cells, cubes; /* room for those of all parts */
+  kmc_moment *through;
+  int64_t square; /* the sum of |x|^2 over all pixels */
 } kmc_points;
 
-/* Points of a coarse level: at most LEVEL_POINTS for each centroid, as for LEVEL_CLUSTERS if they are fewer; at most
- * that share of the colours, but that many at least. There are at most LEAST_POINTS[0] cubes. */
+/* Points of a coarse level: at most LEVEL_POINTS for each cluster, at most that share of the colours, but that many at
+ * least; and never fewer than there are cubes. */
 static const int32_t LEVEL_POINTS[2] = {32, 96}, LEVEL_SHARE[2] = {24, 4}, LEAST_POINTS[2] = {4096, 8192};
-enum { LEVEL_CLUSTERS = 128 };
+enum { MOST_CUBES = 1 << 12 };
+
 /* Scratch that is handed out from the front; with no base only its size is counted. */
 typedef struct {
   uint8_t *base;
@@ -137,36 +158,29 @@ typedef struct {
 /* 64-byte aligned, NULL without a base. */
 void *kmc_take(kmc_arena *arena, size_t bytes);
 
-typedef struct {
-  kmc_parallel_for run;
-  void *threads;
-  int32_t n_tasks;
-} kmc_parallel;
-
-static inline void kmc_run(const kmc_parallel *parallel, kmc_task task, void *context, int32_t n_tasks) {
-  if (n_tasks == 1)
-    task(context, 0);
-  else
-    parallel->run(parallel->threads, task, context, n_tasks);
-}
-
-/* color_kmeans_points.c: takes the arrays; fills the colours and their nodes. Returns whether the counts are within
- * the bounds of color_kmeans.h. */
-void kmc_take_points(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points);
-int kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels,
-                    const kmc_color_kernels *kernels, const kmc_parallel *parallel, kmc_arena *arena,
-                    kmc_points *points);
+/* color_kmeans_points.c: takes the arrays; fills the colours and their nodes, and their blocks if they are asked for.
+ * Returns whether the counts are within the bounds of color_kmeans.h. */
+void kmc_take_points(int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena, kmc_points *points);
+int kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels, int with_blocks,
+                    const kmc_color_kernels *kernels, kmc_team *team, kmc_points *points);
 
 /* color_kmeans_levels.c */
-void kmc_take_levels(int32_t u, int32_t k, kmc_arena *arena, kmc_points *points);
-void kmc_make_coarse_levels(kmc_points *points, const kmc_color_kernels *kernels, const kmc_parallel *parallel);
-void kmc_make_blocks_of_colors(kmc_points *points, const kmc_parallel *parallel);
+void kmc_take_levels(int32_t u, int32_t k, int on_cells, kmc_arena *arena, kmc_points *points);
+void kmc_count_divisions(kmc_part *part);
+void kmc_make_coarse_levels(kmc_points *points, const kmc_color_kernels *kernels, kmc_team *team);
+void kmc_make_blocks_of_colors(kmc_points *points, const kmc_color_kernels *kernels, kmc_team *team);
+
+/* color_kmeans_blocks.c: blocks and groups of part i, which has the points [begin, end) of level l; then the groups of
+ * all parts together, and regions. */
+void kmc_take_blocks(kmc_level *level, int32_t n, int32_t n_parts, kmc_arena *arena);
+void kmc_cut_blocks(kmc_points *points, int l, int32_t i, int32_t begin, int32_t end, const kmc_color_kernels *kernels);
+void kmc_join_groups(kmc_points *points, int l);
 
 /* A fit under way. Positions are where the centroids stand (k, KMC_CHANNELS); totals the moments of their clusters. */
 typedef struct {
   const kmc_color_kmeans_options *options;
   const kmc_color_kernels *kernels;
-  kmc_parallel parallel;
+  kmc_team *team;
   kmc_points points;
   kmc_centroids centroids;
   int32_t k;
@@ -186,14 +200,30 @@ typedef struct {
 /* Kodak, k=256, 0 to 0.9: mean MSE .993 to .982 times that of k-means++, with 12.5 to 17 rounds on colours. */
 static const double MOMENTUM = 0.8;
 
-static const float SEARCH_HOPE = 2, SEARCH_STEP = 0.25f;
-enum { SEARCH_ROUNDS = 4, SEARCH_SWAPS = 8 };
+static const float SEARCH_HOPE = 1, SEARCH_STEP = 0.25f;
+enum { SEARCH_ROUNDS = 3, SEARCH_SWAPS = 8 };
 
-/* color_kmeans.c */
+/* Trials that run side by side, on levels of fewer points than this: on more of them each has all threads. */
+enum { KMC_RUNNERS = 2, KMC_PAIR_POINTS = 131072 };
+
+/* color_kmeans.c: room for what a fit of its own changes on a copy of a level, whose points it shares. */
+void kmc_take_copy(const kmc_fit *fit, const kmc_level *level, kmc_arena *arena, kmc_fit *own, kmc_level *own_level);
+/* Fills the room: both stand at the same positions, with the same labels. */
+void kmc_copy_fit(const kmc_fit *fit, const kmc_level *level, kmc_fit *own, kmc_level *own_level);
+
+/* color_kmeans_rounds.c */
+/* Parts that a step on the level is cut into. */
+int32_t kmc_tasks_for(const kmc_fit *fit, const kmc_level *level);
+static inline int32_t kmc_part_begin(int32_t n, int32_t i, int32_t n_tasks) {
+  return (int32_t)((int64_t)n * i / n_tasks);
+}
+
 /* One round; centroids stay where they are if they would move by less than least_step. Returns how many points moved.
  */
 int32_t kmc_color_round(kmc_fit *fit, const kmc_level *level, double relaxation, double least_step);
 int32_t kmc_color_lloyd(kmc_fit *fit, const kmc_level *level, double tol, int32_t max_rounds, int32_t *rounds);
+/* Plain rounds in double until no label moves. Returns whether that came within max_rounds. */
+int32_t kmc_settle(kmc_fit *fit, const kmc_level *level, int32_t max_rounds, int32_t *rounds);
 double kmc_fit_inertia(const kmc_fit *fit);
 
 int32_t kmc_assign_moved_centroids(kmc_fit *fit, const kmc_level *level);
@@ -201,10 +231,13 @@ void kmc_place_centroids(kmc_fit *fit);
 /* The labels are those of where the centroids are placed. */
 void kmc_note_assigned(kmc_fit *fit);
 
-/* color_kmeans_search.c */
+/* color_kmeans_cuts.c */
 void kmc_seed_by_cuts(kmc_fit *fit, const kmc_level *level, kmc_arena arena);
+
+/* color_kmeans_search.c: bytes for levels of up to n points. */
+size_t kmc_search_scratch(const kmc_fit *fit, int32_t n);
 /* At most `trials` trials, each some rounds on the level. */
-void kmc_search(kmc_fit *fit, const kmc_level *level, int32_t trials, kmc_arena arena);
+void kmc_search(kmc_fit *fit, kmc_level *level, int32_t trials, kmc_arena arena);
 
 /* Label of the nearest centroid by the fixed-point score; ties go to the lowest. */
 static inline int kmc_channel(uint32_t color, int t);

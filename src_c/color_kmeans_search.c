@@ -1,198 +1,27 @@
-/* Seeds by variance cuts, and a search that splits clusters with much error and merges those that are worth little.
+/* A search that splits clusters with much error and merges those that are worth little: after Fritzke, "The breathing
+ * k-means algorithm", arXiv 2006.15666.
  *
- * Cuts: the cluster whose variance along its principal axis times its weight is greatest is cut at its mean across that
- * axis, until there are k (in the manner of Wu, "Efficient statistical computations for optimal color quantization",
- * Graphics Gems II, 1991). Search: after Fritzke, "The breathing k-means algorithm", arXiv 2006.15666. */
+ * Two trials start from the same state and run side by side, each on a copy of what it changes; the better one is
+ * kept if it lowers the inertia. */
 #include <math.h>
 #include <string.h>
 
-#include "color_kmeans_level.h"
+#include "color_kmeans_shape.h"
 
-typedef struct {
-  double weight, mean[KMC_CHANNELS], axis[KMC_CHANNELS];
-  double spread; /* weight times variance along the axis */
-} shape;
-
-/* Integers, so that they can be taken apart: 2^38 pixels times 2^14 is far below 2^63. */
-typedef struct {
-  int64_t weight, sum[KMC_CHANNELS], product[KMC_CHANNELS][KMC_CHANNELS]; /* the lower triangle */
-} second_moments;
-
-static int64_t weight_of(const kmc_level *level, int32_t p) {
-  return level->moment ? level->moment[p].count : level->count[p];
-}
-
-static inline void add_to(second_moments *sums, uint32_t color, int64_t weight) {
-  sums->weight += weight;
-  for (int t = 0; t < KMC_CHANNELS; t++) {
-    const int64_t weighted = weight * kmc_channel(color, t);
-    sums->sum[t] += weighted;
-    for (int s = 0; s <= t; s++) sums->product[t][s] += weighted * kmc_channel(color, s);
-  }
-}
-
-static second_moments difference(const second_moments *a, const second_moments *b) {
-  second_moments rest = {.weight = a->weight - b->weight};
-  for (int t = 0; t < KMC_CHANNELS; t++) {
-    rest.sum[t] = a->sum[t] - b->sum[t];
-    for (int s = 0; s <= t; s++) rest.product[t][s] = a->product[t][s] - b->product[t][s];
-  }
-  return rest;
-}
-
-/* The principal axis by power iteration from the channel of greatest variance. */
-static shape shape_of(const second_moments *sums, int channels) {
-  enum { STEPS = 8 };
-  const double weight = (double)sums->weight;
-  shape shape = {.weight = weight};
-  double covariance[KMC_CHANNELS][KMC_CHANNELS], most = -1;
-  int widest = 0;
-  for (int t = 0; t < channels; t++) shape.mean[t] = (double)sums->sum[t] / weight;
-  for (int t = 0; t < channels; t++) {
-    for (int s = 0; s <= t; s++) {
-      covariance[t][s] = covariance[s][t] = (double)sums->product[t][s] - (double)sums->sum[t] * shape.mean[s];
-    }
-    if (covariance[t][t] > most) {
-      most = covariance[t][t];
-      widest = t;
-    }
-  }
-  shape.axis[widest] = 1;
-  for (int step = 0; step < STEPS; step++) {
-    double next[KMC_CHANNELS] = {0}, length2 = 0;
-    for (int t = 0; t < channels; t++) {
-      for (int s = 0; s < channels; s++) next[t] += covariance[t][s] * shape.axis[s];
-      length2 += next[t] * next[t];
-    }
-    if (length2 <= 0) break;
-    shape.spread = sqrt(length2);
-    for (int t = 0; t < channels; t++) shape.axis[t] = next[t] / shape.spread;
-  }
-  return shape;
-}
-
-typedef struct {
-  int32_t begin, end; /* of the permutation */
-  second_moments sums;
-  shape shape;
-} segment;
-
-static void measure(const kmc_level *level, const int32_t *order, segment *segment) {
-  second_moments sums = {0};
-  for (int32_t i = segment->begin; i < segment->end; i++) {
-    add_to(&sums, level->color[order[i]], weight_of(level, order[i]));
-  }
-  segment->sums = sums;
-}
-
-/* Moves the points below the mean along the axis to the front; returns where the others begin. */
-static int32_t cut(const kmc_level *level, int32_t *order, const segment *segment, int32_t *others) {
-  double threshold = 0, axis[KMC_CHANNELS];
-  for (int t = 0; t < KMC_CHANNELS; t++) {
-    axis[t] = segment->shape.axis[t];
-    threshold += axis[t] * segment->shape.mean[t];
-  }
-  int32_t low = segment->begin, n_others = 0;
-  for (int32_t i = segment->begin; i < segment->end; i++) { /* without branches: either place is overwritten */
-    const int32_t p = order[i];
-    double projection = 0;
-    for (int t = 0; t < KMC_CHANNELS; t++) projection += axis[t] * kmc_channel(level->color[p], t);
-    order[low] = others[n_others] = p;
-    low += projection < threshold;
-    n_others += !(projection < threshold);
-  }
-  memcpy(order + low, others, (size_t)n_others * sizeof *order);
-  if (low == segment->begin) low++;
-  return low == segment->end ? low - 1 : low;
-}
-
-/* Cuts a segment in two and measures the smaller part; the rest is the difference. */
-static void cut_segment(const kmc_level *level, int32_t *order, int32_t *others, int channels, segment *whole,
-                        segment *half) {
-  const int32_t middle = cut(level, order, whole, others);
-  const second_moments both = whole->sums;
-  *half = (segment){.begin = middle, .end = whole->end};
-  whole->end = middle;
-  segment *small = half->end - half->begin < whole->end - whole->begin ? half : whole;
-  measure(level, order, small);
-  segment *large = small == half ? whole : half;
-  large->sums = difference(&both, &small->sums);
-  half->shape = shape_of(&half->sums, channels);
-  whole->shape = shape_of(&whole->sums, channels);
-}
-
-static void label_segments(kmc_fit *fit, const kmc_level *level, const int32_t *order, const segment *segments) {
-  for (int32_t j = 0; j < fit->k; j++) {
-    kmc_moment *total = &fit->total[j];
-    for (int32_t i = segments[j].begin; i < segments[j].end; i++) {
-      const int32_t p = order[i];
-      level->label[p] = (uint16_t)j;
-      const kmc_moment moment = kmc_moment_of(level, p);
-      kmc_add_moment(total, &moment, 1);
-    }
-    for (int t = 0; t < KMC_CHANNELS; t++) {
-      fit->position[j * KMC_CHANNELS + t] = (double)total->sum[t] / (double)total->count;
-    }
-  }
-}
-
-void kmc_seed_by_cuts(kmc_fit *fit, const kmc_level *level, kmc_arena arena) {
-  const int channels = fit->centroids.channels;
-  int32_t *order = kmc_take(&arena, (size_t)level->n * sizeof *order);
-  int32_t *others = kmc_take(&arena, (size_t)level->n * sizeof *others);
-  segment *segments = kmc_take(&arena, (size_t)fit->k * sizeof *segments);
-  for (int32_t p = 0; p < level->n; p++) order[p] = p;
-  segments[0] = (segment){.begin = 0, .end = level->n};
-  measure(level, order, &segments[0]);
-  segments[0].shape = shape_of(&segments[0].sums, channels);
-  for (int32_t n = 1; n < fit->k; n++) {
-    int32_t widest = -1;
-    for (int32_t j = 0; j < n; j++) {
-      if (segments[j].end - segments[j].begin < 2) continue;
-      if (widest < 0 || segments[j].shape.spread > segments[widest].shape.spread) widest = j;
-    }
-    cut_segment(level, order, others, channels, &segments[widest], &segments[n]);
-  }
-  label_segments(fit, level, order, segments);
-}
-
-/* What the search needs to go back to. */
+/* What a trial that fails goes back to. */
 typedef struct {
   double *position;
   kmc_moment *total;
   uint16_t *label;
 } state;
 
-static void save_state(const kmc_fit *fit, const kmc_level *level, const state *saved) {
-  const size_t k = (size_t)fit->k;
-  memcpy(saved->position, fit->position, k * KMC_CHANNELS * sizeof(double));
-  memcpy(saved->total, fit->total, k * sizeof(kmc_moment));
-  memcpy(saved->label, level->label, (size_t)level->n * sizeof *level->label);
-  for (int32_t g = 0; g < level->n_groups; g++) level->group[g].touched = 0;
-}
-
-static void restore_state(kmc_fit *fit, const kmc_level *level, const state *saved) {
-  const size_t k = (size_t)fit->k;
-  memcpy(fit->position, saved->position, k * KMC_CHANNELS * sizeof(double));
-  memcpy(fit->total, saved->total, k * sizeof(kmc_moment));
-  for (int32_t g = 0; g < level->n_groups; g++) {
-    const kmc_group *group = &level->group[g];
-    if (!group->touched) continue;
-    const int32_t begin = level->block[group->begin].begin, end = level->block[group->end - 1].end;
-    memcpy(level->label + begin, saved->label + begin, (size_t)(end - begin) * sizeof *level->label);
-    for (int32_t b = group->begin; b < group->end; b++) level->block[b].uniform = -1;
-  }
-  kmc_place_centroids(fit);
-  kmc_note_assigned(fit);
-}
-
 typedef struct {
-  float *cost;          /* (k) inertia that joining the cluster to its best partner would add */
-  int32_t *partner;     /* (k) */
-  second_moments *sums; /* (k) of the saved labels */
-  shape *shape;         /* (k) */
-  uint8_t *changed;     /* (k) sums since the shape was found */
-  uint8_t *used;        /* (k) takes part in this trial */
+  float *cost;              /* (k) inertia that joining the cluster to its best partner would add */
+  int32_t *partner;         /* (k) */
+  kmc_second_moments *sums; /* (k) of the saved labels */
+  kmc_shape *shape;         /* (k) */
+  uint8_t *changed;         /* (k) sums since the shape was found */
+  uint8_t *used;            /* (k) takes part in this trial */
   uint8_t tried[64];
   double *key;                              /* (k) */
   float *mean[KMC_CHANNELS], *weight, *row; /* (k) */
@@ -217,14 +46,14 @@ static void find_shapes(const kmc_fit *fit, const kmc_level *level, const uint16
     for (int32_t p = level->block[group->begin].begin; p < level->block[group->end - 1].end; p++) {
       const int32_t label = level->label[p], old = before ? before[p] : label;
       if (before && label == old) continue;
-      add_to(&plan->sums[label], level->color[p], weight_of(level, p));
+      kmc_add_second_moments(&plan->sums[label], level->color[p], kmc_weight_of(level, p));
       if (!before) continue;
-      add_to(&plan->sums[old], level->color[p], -weight_of(level, p));
+      kmc_add_second_moments(&plan->sums[old], level->color[p], -kmc_weight_of(level, p));
       plan->changed[label] = plan->changed[old] = 1;
     }
   }
   for (int32_t j = 0; j < fit->k; j++) {
-    if (plan->changed[j]) plan->shape[j] = shape_of(&plan->sums[j], fit->centroids.channels);
+    if (plan->changed[j]) plan->shape[j] = kmc_shape_of(&plan->sums[j], fit->centroids.channels);
   }
 }
 
@@ -233,7 +62,7 @@ static const double SPLIT_SAVES = 0.7;
 
 /* Gives the cluster `cheap`, merged away, to the cluster `wide` as its second half. */
 static void apply_swap(kmc_fit *fit, plan *plan, int32_t cheap, int32_t wide) {
-  const shape *shape = &plan->shape[wide];
+  const kmc_shape *shape = &plan->shape[wide];
   const double offset = sqrt(shape->spread / shape->weight) * 0.8;
   plan->used[wide] = plan->used[cheap] = 1;
   for (int t = 0; t < KMC_CHANNELS; t++) {
@@ -304,8 +133,8 @@ static int32_t apply_one(kmc_fit *fit, plan *plan) {
 static void take_plan(plan *plan, int32_t k, kmc_arena *arena) {
   plan->cost = kmc_take(arena, (size_t)k * sizeof(float));
   plan->partner = kmc_take(arena, (size_t)k * sizeof(int32_t));
-  plan->shape = kmc_take(arena, (size_t)k * sizeof(shape));
-  plan->sums = kmc_take(arena, (size_t)k * sizeof(second_moments));
+  plan->shape = kmc_take(arena, (size_t)k * sizeof(kmc_shape));
+  plan->sums = kmc_take(arena, (size_t)k * sizeof(kmc_second_moments));
   plan->changed = kmc_take(arena, (size_t)k);
   plan->used = kmc_take(arena, (size_t)k);
   const size_t room = ((size_t)k + KMC_PADDING) * sizeof(float);
@@ -313,6 +142,53 @@ static void take_plan(plan *plan, int32_t k, kmc_arena *arena) {
   plan->row = kmc_take(arena, room);
   for (int t = 0; t < KMC_CHANNELS; t++) plan->mean[t] = kmc_take(arena, room);
   plan->key = kmc_take(arena, (size_t)k * sizeof(double));
+}
+
+/* Who tries: a fit, and a level whose labels, blocks and groups are its own. Between trials all stand at the state. */
+typedef struct {
+  kmc_fit *fit;
+  kmc_level *level;
+  int32_t swaps;
+  double inertia;
+} runner;
+
+typedef struct {
+  int32_t n_runners;
+  runner runner[KMC_RUNNERS];
+  state saved;
+  double best; /* its inertia */
+} search;
+
+/* Copies the labels of a group. */
+static void copy_labels(const uint16_t *from, kmc_level *level, int32_t g) {
+  const kmc_group *group = &level->group[g];
+  const int32_t begin = level->block[group->begin].begin, end = level->block[group->end - 1].end;
+  memcpy(level->label + begin, from + begin, (size_t)(end - begin) * sizeof *from);
+  for (int32_t b = group->begin; b < group->end; b++) level->block[b].uniform = -1;
+}
+
+/* Takes over a state; labels where they were touched here, or in `other`. */
+static void go_to(const runner *runner, const state *to, const kmc_level *other) {
+  const size_t k = (size_t)runner->fit->k;
+  kmc_level *level = runner->level;
+  memcpy(runner->fit->position, to->position, k * KMC_CHANNELS * sizeof(double));
+  memcpy(runner->fit->total, to->total, k * sizeof(kmc_moment));
+  for (int32_t g = 0; g < level->n_groups; g++) {
+    if (level->group[g].touched || other->group[g].touched) copy_labels(to->label, level, g);
+  }
+  kmc_place_centroids(runner->fit);
+  kmc_note_assigned(runner->fit);
+}
+
+static void save_state(const runner *runner, const state *saved) {
+  const size_t k = (size_t)runner->fit->k;
+  memcpy(saved->position, runner->fit->position, k * KMC_CHANNELS * sizeof(double));
+  memcpy(saved->total, runner->fit->total, k * sizeof(kmc_moment));
+  memcpy(saved->label, runner->level->label, (size_t)runner->level->n * sizeof(uint16_t));
+}
+
+static void clear_touched(const kmc_level *level) {
+  for (int32_t g = 0; g < level->n_groups; g++) level->group[g].touched = 0;
 }
 
 /* Rounds from changed centroids; gives up where the fall of the inertia promises no more than it was. */
@@ -328,37 +204,108 @@ static double try_rounds(kmc_fit *fit, const kmc_level *level, double best) {
   return before;
 }
 
-void kmc_search(kmc_fit *fit, const kmc_level *level, int32_t trials, kmc_arena arena) {
-  const int32_t k = fit->k;
-  plan plan;
-  take_plan(&plan, k, &arena);
-  state saved = {kmc_take(&arena, (size_t)k * KMC_CHANNELS * sizeof(double)),
-                 kmc_take(&arena, (size_t)k * sizeof(kmc_moment)),
-                 kmc_take(&arena, (size_t)level->n * sizeof(uint16_t))};
-  int32_t swaps = k / SEARCH_SWAPS > 1 ? k / SEARCH_SWAPS : 1, fresh = 1;
-  double best = kmc_fit_inertia(fit);
-  fit->searching = 1;
-  for (int32_t trial = 0; trial < trials; trial++) {
-    if (fresh) {
-      find_merges(fit, &plan);
-      find_shapes(fit, level, trial == 0 ? NULL : saved.label, &plan);
-      save_state(fit, level, &saved);
-      memset(plan.tried, 0, sizeof plan.tried);
-    }
-    fresh = 0;
-    if (!(swaps > 1 ? apply_swaps(fit, &plan, swaps) : apply_one(fit, &plan))) {
-      if (swaps == 1) break;
-      swaps = 1;
-      continue;
-    }
-    const double now = try_rounds(fit, level, best);
-    fresh = now < best;
-    if (fresh) {
-      best = now;
+static void try_swaps(void *context, int32_t i) {
+  search *search = context;
+  runner *runner = &search->runner[i];
+  runner->inertia = try_rounds(runner->fit, runner->level, search->best);
+  if (runner->inertia >= search->best) go_to(runner, &search->saved, runner->level);
+}
+
+/* The runner whose trial lowered the inertia most, or NULL. */
+static runner *winner_of(search *search, int32_t n) {
+  runner *winner = NULL;
+  for (int32_t i = 0; i < n; i++) {
+    if (search->runner[i].inertia >= search->best) continue;
+    search->best = search->runner[i].inertia;
+    winner = &search->runner[i];
+  }
+  return winner;
+}
+
+/* Plans the state that the winner found, or at first the one that all stand at, and brings all to it. */
+static void start_from(search *search, const runner *winner, int is_first, plan *plan) {
+  find_merges(winner->fit, plan);
+  find_shapes(winner->fit, winner->level, is_first ? NULL : search->saved.label, plan);
+  save_state(winner, &search->saved);
+  for (int32_t i = 0; i < search->n_runners; i++) {
+    if (!is_first && &search->runner[i] != winner) go_to(&search->runner[i], &search->saved, winner->level);
+  }
+  for (int32_t i = 0; i < search->n_runners; i++) clear_touched(search->runner[i].level);
+  memset(plan->tried, 0, sizeof plan->tried);
+}
+
+/* Plans the next trials, each with half the swaps of the one before. Returns how many; IN OUT swaps: of the next one.
+ */
+static int32_t plan_trials(search *search, int32_t most, plan *plan, int32_t *swaps) {
+  int32_t n = 0;
+  while (n < search->n_runners && n < most) {
+    runner *runner = &search->runner[n];
+    runner->swaps = *swaps;
+    const int32_t is_single = *swaps == 1;
+    if (is_single ? apply_one(runner->fit, plan) : apply_swaps(runner->fit, plan, *swaps)) {
+      *swaps = *swaps / 2 > 1 ? *swaps / 2 : 1;
+      n++;
+    } else if (is_single) {
+      break;
     } else {
-      restore_state(fit, level, &saved);
-      swaps = swaps / 2 > 1 ? swaps / 2 : 1;
+      *swaps = 1;
     }
+  }
+  return n;
+}
+
+/* The second runner's fit and level. */
+typedef struct {
+  kmc_fit fit;
+  kmc_level level;
+} copies;
+
+static void take_search(kmc_fit *fit, kmc_level *level, kmc_arena *arena, search *search, copies *own) {
+  const size_t k = (size_t)fit->k;
+  search->saved = (state){kmc_take(arena, k * KMC_CHANNELS * sizeof(double)), kmc_take(arena, k * sizeof(kmc_moment)),
+                          kmc_take(arena, (size_t)level->n * sizeof(uint16_t))};
+  search->n_runners = 1;
+  search->runner[0] = (runner){.fit = fit, .level = level};
+  if (level->n >= KMC_PAIR_POINTS) return;
+  kmc_take_copy(fit, level, arena, &own->fit, &own->level);
+  search->runner[search->n_runners++] = (runner){.fit = &own->fit, .level = &own->level};
+}
+
+size_t kmc_search_scratch(const kmc_fit *fit, int32_t n) {
+  kmc_arena arena = {0};
+  kmc_fit any = *fit;
+  kmc_level largest = {.n = n}, paired = {.n = n < KMC_PAIR_POINTS ? n : KMC_PAIR_POINTS - 1};
+  plan plan;
+  search search;
+  copies own;
+  take_plan(&plan, fit->k, &arena);
+  take_search(&any, &largest, &arena, &search, &own);
+  take_search(&any, &paired, &arena, &search, &own);
+  return arena.used;
+}
+
+void kmc_search(kmc_fit *fit, kmc_level *level, int32_t trials, kmc_arena arena) {
+  int32_t swaps = fit->k / SEARCH_SWAPS > 1 ? fit->k / SEARCH_SWAPS : 1, n;
+  plan plan;
+  search search;
+  copies own;
+  take_plan(&plan, fit->k, &arena);
+  take_search(fit, level, &arena, &search, &own);
+  fit->searching = 1;
+  if (search.n_runners > 1) kmc_copy_fit(fit, level, &own.fit, &own.level);
+  search.best = kmc_fit_inertia(fit);
+  const runner *winner = &search.runner[0];
+  for (int32_t trial = 0; trial < trials; trial += n) {
+    if (winner) start_from(&search, winner, trial == 0, &plan);
+    n = plan_trials(&search, trials - trial, &plan, &swaps);
+    if (n == 0) break;
+    kmc_share(fit->team, try_swaps, &search, n);
+    winner = winner_of(&search, n);
+    if (winner) swaps = winner->swaps;
+  }
+  if (winner && winner != &search.runner[0]) {
+    save_state(winner, &search.saved);
+    go_to(&search.runner[0], &search.saved, winner->level);
   }
   fit->searching = 0;
 }
