@@ -103,6 +103,23 @@ def test_files_get_smaller_and_the_error_little_larger(preset: str, k: int) -> N
     assert small.psnr > plain.psnr - 1
 
 
+def test_with_many_colors_differences_are_chosen_which_lose_less() -> None:
+    picture = photograph(160, 200)
+    plain = kmc.compress(picture, 200, preset="looks")
+    assert compact._as_in_a_file(plain.palette.colors, plain.indices)[2]
+    moved, indices = compacted(picture, plain.palette, plain.indices, 0.3, dithered=True)
+    assert len(png_bytes(indices, moved.colors)) < 0.6 * len(plain.to_bytes())
+    assert np.square(moved.colors[indices].astype(float) - picture).mean() < plain.mse
+
+
+def test_of_noise_no_differences_are_taken() -> None:
+    indices = np.random.default_rng(0).geometric(0.05, size=(90, 90)).clip(max=199).astype(np.uint8)
+    colors, same, by_differences = compact._as_in_a_file(random_palette(200, 3).colors, indices)
+    assert not by_differences
+    assert len(colors) == len(np.unique(indices))
+    np.testing.assert_array_equal(colors[same], random_palette(200, 3).colors[indices])
+
+
 def test_more_compactness_smaller_files() -> None:
     picture = photograph(128, 128)
     sizes = [len(kmc.compress(picture, 32, compactness=amount).to_bytes()) for amount in (0, 0.02, 0.1, 0.5, 2)]
