@@ -53,9 +53,12 @@ class Try(NamedTuple):
     indices: Pixels
     ssimulacra2: float
 
-    def n_bytes(self, optimize: str) -> int:
-        """Size of its file."""
-        return len(png_bytes(self.indices, self.palette, optimize))
+
+class Tries(NamedTuple):
+    """Functions of k and compactness, each of which does its work once."""
+
+    at: Callable[[int, float], Try]
+    n_bytes: Callable[[int, float, str], int]  # and `optimize`
 
 
 def rival_record(name: str, path: Path, pixels: Pixels, k: int, options: argparse.Namespace) -> Record | None:
@@ -80,8 +83,8 @@ def rival_record(name: str, path: Path, pixels: Pixels, k: int, options: argpars
     return record
 
 
-def tries_of(pixels: Pixels, options: argparse.Namespace) -> Callable[[int, float], Try]:
-    """Give a function of k and compactness that tries each once."""
+def tries_of(pixels: Pixels, options: argparse.Namespace) -> Tries:
+    """Prepare to try any k and compactness."""
     dither = options.dither
 
     @functools.cache
@@ -100,38 +103,43 @@ def tries_of(pixels: Pixels, options: argparse.Namespace) -> Callable[[int, floa
         ssimulacra2, _ = run_looks_program(options.looks_metrics, pixels, palette.colors[indices])
         return Try(palette.colors, indices, ssimulacra2)
 
-    return tried
+    @functools.cache
+    def n_bytes(k: int, compactness: float, optimize: str) -> int:
+        one = tried(k, compactness)
+        return len(png_bytes(one.indices, one.palette, optimize))
+
+    return Tries(tried, n_bytes)
 
 
-def smallest(tried: Callable[[int, float], Try], least: float, compactnesses: Sequence[float]) -> Record | None:
+def smallest(tries: Tries, least: float, colors: Sequence[int], compactnesses: Sequence[float]) -> Record | None:
     """Find the smallest file that looks no worse; for each compactness the fewest colours, by bisection."""
     found: list[Record] = []
     for compactness in compactnesses:
-        low, high = 0, len(COLORS) - 1
-        if tried(COLORS[high], compactness).ssimulacra2 < least:
+        low, high = 0, len(colors) - 1
+        if tries.at(colors[high], compactness).ssimulacra2 < least:
             continue
         while low < high:
             middle = (low + high) // 2
-            if tried(COLORS[middle], compactness).ssimulacra2 >= least:
+            if tries.at(colors[middle], compactness).ssimulacra2 >= least:
                 high = middle
             else:
                 low = middle + 1
-        one = tried(COLORS[high], compactness)
-        sizes = {"bytes_max": one.n_bytes("max"), "bytes_default": one.n_bytes("default")}
-        found.append({"k": COLORS[high], "compactness": compactness, "ssimulacra2": one.ssimulacra2, **sizes})
+        k, ssimulacra2 = colors[high], tries.at(colors[high], compactness).ssimulacra2
+        sizes = {f"bytes_{optimize}": tries.n_bytes(k, compactness, optimize) for optimize in ("max", "default")}
+        found.append({"k": k, "compactness": compactness, "ssimulacra2": ssimulacra2, **sizes})
     return min(found, key=lambda record: record["bytes_max"], default=None)
 
 
 def dithered_records(path: Path, pixels: Pixels, options: argparse.Namespace) -> list[Record]:
     """Compare with every rival at every number of colours."""
-    tried = tries_of(pixels, options)
+    tries = tries_of(pixels, options)
     records = []
     for k in options.colors:
         for name in RIVALS:
             theirs = rival_record(name, path, pixels, k, options)
             if theirs is None:
                 continue
-            ours = smallest(tried, theirs["ssimulacra2"], options.compactness)
+            ours = smallest(tries, theirs["ssimulacra2"], options.our_colors, options.compactness)
             ratios = {
                 f"ratio_{optimize}": ours[f"bytes_{optimize}"] / theirs["bytes"] if ours else math.inf
                 for optimize in ("max", "default")
@@ -200,7 +208,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, nargs="+", required=True, metavar="FOLDER")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth picture of a folder")
     parser.add_argument("--colors", default="16,64,256", metavar="K,K", help="of the rivals (%(default)s)")
-    parser.add_argument("--compactness", default="0.1,0.25,0.5", metavar="C,C", help="tried of kmc (%(default)s)")
+    parser.add_argument(
+        "--our-colors", default=",".join(map(str, COLORS)), metavar="K,K", help="tried of kmc, rising (%(default)s)"
+    )
+    parser.add_argument("--compactness", default="0.1,0.3,0.6,1", metavar="C,C", help="tried of kmc (%(default)s)")
     parser.add_argument("--dither", type=float, default=0.5, help="of kmc (%(default)s); 0 for screens and drawings")
     parser.add_argument("--only", choices=("dithered", "undithered"), help="leave out the other comparison")
     parser.add_argument("--effort", default="best", help="of kmc (%(default)s)")
@@ -210,6 +221,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
     options = parser.parse_args(arguments)
     options.colors = [int(word) for word in options.colors.split(",")]
+    options.our_colors = [int(word) for word in options.our_colors.split(",")]
     options.compactness = [float(word) for word in options.compactness.split(",")]
     if options.only != "undithered" and not options.looks_metrics:
         parser.error("SSIMULACRA2 needs --looks-metrics PROGRAM; without it, give --only undithered")

@@ -438,6 +438,7 @@ cdef extern from "compact.h" nogil:
         const float *distance
         int32_t k
         int32_t bits
+        int32_t differences
         int32_t n_near
         int32_t n_distances
         float blur[5]

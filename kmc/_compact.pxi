@@ -8,12 +8,13 @@ cdef enum:
 def compact(
     const int16_t[:, :, ::1] points, const uint8_t[:, ::1] kind, const float[:, ::1] weight,
     const int16_t[:, ::1] entries, const uint8_t[:, ::1] near, const uint8_t[:, ::1] forbidden, int bits,
-    tuple prices, const float[::1] blur, float scale, uint8_t[:, ::1] indices, int num_threads,
+    int differences, tuple prices, const float[::1] blur, float scale, uint8_t[:, ::1] indices, int num_threads,
 ):
     """IN OUT indices (h, w): those that a deflate stream holds in fewer bits. prices: literal, length, distance."""
     cdef Py_ssize_t height = points.shape[0], width = points.shape[1], first, half, stripe
     cdef const float[::1] literal = prices[0], length = prices[1], distance = prices[2]
     assert points.shape[2] == entries.shape[1] == 4 and 0 < entries.shape[0] <= 1 << bits and bits in (1, 2, 4, 8)
+    assert bits == 8 or not differences
     assert kind.shape[0] == weight.shape[0] == indices.shape[0] == height
     assert kind.shape[1] == weight.shape[1] == indices.shape[1] == width
     assert near.shape[0] == entries.shape[0] and near.shape[1] == min(entries.shape[0], _c.KMC_CANDIDATES)
@@ -25,6 +26,7 @@ def compact(
     picture.entries, picture.near, picture.forbidden = &entries[0, 0], &near[0, 0], &forbidden[0, 0]
     picture.literal, picture.length, picture.distance = &literal[0], &length[0], &distance[0]
     picture.k, picture.bits, picture.n_distances = <int32_t>entries.shape[0], bits, <int32_t>distance.shape[0]
+    picture.differences = differences
     picture.n_near = <int32_t>near.shape[1]
     for first in range(5):
         picture.blur[first] = blur[first]

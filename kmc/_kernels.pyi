@@ -156,6 +156,7 @@ def compact(
     near: Array,
     forbidden: Array,
     bits: int,
+    differences: int,
     prices: tuple[Array, Array, Array],
     blur: Array,
     scale: float,

@@ -23,6 +23,7 @@ class Walk:
         self.points, self.entries = picture["points"].astype(np.float32), picture["entries"].astype(np.float32)
         self.kinds, self.weights, self.near = (picture[name] for name in ("kinds", "weights", "near"))
         self.forbidden, self.bits, self.prices = picture["forbidden"], int(picture["bits"]), picture["prices"]
+        self.differences = bool(picture["differences"])
         self.blur, self.scale = picture["blur"], np.float32(picture["scale"])
         self.first, self.last, self.indices = first, last, indices
         self.per_byte = 8 // self.bits
@@ -64,25 +65,34 @@ class Walk:
         """Columns of a byte."""
         return range(b * self.per_byte, min((b + 1) * self.per_byte, self.width))
 
-    def entry(self, byte: int, x: int) -> int:
-        """Give the entry of column x in its byte."""
+    def entry(self, byte: int, x: int, previous: int) -> int:
+        """Give the entry of column x in its byte; previous: the one to its left."""
+        if self.differences:
+            return (previous + byte) % 256
         return byte >> (8 - self.bits * (x % self.per_byte + 1)) & ((1 << self.bits) - 1)
 
     def best_entry(self, y: int, x: int, wanted: Array, prices: Array) -> tuple[np.float32, int]:
         """Give the least cost of an entry near the present one, and the entry; the nearest, if none is allowed."""
+        after = np.zeros(256, dtype=np.float32)  # the price of the next difference
+        if self.differences and x + 1 < self.width:
+            after = self.prices[0][256 + (self.indices[y, x + 1] - np.arange(256)) % 256]
         costs = [
-            (self.error(y, x, wanted, entry) + prices[entry], place, int(entry))
+            (self.error(y, x, wanted, entry) + prices[entry] + after[entry], place, int(entry))
             for place, entry in enumerate(self.near[self.indices[y, x]])
             if not self.forbids(y, x, entry)
         ]
         if costs:
-            return min(costs)[0], min(costs)[2]
+            return min(costs)[0] - after[min(costs)[2]], min(costs)[2]
         squares = (wanted - self.entries) ** 2
         dist2 = (squares[:, 0] + squares[:, 1]) + (squares[:, 2] + squares[:, 3])
         return min((dist2[entry], entry) for entry in range(len(dist2)) if not self.forbids(y, x, entry))
 
-    def literal(self, y: int, b: int) -> tuple[int, np.float32]:
+    def literal(self, y: int, b: int, previous: int) -> tuple[int, np.float32]:
         """Give the byte that the pixels like best, and its cost."""
+        if self.differences:
+            prices = self.prices[0][256 + (np.arange(256) - previous) % 256]
+            cost, best = self.best_entry(y, b, self.wanted(y, b, {}), prices)
+            return (best - previous) % 256, cost
         prefix, cost, errors = 0, np.float32(0), dict[int, Array]()
         pixels = self.pixels_of(b)
         for j, x in enumerate(pixels):
@@ -95,12 +105,13 @@ class Walk:
     def match(self, y: int, b: int, distance: int, most: np.float32, best: list[Any]) -> tuple[int, np.float32]:
         """Give the length of the best match at a distance, or 0, and what it gains."""
         gain, length, errors = -self.prices[2][distance], 0, dict[int, Array]()
+        entry = self.before(y, b)
         patience = PATIENCE * self.prices[1][0]
         source = self.file[len(self.file) - distance :]
         for i in range(min(self.row_bytes - b, LONGEST)):
             byte, byte_error = source[i % distance], np.float32(0)
             for x in self.pixels_of(b + i):
-                entry = self.entry(byte, x)
+                entry = self.entry(byte, x, entry)
                 if self.forbids(y, x, entry):
                     return length, most
                 byte_error += self.error(y, x, self.wanted(y, x, errors), entry)
@@ -113,14 +124,36 @@ class Walk:
                 most, length = net, i + 1
         return length, most
 
+    def before(self, y: int, b: int) -> int:
+        """Give the entry to the left of a byte; 0 at the left edge."""
+        return int(self.indices[y, b - 1]) if b > 0 and self.differences else 0
+
+    def likes(self, y: int) -> tuple[list[int], list[np.float32]]:
+        """Give the bytes of the row that would be liked best, and their costs; in place of differences the entries."""
+        liked: list[int] = []
+        costs = []
+        for b in range(self.row_bytes):
+            previous = liked[-1] if self.differences and liked else 0
+            byte, cost = self.literal(y, b, previous)
+            liked.append((previous + byte) % 256)
+            costs.append(cost)
+        return liked, costs
+
+    def bytes_from(self, y: int, b: int, liked: list[int]) -> list[int]:
+        """Give three bytes of those liked, or fewer at the right edge."""
+        own = liked[b : b + SHORTEST]
+        if not self.differences:
+            return own
+        return [(one - other) % 256 for one, other in zip(own, [self.before(y, b), *own], strict=False)]
+
     def distances(self, b: int, liked: list[int]) -> list[int]:
-        """Distances at which matches are tried."""
+        """Distances at which matches are tried; liked: the bytes that would be liked best from b on."""
         place, stride, farthest = len(self.file), self.row_bytes + 1, len(self.prices[2]) - 1
         found = list(range(1, min(NEAR, b) + 1))
         if place > stride:
             found += [d for d in range(stride - ABOVE, stride + ABOVE + 1) if NEAR < d <= min(place, farthest)]
         if b + SHORTEST <= self.row_bytes:
-            for start in self.chains.get(hash_of(liked[b : b + SHORTEST]), [])[::-1][:DEPTH]:
+            for start in self.chains.get(hash_of(liked), [])[::-1][:DEPTH]:
                 if place - start > farthest:
                     break
                 found.append(place - start)
@@ -135,20 +168,21 @@ class Walk:
     def row(self, y: int) -> None:
         """Walk a row."""
         self.file.append(0)
-        liked, best = map(list, zip(*(self.literal(y, b) for b in range(self.row_bytes)), strict=True))
-        b = 0
+        liked, best = self.likes(y)
+        b, entry = 0, 0
         while b < self.row_bytes:
             length, distance, gain = 0, 0, np.float32(0)
-            for one in self.distances(b, liked):
+            for one in self.distances(b, self.bytes_from(y, b, liked)):
                 found, gain = self.match(y, b, one, gain, best)
                 if found:
                     length, distance = found, one
-            literal = self.literal(y, b)[0]
+            literal = self.literal(y, b, self.before(y, b))[0]
             length, literals = (length, []) if length else (1, [literal])
             for i in range(b, b + length):
                 self.put(literals[0] if literals else self.file[-distance])
                 for x in self.pixels_of(i):
-                    self.indices[y, x] = self.entry(self.file[-1], x)
+                    entry = self.entry(self.file[-1], x, entry)
+                    self.indices[y, x] = entry
             b += length
 
 

@@ -40,7 +40,7 @@ class Palette:
     """Colours by number.
 
     Those of :func:`kmc.compress` differ from each other: first those that were fixed, as they were given, then
-    transparent ones, then the others from dark to light.
+    transparent ones, then the others from dark to light; with `compactness` they may be in the order of the file.
 
     Attributes
     ----------

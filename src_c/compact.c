@@ -25,6 +25,9 @@ enum {
 
 #define NEVER 1e30f
 
+/* What a byte of the file is: pixels side by side, one pixel, or the difference of one to the pixel on its left. */
+typedef enum { PACKED, PIXEL, DIFFERENCE } content;
+
 typedef struct {
   const kmc_compact *picture;
   ptrdiff_t row_bytes, stride, y; /* stride: of a row of the file, which starts with its filter's byte */
@@ -36,7 +39,8 @@ typedef struct {
   point4 *columns;               /* (width + 2 REACH) errors of the other rows, blurred along columns */
   point4 *points, *wanted;       /* (width) of row y: colours, and with all errors but those to the left */
   float *best;                   /* (row_bytes): error and price of the literal that a byte would like best */
-  uint8_t *liked;                /* (row_bytes + 2): that literal */
+  uint8_t *liked;                /* (row_bytes + 2): that literal; of differences, the pixel's entry */
+  float *twice;                  /* (512): the prices of differences, two times one after another */
   uint8_t *file;                 /* (rows, stride): what the stripe's part of the file holds so far */
   int32_t *newest, *older;       /* chains of places whose three bytes have the same hash */
 } walk;
@@ -64,6 +68,7 @@ static uintptr_t lay_out(walk *w, ptrdiff_t rows, uintptr_t scratch) {
   w->wanted = take(&scratch, picture->width * point);
   w->best = take(&scratch, w->row_bytes * number);
   w->liked = take(&scratch, w->row_bytes + 2);
+  w->twice = take(&scratch, 2 * 256 * number);
   w->file = take(&scratch, rows * w->stride);
   w->newest = take(&scratch, ((ptrdiff_t)1 << HASH_BITS) * number);
   w->older = take(&scratch, rows * w->stride * number);
@@ -90,6 +95,7 @@ static walk start(const kmc_compact *picture, ptrdiff_t rows, uint8_t *scratch) 
   lay_out(&w, rows, (uintptr_t)scratch);
   memset(w.newest, 0xff, ((size_t)1 << HASH_BITS) * sizeof *w.newest);
   memset(w.liked, 0, (size_t)w.row_bytes + 2);
+  for (int32_t i = 0; i < 2 * 256; i++) w.twice[i] = picture->literal[256 + i % 256];
   for (int32_t c = 0; c < picture->k; c++) {
     w.entries[c] = point4_of(picture->entries + c * POINT);
     for (int i = 0; i < n * POINT; i++) {
@@ -155,9 +161,10 @@ static KMC_NEVER_INLINE int32_t any_entry(const walk *w, const uint8_t *forbidde
   return best;
 }
 
-/* The entry of the least error and price near the `present` one; the first of equals. Its cost is added to *cost. */
+/* The entry of the least error and price near the `present` one; the first of equals. Its cost is added to *cost. next:
+ * NULL, or what the next byte will cost at minus the entry, which counts in the choice only. */
 static KMC_ALWAYS_INLINE int32_t best_entry(const walk *w, ptrdiff_t x, int32_t present, point4 wanted,
-                                            const float *price, float *cost) {
+                                            const float *price, const float *next, float *cost) {
   const kmc_compact *picture = w->picture;
   const int32_t n = picture->n_near;
   const ptrdiff_t pixel = w->y * picture->width + x;
@@ -173,13 +180,16 @@ static KMC_ALWAYS_INLINE int32_t best_entry(const walk *w, ptrdiff_t x, int32_t 
   }
   int32_t best = -1;
   for (int32_t i = 0; i < n; i++) {
-    const float own = costs[i] + price[near[i]];
+    const float own = costs[i] + price[near[i]] + (next ? next[-(ptrdiff_t)near[i]] : 0);
     if (own < least && !forbidden[near[i]]) {
       least = own;
       best = near[i];
     }
   }
-  if (KMC_RARELY(best < 0)) best = any_entry(w, forbidden, wanted, &least);
+  if (KMC_RARELY(best < 0))
+    best = any_entry(w, forbidden, wanted, &least);
+  else if (next)
+    least -= next[-(ptrdiff_t)best];
   *cost += least;
   return best;
 }
@@ -193,11 +203,20 @@ static KMC_ALWAYS_INLINE uint8_t literal_of(const walk *w, ptrdiff_t b, const ui
   for (; j < w->per_byte && b * w->per_byte + j < w->picture->width; j++) {
     const ptrdiff_t x = b * w->per_byte + j;
     const float *price = w->picture->literal + ((1 << bits * (j + 1)) | bytes_pixels << bits);
-    const int32_t entry = best_entry(w, x, row[x], wanted_at(w, x, left), price, cost);
+    const int32_t entry = best_entry(w, x, row[x], wanted_at(w, x, left), price, NULL, cost);
     bytes_pixels = bytes_pixels << bits | entry;
     move_left(left, point4_sub(w->points[x], w->entries[entry]));
   }
   return (uint8_t)(bytes_pixels << bits * (w->per_byte - j));
+}
+
+/* The entry that pixel x would like best if its byte is the difference to the `previous` entry. */
+static KMC_ALWAYS_INLINE uint8_t entry_by_difference(const walk *w, ptrdiff_t x, const uint8_t *row, int32_t previous,
+                                                     const point4 *left, float *cost) {
+  const float *price = w->twice + 256 - previous,
+              *next = x + 1 < w->picture->width ? w->twice + 256 + row[x + 1] : NULL;
+  *cost = 0;
+  return (uint8_t)best_entry(w, x, row[x], wanted_at(w, x, left), price, next, cost);
 }
 
 static int32_t entry_in(const walk *w, uint8_t byte, int32_t j) {
@@ -214,9 +233,11 @@ static KMC_ALWAYS_INLINE float error_of(const walk *w, ptrdiff_t x, int32_t entr
   return w->picture->weight[pixel] * dist2;
 }
 
-/* The error of byte b if it is `byte`. */
-static KMC_ALWAYS_INLINE float error_of_byte(const walk *w, ptrdiff_t b, uint8_t byte, int is_pixel, point4 *left) {
-  if (is_pixel) return error_of(w, b, byte, left);
+/* The error of byte b if it is `byte`. IN OUT previous: the entry to its left. */
+static KMC_ALWAYS_INLINE float error_of_byte(const walk *w, ptrdiff_t b, uint8_t byte, content of, uint8_t *previous,
+                                             point4 *left) {
+  if (of == DIFFERENCE) return error_of(w, b, *previous = (uint8_t)(*previous + byte), left);
+  if (of == PIXEL) return error_of(w, b, byte, left);
   float error = 0;
   for (int32_t j = 0; j < w->per_byte && b * w->per_byte + j < w->picture->width; j++) {
     error += error_of(w, b * w->per_byte + j, entry_in(w, byte, j), left);
@@ -225,8 +246,8 @@ static KMC_ALWAYS_INLINE float error_of_byte(const walk *w, ptrdiff_t b, uint8_t
 }
 
 /* What the best match from byte b on at a distance gains, if more than *most; its length, or 0. */
-static KMC_ALWAYS_INLINE ptrdiff_t match_length(const walk *w, ptrdiff_t b, ptrdiff_t distance, int is_pixel,
-                                                float *most) {
+static KMC_ALWAYS_INLINE ptrdiff_t match_length(const walk *w, ptrdiff_t b, ptrdiff_t distance, content of,
+                                                uint8_t previous, float *most) {
   const float *length_price = w->picture->length;
   const uint8_t *from = w->file + (w->y * w->stride + 1 + b) - distance;
   const ptrdiff_t rest = w->row_bytes - b, longest = rest < KMC_LONGEST_MATCH ? rest : KMC_LONGEST_MATCH;
@@ -236,7 +257,7 @@ static KMC_ALWAYS_INLINE ptrdiff_t match_length(const walk *w, ptrdiff_t b, ptrd
   ptrdiff_t length = 0;
   for (ptrdiff_t i = 0, place = 0; i < longest; i++, place++) {
     if (place == distance) place = 0;
-    gain += w->best[b + i] - error_of_byte(w, b + i, from[place], is_pixel, left);
+    gain += w->best[b + i] - error_of_byte(w, b + i, from[place], of, &previous, left);
     if (gain + w->patience < 0 || gain + w->patience < *most) break;
     const float net = gain - length_price[i + 1];
     if (i + 1 >= KMC_SHORTEST_MATCH && net > *most) {
@@ -251,8 +272,17 @@ static uint32_t hash_of(const uint8_t *bytes) {
   return (bytes[0] * 65536u + bytes[1] * 256u + bytes[2]) * 2654435761u >> (32 - HASH_BITS);
 }
 
+/* The hash of the bytes that would be liked best from b on. */
+static KMC_ALWAYS_INLINE uint32_t hash_of_liked(const walk *w, ptrdiff_t b, content of, uint8_t previous) {
+  const uint8_t *liked = w->liked + b;
+  if (of != DIFFERENCE) return hash_of(liked);
+  return hash_of(
+      (uint8_t[]){(uint8_t)(liked[0] - previous), (uint8_t)(liked[1] - liked[0]), (uint8_t)(liked[2] - liked[1])});
+}
+
 /* Distances at which matches are tried; how many. */
-static int find_distances(const walk *w, ptrdiff_t b, ptrdiff_t *distances) {
+static KMC_ALWAYS_INLINE int find_distances(const walk *w, ptrdiff_t b, content of, uint8_t previous,
+                                            ptrdiff_t *distances) {
   const ptrdiff_t place = w->y * w->stride + 1 + b, farthest = w->picture->n_distances - 1;
   int n = 0;
   for (ptrdiff_t d = 1; d <= NEAR && d <= b; d++) distances[n++] = d;
@@ -260,20 +290,24 @@ static int find_distances(const walk *w, ptrdiff_t b, ptrdiff_t *distances) {
     if (w->y > 0 && d > NEAR && d <= place && d <= farthest) distances[n++] = d;
   }
   if (b + KMC_SHORTEST_MATCH > w->row_bytes) return n;
-  int32_t found = w->newest[hash_of(w->liked + b)];
+  int32_t found = w->newest[hash_of_liked(w, b, of, previous)];
   for (int i = 0; i < DEPTH && found >= 0 && place - found <= farthest; i++, found = w->older[found]) {
     distances[n++] = place - found;
   }
   return n;
 }
 
+/* The entry from which pixel x differs. */
+static KMC_ALWAYS_INLINE uint8_t entry_before(const uint8_t *row, ptrdiff_t x) { return x > 0 ? row[x - 1] : 0; }
+
 /* Bytes b .. b + n - 1 stand in the file: their pixels become the picture's, their places can be found. */
-static void commit(walk *w, ptrdiff_t b, ptrdiff_t n, uint8_t *row) {
+static KMC_ALWAYS_INLINE void commit(walk *w, ptrdiff_t b, ptrdiff_t n, content of, uint8_t *row) {
   for (ptrdiff_t i = b; i < b + n; i++) {
     const ptrdiff_t place = w->y * w->stride + 1 + i;
     for (int32_t j = 0; j < w->per_byte && i * w->per_byte + j < w->picture->width; j++) {
       const ptrdiff_t x = i * w->per_byte + j;
-      row[x] = (uint8_t)entry_in(w, w->file[place], j);
+      row[x] =
+          of == DIFFERENCE ? (uint8_t)(w->file[place] + entry_before(row, x)) : (uint8_t)entry_in(w, w->file[place], j);
       w->errors[REACH][x + REACH] = point4_sub(w->points[x], w->entries[row[x]]);
     }
     if (place < KMC_SHORTEST_MATCH - 1) continue;
@@ -285,42 +319,54 @@ static void commit(walk *w, ptrdiff_t b, ptrdiff_t n, uint8_t *row) {
 }
 
 /* What every byte of the row would like best, the errors to its left as they are. */
-static void like(walk *w, const uint8_t *row) {
+static KMC_ALWAYS_INLINE void like(walk *w, content of, const uint8_t *row) {
   for (ptrdiff_t b = 0; b < w->row_bytes; b++) {
     const point4 *before = w->errors[REACH] + b * w->per_byte;
     point4 left[REACH] = {before[1], before[0]};
-    w->liked[b] = literal_of(w, b, row, left, &w->best[b]);
+    w->liked[b] = of == DIFFERENCE ? entry_by_difference(w, b, row, entry_before(w->liked, b), left, &w->best[b])
+                                   : literal_of(w, b, row, left, &w->best[b]);
   }
 }
 
-static KMC_ALWAYS_INLINE void walk_row(walk *w, int is_pixel, uint8_t *row) {
+/* The literal at byte b, after what stands to its left. */
+static KMC_ALWAYS_INLINE uint8_t literal_at(const walk *w, ptrdiff_t b, content of, uint8_t previous,
+                                            const uint8_t *row) {
+  const point4 *errors = w->errors[REACH] + b * w->per_byte;
+  point4 left[REACH] = {errors[1], errors[0]};
+  float unused;
+  if (of != DIFFERENCE) return literal_of(w, b, row, left, &unused);
+  return (uint8_t)(entry_by_difference(w, b, row, previous, left, &unused) - previous);
+}
+
+static KMC_ALWAYS_INLINE void walk_row(walk *w, content of, uint8_t *row) {
   ptrdiff_t distances[MOST_DISTANCES];
   uint8_t *file = w->file + w->y * w->stride;
   file[0] = 0;
+  like(w, of, row);
   for (ptrdiff_t b = 0, length; b < w->row_bytes; b += length) {
-    const int n = find_distances(w, b, distances);
+    const uint8_t previous = of == DIFFERENCE ? entry_before(row, b) : 0;
+    const int n = find_distances(w, b, of, previous, distances);
     ptrdiff_t distance = 0;
-    float gain = 0, unused;
+    float gain = 0;
     length = 0;
     for (int i = 0; i < n; i++) {
-      const ptrdiff_t found = match_length(w, b, distances[i], is_pixel, &gain);
+      const ptrdiff_t found = match_length(w, b, distances[i], of, previous, &gain);
       if (found == 0) continue;
       length = found;
       distance = distances[i];
     }
     for (ptrdiff_t i = 0; i < length; i++) file[1 + b + i] = file[1 + b + i - distance];
     if (length == 0) {
-      const point4 *before = w->errors[REACH] + b * w->per_byte;
-      point4 left[REACH] = {before[1], before[0]};
       length = 1;
-      file[1 + b] = literal_of(w, b, row, left, &unused);
+      file[1 + b] = literal_at(w, b, of, previous, row);
     }
-    commit(w, b, length, row);
+    commit(w, b, length, of, row);
   }
 }
 
-static void walk_pixels(walk *w, uint8_t *row) { walk_row(w, 1, row); }
-static void walk_bytes(walk *w, uint8_t *row) { walk_row(w, 0, row); }
+static void walk_differences(walk *w, uint8_t *row) { walk_row(w, DIFFERENCE, row); }
+static void walk_pixels(walk *w, uint8_t *row) { walk_row(w, PIXEL, row); }
+static void walk_packed(walk *w, uint8_t *row) { walk_row(w, PACKED, row); }
 
 void kmc_compact_stripe(const kmc_compact *whole, ptrdiff_t first, ptrdiff_t last, uint8_t *scratch, uint8_t *indices) {
   kmc_compact stripe = *whole; /* whose rows are counted from `first` on */
@@ -338,7 +384,6 @@ void kmc_compact_stripe(const kmc_compact *whole, ptrdiff_t first, ptrdiff_t las
     load_errors(&w, whole, y + REACH, indices, freed);
     w.y = y - first;
     prepare_row(&w);
-    like(&w, indices + y * width);
-    (stripe.bits == 8 ? walk_pixels : walk_bytes)(&w, indices + y * width);
+    (stripe.differences ? walk_differences : stripe.bits == 8 ? walk_pixels : walk_packed)(&w, indices + y * width);
   }
 }

@@ -15,7 +15,8 @@ from kmc import _reference_compact as reference
 from kmc.compact import compacted
 from kmc.dither import points_of_pixels
 from kmc.errors import KmcTypeError, KmcValueError
-from kmc.formats.png import bits_per_pixel, png_bytes
+from kmc.formats import png
+from kmc.formats.png import bits_per_pixel, packed, png_bytes
 from kmc.looks import BLUR, _colors_of_points
 from kmc.palette import Palette
 
@@ -29,12 +30,15 @@ def random_palette(k: int, channels: int) -> Palette:
     return Palette.from_colors(colors)
 
 
-def call(pixels: Array, palette: Palette, indices: Array, lam: float, scale: float) -> dict[str, Any]:
+def call(
+    pixels: Array, palette: Palette, indices: Array, lam: float, scale: float, differences: bool = False
+) -> dict[str, Any]:
     """What the kernel and its reference are told."""
     height, width, channels = pixels.shape
     points = points_of_pixels(pixels.reshape(-1, channels), "oklab", 0, 1).reshape(height, width, 4)
     kinds, forbidden = compact._kinds(pixels, palette)
-    bits = bits_per_pixel(len(palette))
+    bits = 8 if differences else bits_per_pixel(len(palette))
+    rows = png.differences(indices) if differences else packed(indices, bits)
     return {
         "points": points,
         "kinds": kinds,
@@ -43,7 +47,8 @@ def call(pixels: Array, palette: Palette, indices: Array, lam: float, scale: flo
         "near": compact._nearest_entries(entries),
         "forbidden": forbidden,
         "bits": bits,
-        "prices": (compact._literal_prices(indices, bits, lam), *compact._match_prices(lam)),
+        "differences": differences,
+        "prices": (compact._literal_prices(rows, bits, lam), *compact._match_prices(lam)),
         "blur": BLUR.astype(np.float32),
         "scale": scale,
     }
@@ -51,18 +56,26 @@ def call(pixels: Array, palette: Palette, indices: Array, lam: float, scale: flo
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize(
-    ("k", "shape", "lam"), [(2, (5, 41), 2e6), (4, (9, 33), 1e6), (13, (66, 5), 1e6), (40, (5, 19), 4e5)]
+    ("k", "shape", "lam", "differences"),
+    [
+        (2, (5, 41), 2e6, False),
+        (4, (9, 33), 1e6, False),
+        (13, (66, 5), 1e6, False),
+        (40, (5, 19), 4e5, False),
+        (40, (5, 19), 4e5, True),
+        (13, (66, 5), 1e6, True),
+    ],
 )
 @pytest.mark.parametrize("scale", [0.0, 0.0011])
 def test_the_kernel_equals_its_reference(
-    channels: int, k: int, shape: tuple[int, int], lam: float, scale: float
+    channels: int, k: int, shape: tuple[int, int], lam: float, differences: bool, scale: float
 ) -> None:
     pixels = photograph(*shape, channels).reshape(*shape, channels)
     if channels == 4:
         pixels[:4, :, 3], pixels[4:, :5, 3] = 0, 255
     palette = random_palette(k, channels)
     start = np.random.default_rng(0).integers(0, len(palette), size=shape, dtype=np.uint8)
-    told = call(pixels, palette, start, lam, scale)
+    told = call(pixels, palette, start, lam, scale, differences)
     indices = start.copy()
     _kernels.compact(*told.values(), indices, 3)
     np.testing.assert_array_equal(indices, reference.compact(told, start))
@@ -70,12 +83,12 @@ def test_the_kernel_equals_its_reference(
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 70), (70, 1), (3, 3), (65, 2)])
-@pytest.mark.parametrize("k", [2, 5, 30])
-def test_every_shape(shape: tuple[int, int], k: int) -> None:
+@pytest.mark.parametrize(("k", "differences"), [(2, False), (5, False), (30, False), (30, True)])
+def test_every_shape(shape: tuple[int, int], k: int, differences: bool) -> None:
     pixels = noise(*shape)
     palette = random_palette(k, 3)
     indices = np.zeros(shape, dtype=np.uint8)
-    told = call(pixels, palette, indices, 1e5, 0.0011)
+    told = call(pixels, palette, indices, 1e5, 0.0011, differences)
     _kernels.compact(*told.values(), indices, 2)
     np.testing.assert_array_equal(indices, reference.compact(told, np.zeros(shape, dtype=np.uint8)))
 
@@ -88,6 +101,23 @@ def test_files_get_smaller_and_the_error_little_larger(preset: str, k: int) -> N
     small = kmc.compress(picture, k, preset=preset, compactness=0.1)
     assert len(small.to_bytes()) < 0.93 * len(plain.to_bytes())
     assert small.psnr > plain.psnr - 1
+
+
+def test_with_many_colors_differences_are_chosen_which_lose_less() -> None:
+    picture = photograph(160, 200)
+    plain = kmc.compress(picture, 200, preset="looks")
+    assert compact._as_in_a_file(plain.palette.colors, plain.indices)[2]
+    moved, indices = compacted(picture, plain.palette, plain.indices, 0.3, dithered=True)
+    assert len(png_bytes(indices, moved.colors)) < 0.6 * len(plain.to_bytes())
+    assert np.square(moved.colors[indices].astype(float) - picture).mean() < plain.mse
+
+
+def test_of_noise_no_differences_are_taken() -> None:
+    indices = np.random.default_rng(0).geometric(0.05, size=(90, 90)).clip(max=199).astype(np.uint8)
+    colors, same, by_differences = compact._as_in_a_file(random_palette(200, 3).colors, indices)
+    assert not by_differences
+    assert len(colors) == len(np.unique(indices))
+    np.testing.assert_array_equal(colors[same], random_palette(200, 3).colors[indices])
 
 
 def test_more_compactness_smaller_files() -> None:

@@ -121,6 +121,15 @@ def test_on_smooth_pictures_differences_of_reordered_entries_win():
     np.testing.assert_array_equal(pixels_of(data, "L"), small.image)
 
 
+def test_the_given_order_stays_where_its_differences_take_fewer_bits():
+    steps = np.random.default_rng(0).choice([5, -12], size=(60, 90))
+    given = (steps.cumsum(axis=1) % 200).astype(np.uint8)
+    shuffled = np.random.default_rng(1).permutation(200).astype(np.uint8)[given]
+    data = png_bytes(given, palette_of(200, 3))
+    assert filters_of(data) == {1}
+    assert len(data) < 0.6 * len(png_bytes(shuffled, palette_of(200, 3)))
+
+
 def test_on_noise_the_indices_themselves_win():
     assert filters_of(png_bytes(indices_below(200, (90, 90)), palette_of(200, 3))) == {0}
 

@@ -11,7 +11,39 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["meeting_order"]
+from kmc import _kernels
+
+__all__ = ["in_meeting_order", "meeting_order", "trimmed"]
+
+
+def trimmed(
+    indices: NDArray[np.integer], palette_colors: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Leave out the entries that no pixel has, and put those with transparency first."""
+    small = np.ascontiguousarray(indices.astype(np.uint8, copy=False))
+    counts = np.empty(256, dtype=np.int64)
+    _kernels.count_grey(small.ravel(), counts)
+    return _reordered(small, palette_colors, np.flatnonzero(counts))
+
+
+def in_meeting_order(
+    indices: NDArray[np.uint8], colors: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Put the entries in the order of :func:`meeting_order`, but those with transparency first."""
+    return _reordered(indices, colors, meeting_order(indices, len(colors)))
+
+
+def _reordered(
+    indices: NDArray[np.uint8], colors: NDArray[np.uint8], order: NDArray[np.intp]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Put the entries in an order, but those with transparency first: tRNS holds the alphas up to the last of them."""
+    if colors.shape[1] == 4:
+        order = order[np.argsort(colors[order, 3] == 255, kind="stable")]
+    if len(order) == len(colors) and (order == np.arange(len(order))).all():
+        return indices, colors
+    places = np.zeros(len(colors), dtype=np.uint8)
+    places[order] = np.arange(len(order))
+    return places[indices], colors[order]
 
 
 def meeting_order(indices: NDArray[np.uint8], k: int) -> NDArray[np.intp]:

@@ -3,8 +3,9 @@
 Without a filter the order of the entries does not matter to deflate. With the filter Sub, differences to the left, it
 does, and on photographs the order of :mod:`kmc.formats.palette_order` wins: at k=256 its files are up to 6 % smaller
 than without a filter, where the order of luminance gives 10 % larger ones, a chain of nearest neighbours 2 % larger
-ones and the order of popularity 16 % larger ones. At k=32, and with the other filters, nothing was gained; nor by a
-filter chosen for each row. So these two are tried, and the smaller file is taken.
+ones and the order of popularity 16 % larger ones. The order in which the entries are given takes its place where
+differences have less entropy in it: :mod:`kmc.compact` chooses indices for one. At k=32, and with the other filters,
+nothing was gained; nor by a filter chosen for each row. So these two are tried, and the smaller file is taken.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc import _kernels, _threads
+from kmc import _threads
 from kmc._validate import choice
 from kmc.errors import KmcImportError, KmcValueError
-from kmc.formats.palette_order import meeting_order
+from kmc.formats.palette_order import in_meeting_order, trimmed
 from kmc.formats.png_chunks import SIGNATURE, chunk
 
-__all__ = ["OPTIMIZE", "PNG_MAX_COLORS", "bits_per_pixel", "packed", "png_bytes"]
+__all__ = ["OPTIMIZE", "PNG_MAX_COLORS", "bits_per_pixel", "differences", "n_bytes", "packed", "png_bytes"]
 
 PNG_MAX_COLORS = 256
 OPTIMIZE = ("fast", "default", "max")
@@ -96,14 +97,14 @@ def png_bytes(
             f"compress with k of {PNG_MAX_COLORS} or less, or use the picture in memory"
         )
     choice("optimize", optimize, OPTIMIZE)
-    indices, colors = _trimmed(indices, palette_colors)
+    indices, colors = trimmed(indices, palette_colors)
     n_threads = _threads.resolve(threads)
     if optimize == "fast":
         return _file(indices, colors, NO_FILTER, FAST_LEVEL)
     tries: list[tuple[NDArray[np.uint8], NDArray[np.uint8], int]] = [(indices, colors, NO_FILTER)]
     if len(colors) > 16:
-        reordered = _reordered(indices, colors, meeting_order(indices, len(colors)))
-        tries.append((*reordered, SUB))
+        orders = ((indices, colors), in_meeting_order(indices, colors))
+        tries.append((*min(orders, key=lambda order: _entropy(differences(order[0]))), SUB))
     with ThreadPoolExecutor(min(n_threads, len(tries))) as pool:
         files = list(pool.map(lambda one: _file(one[0], one[1], one[2], QUICK_LEVEL), tries))
     smallest = min(files, key=len)
@@ -115,6 +116,18 @@ def png_bytes(
 def bits_per_pixel(k: int) -> int:
     """Give the bits that a PNG takes for each index of a palette of k entries: 1, 2, 4 or 8."""
     return next(bits for bits in (1, 2, 4, 8) if k <= 1 << bits)
+
+
+def differences(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give what the filter Sub leaves of rows (h, w) of bytes: the first of each, then differences modulo 256."""
+    result = rows.copy()
+    result[:, 1:] -= rows[:, :-1]
+    return result
+
+
+def n_bytes(indices: NDArray[np.uint8], colors: NDArray[np.uint8], *, by_differences: bool) -> int:
+    """Give how many bytes a file of these entries has that is written at once, with the filter Sub or without."""
+    return len(_file(indices, colors, SUB if by_differences else NO_FILTER, FAST_LEVEL))
 
 
 def packed(indices: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
@@ -129,29 +142,6 @@ def packed(indices: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
     return bytes_
 
 
-def _trimmed(
-    indices: NDArray[np.integer], palette_colors: NDArray[np.uint8]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Leave out the entries that no pixel has, and put those with transparency first."""
-    small = np.ascontiguousarray(indices.astype(np.uint8, copy=False))
-    counts = np.empty(256, dtype=np.int64)
-    _kernels.count_grey(small.ravel(), counts)
-    return _reordered(small, palette_colors, np.flatnonzero(counts))
-
-
-def _reordered(
-    indices: NDArray[np.uint8], colors: NDArray[np.uint8], order: NDArray[np.intp]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Put the entries in an order, but those with transparency first: tRNS holds the alphas up to the last of them."""
-    if colors.shape[1] == 4:
-        order = order[np.argsort(colors[order, 3] == 255, kind="stable")]
-    if len(order) == len(colors) and (order == np.arange(len(order))).all():
-        return indices, colors
-    places = np.zeros(len(colors), dtype=np.uint8)
-    places[order] = np.arange(len(order))
-    return places[indices], colors[order]
-
-
 def _file(indices: NDArray[np.uint8], colors: NDArray[np.uint8], filter_type: int, level: int) -> bytes:
     height, width = indices.shape
     bits = bits_per_pixel(len(colors))
@@ -164,6 +154,13 @@ def _file(indices: NDArray[np.uint8], colors: NDArray[np.uint8], filter_type: in
     return SIGNATURE + b"".join(chunk(*part) for part in parts)
 
 
+def _entropy(rows: NDArray[np.uint8]) -> float:
+    """Give the bits of all bytes, each coded by how often it occurs."""
+    counts = np.bincount(rows.ravel())
+    counts = counts[counts > 0]
+    return float(counts @ np.log2(rows.size / counts))
+
+
 def _alphas(colors: NDArray[np.uint8]) -> bytes:
     """Give the alpha of every entry up to the last that is not opaque: what tRNS must hold."""
     return colors[:, 3].tobytes().rstrip(b"\xff") if colors.shape[1] == 4 else b""
@@ -173,9 +170,7 @@ def _deflated(rows: NDArray[np.uint8], filter_type: int, level: int) -> bytes:
     """Give the zlib stream of rows (h, bytes), each after its filter's number."""
     stream = np.empty((rows.shape[0], rows.shape[1] + 1), dtype=np.uint8)
     stream[:, 0] = filter_type
-    stream[:, 1:] = rows
-    if filter_type == SUB:
-        stream[:, 2:] -= rows[:, :-1]
+    stream[:, 1:] = differences(rows) if filter_type == SUB else rows
     compressor = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, MEMORY_LEVEL)
     return compressor.compress(stream.data) + compressor.flush()
 
