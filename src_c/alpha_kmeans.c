@@ -12,6 +12,8 @@ const kmc_alpha_kernels *kmc_alpha_kernels_for(const kmc_kernels *kernels) {
 #if defined(__x86_64__) || defined(_M_X64)
   if (!strcmp(kernels->name, "avx512")) return &kmc_alpha_kernels_avx512;
   if (!strcmp(kernels->name, "avx2")) return &kmc_alpha_kernels_avx2;
+#elif defined(__aarch64__) || defined(_M_ARM64)
+  if (!strcmp(kernels->name, "neon")) return &kmc_alpha_kernels_neon;
 #endif
   (void)kernels;
   return &kmc_alpha_kernels_generic;

@@ -31,14 +31,15 @@ typedef struct {
 } kmc_alpha_near;
 
 typedef struct {
-  /* IN n <= KMC_ALPHA_BLOCK points, and as many more that are only read; centroids first .. stride - 1, all from k on
-   * being the last one again, first and stride multiples of KMC_ALPHA_LANES, of which those below `least` do not count.
-   * OUT labels (KMC_ALPHA_BLOCK): of the least squared distance, ties to the lowest. */
+  /* IN n <= KMC_ALPHA_BLOCK points, behind which as many more can be read; centroids (stride), a multiple of
+   * KMC_ALPHA_LANES, which the last one fills up. OUT labels (KMC_ALPHA_BLOCK): of those from `least` on the one at the
+   * least squared distance, ties to the lowest. */
   void (*nearest)(const int32_t *xy, const int32_t *zw, ptrdiff_t n, const kmc_alpha_points *centroids, ptrdiff_t least,
                   ptrdiff_t stride, const kmc_alpha_near *near, int32_t *labels);
 } kmc_alpha_kernels;
 
 extern const kmc_alpha_kernels kmc_alpha_kernels_generic, kmc_alpha_kernels_avx2, kmc_alpha_kernels_avx512;
+extern const kmc_alpha_kernels kmc_alpha_kernels_neon;
 
 /* Those of the same instruction set as `kernels`, a table that kmc_available gave. */
 const kmc_alpha_kernels *kmc_alpha_kernels_for(const kmc_kernels *kernels);
@@ -58,8 +59,7 @@ void kmc_alpha_splits(const uint64_t *keys, ptrdiff_t n, int64_t *splits);
 ptrdiff_t kmc_alpha_join(const uint64_t *keys, ptrdiff_t n, int shift, const int16_t *points, const int64_t *weights,
                          const kmc_alpha_points *cells, int64_t *cell_weights, int64_t *squares);
 
-/* Finds the labels (n) of points, of centroids `least` to k - 1, and adds points times weights and weights to
- * sums (k, 5). points has room for KMC_ALPHA_BLOCK - 1 more. */
+/* OUT labels (n), as above; IN OUT sums (k, 5): each centroid's grow by its points times their weights, and these. */
 void kmc_alpha_round(const kmc_alpha_kernels *kernels, const kmc_alpha_points *points, const int64_t *weights,
                      ptrdiff_t n, const kmc_alpha_points *centroids, ptrdiff_t least, ptrdiff_t stride,
                      const kmc_alpha_near *near, int32_t *labels, int64_t *sums);
