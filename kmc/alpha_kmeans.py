@@ -38,6 +38,8 @@ DIMENSIONS = 4
 # So many colours or fewer are not joined at all, more in cells: those that agree to within a level, and about so many.
 FEW_COLORS = 4096
 FEW_CELLS, MANY_CELLS = 4096, 32768
+# About so many centroids, of many, are compared with a point.
+NEAR = 32
 # In place of the number of bits that points of a cell may differ in.
 SINGLE_COLORS = -1
 # The least values of points.
@@ -90,7 +92,7 @@ class _Cloud:
     def round(self, centroids: Array, n_opaque: int) -> _State:
         """Assign all points, and move the centroids to the means."""
         k, labels = len(centroids), np.empty(len(self), dtype=np.int32)
-        threads = _threads.for_work(self._threads, 4.0 * len(self) * min(k, 64))
+        threads = _threads.for_work(self._threads, len(self) * min(k, NEAR))
         sums = self.cells.round(np.rint(centroids).astype(np.int16), n_opaque, labels, threads).astype(np.float64)
         totals, weights = sums[:, :DIMENSIONS], sums[:, DIMENSIONS:]
         moved = centroids.copy()
