@@ -138,9 +138,57 @@ cdef extern from "color_keys.h" nogil:
 
 
 cdef extern from "alpha_kmeans.h" nogil:
-    enum: KMC_ALPHA_BLOCK
-    void kmc_alpha_labels(
-        const float *points, size n, const float *centroids, size stride, size first, size k, int32_t *labels
+    enum:
+        KMC_ALPHA_CHANNELS
+        KMC_ALPHA_BLOCK
+        KMC_ALPHA_LANES
+        KMC_ALPHA_MOMENTS
+
+    ctypedef struct kmc_alpha_points:
+        int32_t *xy
+        int32_t *zw
+
+    ctypedef struct kmc_alpha_near:
+        int32_t *xy
+        int32_t *zw
+        int32_t *index
+        int32_t *dist2
+
+    ctypedef struct kmc_alpha_kernels:
+        pass
+
+    ctypedef struct kmc_alpha_group:
+        double mean[4]
+
+    ctypedef struct kmc_alpha_part:
+        kmc_alpha_group group
+        size first
+
+    const kmc_alpha_kernels *kmc_alpha_kernels_for(const kmc_kernels *kernels)
+    int32_t kmc_alpha_pair(int32_t low, int32_t high)
+    const uint64_t *kmc_alpha_keys(
+        const int16_t *points, size first, size n, const int16_t *low, uint64_t *keys, uint64_t *scratch
+    )
+    void kmc_alpha_splits(const uint64_t *keys, size n, int64_t *splits)
+    size kmc_alpha_join(
+        const uint64_t *keys, size n, int shift, const int16_t *points, const int64_t *weights,
+        const kmc_alpha_points *cells, int64_t *cell_weights, int64_t *squares
+    )
+    void kmc_alpha_round(
+        const kmc_alpha_kernels *kernels, const kmc_alpha_points *points, const int64_t *weights, size n,
+        const kmc_alpha_points *centroids, size least, size stride, const kmc_alpha_near *near, int32_t *labels,
+        int64_t *sums
+    )
+    void kmc_alpha_measure(
+        const kmc_alpha_points *points, const int64_t *weights, size n, const int32_t *labels, size n_groups,
+        double *moments, kmc_alpha_group *groups
+    )
+    size kmc_alpha_cuts(
+        const kmc_alpha_points *points, const int64_t *weights, size n_soft, size n, size k, kmc_alpha_part *parts,
+        int32_t *order, int32_t *scratch
+    )
+    void kmc_alpha_merges(
+        const double *centroids, const double *weights, size k, size n_opaque, double *costs, int32_t *partners
     )
 
 

@@ -46,7 +46,6 @@ cdef enum:
 PART_SIZE = PART
 TILE_POINTS = _c.KMC_TILE
 BLOCK_CENTROIDS = _c.KMC_BLOCK
-ALPHA_BLOCK = _c.KMC_ALPHA_BLOCK
 PANEL_CENTROIDS = _c.KMC_PANEL
 
 cdef const _c.kmc_kernels *kernels = _c.kmc_available(0)

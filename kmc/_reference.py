@@ -88,3 +88,26 @@ def nearest_entries(colors: Array, entries: Array, space: str = "srgb") -> Array
                 assign(points_of(colors[rows], space), points_of(entries[own], space).astype(np.float64))
             ]
     return labels
+
+
+def alpha_labels(points: Array, centroids: Array, n_soft: int, n_opaque: int) -> Array:
+    """Index of the nearest of centroids (k, 4) to points (n, 4); those from `n_soft` on choose from the last ones."""
+    dist2 = np.square(points[:, np.newaxis].astype(np.int64) - centroids).sum(axis=2)
+    if n_opaque:
+        dist2[n_soft:, : len(centroids) - n_opaque] = np.iinfo(np.int64).max
+    labels: Array = dist2.argmin(axis=1).astype(np.int32)
+    return labels
+
+
+def alpha_cells(points: Array, weights: Array, low: Array, shift: int) -> dict[int, tuple[Array, int]]:
+    """Give mean (4,) and weight of each cell: of points (n, 4) whose keys agree but for `shift` bits."""
+    steps = (points - low) >> 3
+    keys = np.zeros(len(points), dtype=np.int64)
+    for bit in range(32):
+        keys |= (steps[:, 3 - bit % 4].astype(np.int64) >> bit // 4 & 1) << bit
+    found = {}
+    for key in np.unique(keys >> shift).tolist():
+        own = keys >> shift == key
+        means = weights[own] @ points[own].astype(np.int64) / weights[own].sum()
+        found[key] = np.floor(means + 0.5).astype(np.int64), int(weights[own].sum())
+    return found

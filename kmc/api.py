@@ -84,7 +84,7 @@ def compress(
         "looks" and "small" then weigh flat pixels of these up to three times as much as noisy ones.
     dither : float or "blue-noise", optional
         0 for none; up to 1, the share of a pixel's error that its neighbours take (Floyd and Steinberg 1976), in the
-        preset "looks" 0.8, with alpha 0.6; "blue-noise" for a fixed mask, without flicker in films. Up to 256 colours.
+        preset "looks" 0.8, with alpha 0.7; "blue-noise" for a fixed mask, without flicker in films. Up to 256 colours.
     compactness : float, optional
         0 for none: every pixel gets the entry that is best for it. Above, the one that continues a run or a pattern of
         the file where that costs little: saving a bit may cost so many times the picture's mean error. 0.05 is not

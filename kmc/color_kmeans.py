@@ -164,12 +164,10 @@ def _with_alpha(shown: ColorHistogram, k: int, apart: int, settings: Settings) -
         rounds, tol = settings.num_iterations, 0.0
     elif len(shown) <= FEW_COLORS:
         rounds, tol = MOST_ROUNDS, 0.0
-    points = points_of(shown.colors, settings.space, settings.threads)
-    n_opaque = int(np.count_nonzero(shown.colors[:, 3] == 255))
     found = fit_alpha(
-        points,
-        shown.counts.astype(np.float64),
-        n_opaque,
+        shown.colors,
+        shown.counts,
+        settings.space,
         k,
         trials=ALPHA_TRIALS[settings.effort],
         rounds=rounds,
@@ -177,8 +175,8 @@ def _with_alpha(shown: ColorHistogram, k: int, apart: int, settings: Settings) -
         coarse_tol=effort.coarse_tol,
         threads=settings.threads,
     )
-    centroids = np.concatenate([np.zeros((apart, points.shape[1])), found.centroids])
-    keeps_opacity = bool(found.n_opaque) or not n_opaque
+    centroids = np.concatenate([np.zeros((apart, found.centroids.shape[1])), found.centroids])
+    keeps_opacity = bool(found.n_opaque or shown.colors[-1, 3] < 255)
     return Clustering(centroids, found.inertia, found.n_iter, found.converged, keeps_opacity)
 
 

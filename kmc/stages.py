@@ -31,6 +31,8 @@ FEW_PIXELS, FEW_SAMPLED_COLORS = 1 << 17, 1024
 # and Kodak SSIMULACRA2 at k=16, 64 and 256 is 33.3, 67.5, 82.6 without, 38.9, 70.0, 83.8 with (1, 1), and 39.8, 70.4,
 # 84.0 with (2, 0), which is quicker from half a megapixel on. Then on how many pixels of a larger picture it is fitted.
 DITHERED_ROUNDS = {"fast": (0, 0, 0), "balanced": (2, 0, 1 << 18), "best": (6, 2, 1 << 19)}
+# With alpha (1, 1) has more of both SSIMULACRA2 and PSNR on the worst of three backgrounds: see benchmarks/README.md.
+ROUNDS_WITH_ALPHA = DITHERED_ROUNDS | {"balanced": (1, 1, 1 << 18)}
 
 
 def with_fixed_colors(picture: Picture, settings: Settings) -> tuple[Picture, Settings]:
@@ -132,7 +134,7 @@ def _dithered(
     assert settings.dithering
     space, threads = settings.space, settings.threads
     amount, method = settings.dithering
-    rounds, polish_rounds, n_fitted = DITHERED_ROUNDS[settings.effort]
+    rounds, polish_rounds, n_fitted = (ROUNDS_WITH_ALPHA if pixels.shape[2] == 4 else DITHERED_ROUNDS)[settings.effort]
     if sample is not None:
         palette = with_flat_colors(palette, pixels, sample, space, threads, len(settings.fixed))
     if method == "blue-noise" or not (rounds or polish_rounds):

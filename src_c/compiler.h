@@ -15,11 +15,17 @@ static inline int kmc_lowest_bit(uint64_t mask) {
   _BitScanForward(&index, (unsigned long)(mask >> 32));
   return (int)index + 32;
 }
+static inline int kmc_highest_bit(uint32_t mask) {
+  unsigned long index;
+  _BitScanReverse(&index, mask);
+  return (int)index;
+}
 #else
 #define KMC_ALWAYS_INLINE inline __attribute__((always_inline))
 #define KMC_NEVER_INLINE __attribute__((noinline))
 #define KMC_RARELY(condition) __builtin_expect(condition, 0)
-static inline int kmc_lowest_bit(uint64_t mask) { return __builtin_ctzll(mask); } /* mask is not 0 */
+static inline int kmc_lowest_bit(uint64_t mask) { return __builtin_ctzll(mask); }     /* mask is not 0 */
+static inline int kmc_highest_bit(uint32_t mask) { return 31 - __builtin_clz(mask); } /* nor here */
 #endif
 
 /* Without an instruction that not every processor has. */

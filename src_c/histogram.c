@@ -345,8 +345,7 @@ ptrdiff_t kmc_merge_keys(const uint32_t *keys, const uint32_t *key_counts, const
   }
 }
 
-/* Radix sort by the bytes of the upper half, which holds the key; returns where the result lies. */
-static const uint64_t *sort_pairs(uint64_t *pairs, uint64_t *scratch, ptrdiff_t n) {
+const uint64_t *kmc_sort_pairs(uint64_t *pairs, uint64_t *scratch, ptrdiff_t n) {
   uint32_t ends[4][256] = {{0}};
   for (ptrdiff_t i = 0; i < n; i++) {
     for (int byte = 0; byte < 4; byte++) ends[byte][pairs[i] >> (32 + 8 * byte) & 0xff]++;
@@ -389,7 +388,7 @@ static void pair_keys_with_pixels(const kmc_pixel_kernels *kernels, const uint8_
 ptrdiff_t kmc_rank_pixels(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
                           uint64_t *sorted, uint64_t *scratch, uint8_t *colors, int64_t *counts, uint32_t *ranks) {
   pair_keys_with_pixels(kernels, pixels, n, channels, sorted);
-  const uint64_t *pairs = sort_pairs(sorted, scratch, n);
+  const uint64_t *pairs = kmc_sort_pairs(sorted, scratch, n);
   ptrdiff_t row = -1;
   for (ptrdiff_t i = 0; i < n; i++) {
     const uint32_t key = (uint32_t)(pairs[i] >> 32);

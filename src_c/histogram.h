@@ -95,6 +95,9 @@ ptrdiff_t kmc_merge_keys(const uint32_t *keys, const uint32_t *key_counts, const
                          const ptrdiff_t *lengths, ptrdiff_t n_lists, ptrdiff_t *positions, uint8_t *colors,
                          int64_t *counts);
 
+/* Sorts by the upper half, which holds the key. Returns where the result lies: pairs (n) or scratch (n). */
+const uint64_t *kmc_sort_pairs(uint64_t *pairs, uint64_t *scratch, ptrdiff_t n);
+
 /* Small pictures: sorting is cheaper than clearing and reading a table of blocks (up to KMC_SMALL_PICTURE pixels).
  *
  * IN pixels (n, channels), channels 3 or 4. SCRATCH sorted, scratch (n). OUT colors (capacity n, channels), counts

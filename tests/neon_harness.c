@@ -12,6 +12,7 @@
 #include "harness_pixels.inc.h"
 #include "harness_selection.inc.h"
 #include "harness_color_kmeans.inc.h"
+#include "harness_alpha.inc.h"
 
 int main(int n_arguments, char **arguments) {
   if (n_arguments == 3) own_part = atoi(arguments[1]), n_parts = atoi(arguments[2]);
@@ -27,6 +28,7 @@ int main(int n_arguments, char **arguments) {
   check_all_boxes();
   check_selection();
   check_all_color_kmeans();
+  check_alpha_kmeans();
   printf("digest: %016" PRIx64 "\ndifferences: %d\n", digest, n_differences);
   return n_differences > 0;
 }

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from everywhere import everywhere
 from numpy.typing import NDArray
 
 import kmc
 from kmc import _kernels, alpha_kmeans
+from kmc._reference import alpha_cells, alpha_labels
 from kmc.alpha_kmeans import fit_alpha
 from kmc.colorspace import points_of
 from kmc.dither import FLAT, points_of_pixels, targets_of
@@ -44,95 +46,136 @@ def worst_mse(original: Pixels, result: Pixels) -> float:
     return max(float(np.square(a - b.astype(float)).mean()) for a, b in pairs_on_backgrounds(original, result))
 
 
-def points_and_weights(pixels: Pixels, space: str) -> tuple[Array, Array, int]:
+def histogram_of(pixels: Pixels) -> ColorHistogram:
     histogram = ColorHistogram.from_pixels(pixels, 1)
     shown = histogram.colors[:, 3] > 0
-    colors, weights = histogram.colors[shown], histogram.counts[shown].astype(np.float64)
-    return points_of(colors, space), weights, int(np.count_nonzero(colors[:, 3] == 255))
+    return ColorHistogram(histogram.colors[shown], histogram.counts[shown])
 
 
-def nearest_of(points: Array, centroids: Array) -> Array:
-    """The labels of ``alpha_kmeans.h``, in float32."""
-    dist2 = np.zeros((len(points), len(centroids)), dtype=np.float32)
-    for t in range(4):
-        dist2 += np.square(points[:, t, np.newaxis] - centroids[:, t].astype(np.float32))
-    labels: Array = dist2.argmin(axis=1)
-    return labels
-
-
-def fitted(points: Array, weights: Array, n_opaque: int, k: int, **options: Any) -> alpha_kmeans.AlphaFit:
+def fitted(histogram: ColorHistogram, k: int, space: str = "srgb", **options: Any) -> alpha_kmeans.AlphaFit:
     settings: dict[str, Any] = {"trials": 8, "rounds": 100, "tol": 0.0, "coarse_tol": 1e-3, "threads": 2}
-    return fit_alpha(points, weights, n_opaque, k, **(settings | options))
+    return fit_alpha(histogram.colors, histogram.counts, space, k, **(settings | options))
 
 
-@pytest.mark.parametrize("k", [1, 2, 5, 31, 32, 33, 200])
-def test_labels_are_those_of_all_distances(k: int) -> None:
-    rng = np.random.default_rng(k)
-    points = rng.integers(-40, 40, size=(5000, 4)).astype(np.float32)  # so many ties
-    centroids = rng.integers(-40, 40, size=(k, 4)).astype(np.float64)
-    columns = np.full((4, k + _kernels.ALPHA_BLOCK), np.inf, dtype=np.float32)
-    columns[:, :k] = centroids.T
-    for first in {0, k // 3, k - 1}:
-        labels = np.full(len(points), -1, dtype=np.int32)
-        _kernels.alpha_labels(points, columns, first, k, labels, 2)
-        np.testing.assert_array_equal(labels, first + nearest_of(points, centroids[first:]))
+def weighted_points(n: int, spread: int, seed: int = 0) -> tuple[Array, Array]:
+    """Points in lumps, some of them the same, and weights."""
+    rng = np.random.default_rng(seed)
+    lumps = rng.integers(0, 1700, size=(20, 4))
+    points = lumps[rng.integers(20, size=n)] + rng.integers(-spread, spread + 1, size=(n, 4))
+    return np.clip(points, 0, 1785).astype(np.int16), rng.integers(1, 1 << 20, size=n)
+
+
+NO_LOW = np.zeros(4, dtype=np.int16)
+
+
+@pytest.mark.parametrize("shift", [-1, 0, 7, 20, 31])
+def test_cells_are_the_means_of_what_shares_a_key(shift: int) -> None:
+    points, weights = weighted_points(3000, 12)
+    for n_soft in (0, 1100, 3000):
+        ordered = _kernels.AlphaPoints(points, weights, n_soft, NO_LOW, 2)
+        cells = ordered.cells(shift)
+        expected = []
+        for kind in (slice(n_soft), slice(n_soft, None)):
+            if shift < 0:
+                expected.append(sorted(zip(points[kind].tolist(), weights[kind].tolist(), strict=True)))
+            else:
+                means = alpha_cells(points[kind], weights[kind], NO_LOW, shift).values()
+                expected.append(sorted((mean.tolist(), weight) for mean, weight in means))
+        assert (cells.n_soft, len(cells)) == (len(expected[0]), len(expected[0]) + len(expected[1]))
+        if shift >= 0:
+            apart = int(ordered.splits()[shift:].sum()) + (0 < n_soft < 3000) + 1
+            assert apart == len(cells)
+        labels = np.empty(len(cells), dtype=np.int32)
+        everything = [*expected[0], *expected[1]]
+        sums = cells.round(np.zeros((1, 4), dtype=np.int16), 0, labels, 1)[0]
+        assert sums[4] == weights.sum()
+        np.testing.assert_array_equal(sums[:4], sum(np.array(mean) * weight for mean, weight in everything))
+        assert cells.squares == sum(int(np.square(mean).sum()) * weight for mean, weight in everything)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 16, 17, 33, 200])
+def test_labels_are_those_of_all_distances(k: int, isa: str) -> None:
+    for n, spread in ((1000, 3), (1, 0), (63, 300), (65, 900)):  # with many ties, and in wide blocks
+        points, weights = weighted_points(n, spread, seed=k)
+        centroids = np.concatenate([points, np.zeros((k, 4), dtype=np.int16)])[:k].copy()
+        for n_soft, n_opaque in ((n, 0), (n // 3, k // 2), (n // 3, min(k, 3)), (0, k)):
+            cells = _kernels.AlphaPoints(points, weights, n_soft, NO_LOW, 1).cells(-1)
+            labels = np.empty(n, dtype=np.int32)
+            sums = cells.round(centroids, n_opaque, labels, 3)
+            order = np.concatenate([order_of(points[:n_soft]), n_soft + order_of(points[n_soft:])])
+            expected = alpha_labels(points[order], centroids, n_soft, n_opaque)
+            np.testing.assert_array_equal(labels, expected)
+            for j in range(k):
+                own = order[expected == j]
+                np.testing.assert_array_equal(sums[j, :4], weights[own] @ points[own].astype(np.int64))
+                assert sums[j, 4] == weights[own].sum()
+
+
+def order_of(points: Array) -> Array:
+    """The Z-order of points, of equal ones as they come."""
+    keys = np.zeros(len(points), dtype=np.int64)
+    for bit in range(32):
+        keys |= (points[:, 3 - bit % 4].astype(np.int64) >> 3 + bit // 4 & 1) << bit
+    order: Array = np.argsort(keys, kind="stable")
+    return order
 
 
 @pytest.mark.parametrize("space", ["srgb", "oklab"])
 @pytest.mark.parametrize("k", [2, 9, 40])
-def test_a_fit_is_a_fixed_point_under_the_rule(k: int, space: str) -> None:
-    points, weights, n_opaque = points_and_weights(feathered(), space)
-    fit = fitted(points, weights, n_opaque, k, rounds=1000)
+def test_a_fit_is_a_fixed_point_under_the_rule(k: int, space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alpha_kmeans, "FEW_COLORS", 1 << 20)
+    histogram = histogram_of(feathered())
+    colors, weights = histogram.colors, histogram.counts
+    fit = fitted(histogram, k, space, rounds=1000)
     assert fit.converged
     assert 1 <= fit.n_opaque < k
-    first, n_soft = k - fit.n_opaque, len(points) - n_opaque
-    labels = nearest_of(points, fit.centroids)
-    labels[n_soft:] = first + nearest_of(points[n_soft:], fit.centroids[first:])
-    assert (fit.centroids[first:, 3] == points[-1, 3]).all()
+    first, n_soft = k - fit.n_opaque, int(np.count_nonzero(colors[:, 3] < 255))
+    points = points_of_pixels(colors, space, 0, 1).astype(float)
+    centroids = fit.centroids / alpha_kmeans.SCALES[space] + alpha_kmeans.ZEROS[space]
+    labels = alpha_labels(points, np.rint(centroids).astype(np.int64), n_soft, fit.n_opaque)
+    np.testing.assert_allclose(centroids[first:, 3], points[-1, 3], atol=1e-6)
     for j in range(k):
-        own = labels == j
-        mean = np.average(points[own].astype(float), axis=0, weights=weights[own])
+        mean = np.average(points[labels == j], axis=0, weights=weights[labels == j])
         mean[3] = points[-1, 3] if j >= first else mean[3]
-        np.testing.assert_allclose(fit.centroids[j], mean, rtol=1e-6, atol=1e-3)
-    inertia = (weights * np.square(points.astype(float) - fit.centroids[labels]).sum(axis=1)).sum()
-    assert fit.inertia == pytest.approx(inertia, rel=1e-6)
+        np.testing.assert_allclose(centroids[j], mean, atol=1e-6)
+    exact = points_of(colors, space)
+    inertia = (weights * np.square(exact - fit.centroids[labels]).sum(axis=1)).sum()
+    assert fit.inertia == pytest.approx(inertia, rel=0.02)  # of points that are rounded to eighths of a level
 
 
 def test_the_search_lowers_the_inertia() -> None:
-    points, weights, n_opaque = points_and_weights(feathered(), "srgb")
-    found = [fitted(points, weights, n_opaque, 24, trials=trials).inertia for trials in (0, 8, 100)]
-    assert found[1] < 0.997 * found[0]
-    assert found[2] <= found[1]
+    histograms = [histogram_of(feathered(seed=seed)) for seed in range(3)]
+    found = [sum(fitted(each, 40, trials=trials).inertia for each in histograms) for trials in (0, 24, 100)]
+    assert found[1] < 0.993 * found[0]
+    assert found[2] < found[1]
 
 
 def test_without_opaque_points_it_is_as_good_as_kmeans() -> None:
     pixels = feathered()
     pixels[..., 3] = np.minimum(pixels[..., 3], 254)
-    points, weights, n_opaque = points_and_weights(pixels, "srgb")
-    assert n_opaque == 0
+    histogram = histogram_of(pixels)
+    points, weights = points_of(histogram.colors), histogram.counts.astype(np.float64)
     best = min(kmeans(points, 16, weights=weights, seed=seed).inertia for seed in range(3))
-    assert fitted(points, weights, n_opaque, 16, trials=50).inertia < 1.01 * best
+    assert fitted(histogram, 16, trials=50).inertia < 1.01 * best
 
 
 def test_many_colours_are_searched_in_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    points, weights, n_opaque = points_and_weights(feathered(), "srgb")
-    whole = fitted(points, weights, n_opaque, 12)
-    monkeypatch.setattr(alpha_kmeans, "MOST_CELLS", 700)
-    cells = alpha_kmeans._cells(points, weights, n_opaque, 1)
-    assert 24 <= len(cells.points) <= 700
-    assert cells.weights.sum() == weights.sum()
-    assert cells.weights[cells.n_soft :].sum() == weights[len(points) - n_opaque :].sum()
-    assert (cells.points[cells.n_soft :, 3] == points[-1, 3]).all()
-    assert fitted(points, weights, n_opaque, 12).inertia < 1.05 * whole.inertia
+    histogram = histogram_of(feathered(120, 180))
+    whole = fitted(histogram, 12, trials=24)
+    for name, value in (("FEW_COLORS", 100), ("FEW_CELLS", 300), ("MANY_CELLS", 2000)):
+        monkeypatch.setattr(alpha_kmeans, name, value)
+    sizes = [len(cloud) for cloud in alpha_kmeans._clouds(histogram.colors, histogram.counts, "srgb", 12, 1)]
+    assert len(sizes) == 3
+    assert sizes[0] <= 301
+    assert sizes[1] <= 2001
+    assert sizes[2] <= len(histogram)
+    assert fitted(histogram, 12, trials=24).inertia < 1.02 * whole.inertia
 
 
-def test_any_number_of_threads() -> None:
-    pixels = np.tile(feathered(120, 200), (2, 2, 1))
-    pixels[..., 0] += np.random.default_rng(0).integers(0, 9, size=pixels.shape[:2], dtype=np.uint8)
-    for options in ({}, {"preset": "looks"}):
-        one, three = (kmc.compress(pixels, 24, threads=threads, **options) for threads in (1, 3))  # type: ignore[arg-type]
-        np.testing.assert_array_equal(one.palette.colors, three.palette.colors)
-        np.testing.assert_array_equal(one.indices, three.indices)
+def test_any_number_of_threads_and_instruction_set() -> None:
+    pixels = feathered(150, 300)
+    assert len(histogram_of(pixels)) > alpha_kmeans.FEW_COLORS
+    everywhere(lambda threads: kmc.compress(pixels, 24, threads=threads))
 
 
 def test_few_opaque_pixels_of_many_hues_get_more_than_one_entry() -> None:
@@ -193,7 +236,7 @@ def test_flat_areas_of_an_entrys_colour_take_no_error(isa: str) -> None:
 def test_presets_have_settings_for_alpha() -> None:
     pixels = feathered()
     looks = kmc.compress(pixels, 16, preset="looks")
-    same = kmc.compress(pixels, 16, preset="looks", space="srgb", dither=0.6)
+    same = kmc.compress(pixels, 16, preset="looks", space="srgb", dither=0.7)
     other = kmc.compress(pixels, 16, preset="looks", space="oklab")
     np.testing.assert_array_equal(looks.indices, same.indices)
     assert (looks.palette.colors != other.palette.colors).any()

@@ -41,9 +41,9 @@ GOLDEN = {
     (3, 200, "auto"): "06f47bcbfb00b0df",
     (3, 16, "k-means++"): "120778ec413ad4bf",
     (3, 16, "random"): "f1dcffc6ff49fef3",
-    (4, 2, "auto"): "a8ac3ac6111c45db",
-    (4, 16, "auto"): "9a7e03e9a8858f2e",
-    (4, 200, "auto"): "ca2313b50554efd2",
+    (4, 2, "auto"): "af4b25969207d2c4",
+    (4, 16, "auto"): "4203c95a70b3ba86",
+    (4, 200, "auto"): "e350fb29e14855fd",
     (4, 16, "k-means++"): "07f55f1871920d74",
     (4, 16, "random"): "668d688c6db8bc9f",
 }
