@@ -4,7 +4,7 @@
 #endif
 #include "color_kmeans_team.h"
 
-#ifdef __STDC_NO_ATOMICS__
+#if defined(__STDC_NO_ATOMICS__) || defined(_WIN32) /* each step is a loop of its own */
 
 void kmc_lead_team(kmc_team *team, void (*lead)(void *context), void *context) {
   (void)team;
