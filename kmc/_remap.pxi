@@ -38,11 +38,12 @@ def map_colors(
 
 
 def apply_palette(
-    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] entries, label_t[::1] indices, int num_threads
+    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] entries, ColorIndex index, label_t[::1] indices,
+    int num_threads,
 ):
     """OUT indices (n,): the entry, of entries (k, 3), nearest to each of pixels (n, 3); ties to the lowest index.
 
-    Returns the sum of the squared differences.
+    `index`: of a histogram with all of their colours, or None. Returns the sum of the squared differences.
     """
     cdef Py_ssize_t n = pixels.shape[0], k = entries.shape[0]
     assert n > 0 and pixels.shape[1] == entries.shape[1] == 3
@@ -50,7 +51,7 @@ def apply_palette(
     if label_t is uint8_t:
         if k * n <= _c.kmc_entry_kernels_for(kernels).few * (n + BOXES_PIXELS):
             return compare_pixels(pixels, entries, indices, num_threads)
-    return look_up_boxes(pixels, entries, indices, num_threads)
+    return look_up_boxes(pixels, entries, index, indices, num_threads)
 
 
 cdef int64_t compare_pixels(
@@ -70,18 +71,38 @@ cdef int64_t compare_pixels(
 
 
 cdef int64_t look_up_boxes(
-    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, label_t[::1] indices, int num_threads
+    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, ColorIndex index, label_t[::1] indices,
+    int num_threads,
 ):
-    cdef Py_ssize_t n = pixels.shape[0], k = colors.shape[0], i, start, n_parts = n_parts_of(n, num_threads)
-    cdef Py_ssize_t of_batch = _c.KMC_KEY_BATCH
-    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
+    """Boxes are filled and pixels looked up in one parallel region: to wake the threads takes 50 microseconds."""
+    cdef Py_ssize_t n = pixels.shape[0], k = colors.shape[0], i, n_parts = n_parts_of(n, num_threads)
+    cdef Py_ssize_t n_pieces = max(n_parts, n // PART_PIXELS)
     cdef _c.kmc_entries entries
     cdef _c.kmc_comparison comparison
     comparison.kernels, comparison.entries = _c.kmc_entry_kernels_for(kernels), &entries
     if k <= _c.KMC_MOST_COMPARED:
-        of_batch = comparison.kernels.filled_of_batch
         _c.kmc_set_entries(&colors[0, 0], k, &entries)
-    cdef Lines lines = Lines(colors, indices.itemsize, n_parts)
+    cdef BoxMap map = BoxMap(colors, indices.itemsize, n_parts)
+    if index is not None and index.bits != NULL:
+        map.take_boxes(index.boxes, index.bits, False)
+    else:
+        mark_boxes(pixels, map, comparison.kernels.filled_of_batch, n_parts)
+    cdef int64_t[::1] squares = np.zeros(n_pieces, np.int64)
+    with nogil, parallel(num_threads=<int>n_parts):
+        for i in prange(BLOCK_RANGES, schedule="dynamic"):
+            map.fill(i, threadid())
+        for i in prange(n_pieces, schedule="dynamic"):
+            squares[i] = map_part(pixels, n * i // n_pieces, n * (i + 1) // n_pieces, map, &comparison, indices)
+    return np.sum(squares)
+
+
+cdef void mark_boxes(const uint8_t[:, ::1] pixels, BoxMap map, Py_ssize_t of_batch, Py_ssize_t n_parts):
+    """The boxes to fill are those that a part of the pixels shows; of many entries, of which no pixel is compared, all.
+    """
+    cdef Py_ssize_t n = pixels.shape[0], i, start
+    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
+    if map.k > _c.KMC_MOST_COMPARED:
+        of_batch = _c.KMC_KEY_BATCH
     scratch = Scratch(n_parts * _c.KMC_N_BOXES + 64)
     cdef uint8_t *marks = cache_lines(scratch)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
@@ -90,15 +111,11 @@ cdef int64_t look_up_boxes(
         _c.kmc_mark_boxes(
             pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, of_batch, marks + i * _c.KMC_N_BOXES
         )
-    cdef uint64_t[::1] boxes = np.zeros(_c.KMC_N_BLOCKS, np.uint64)
+    map.marked = np.zeros(_c.KMC_N_BLOCKS, np.uint64)
+    cdef uint64_t[::1] boxes = map.marked
     for i in range(n_parts):
         _c.kmc_join_marks(pixel_kernels, marks + i * _c.KMC_N_BOXES, &boxes[0])
-    fill_lines(lines, &boxes[0], &indices[0])
-    cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
-    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
-        start = n * i // n_parts
-        squares[i] = map_part(pixels, start, n * (i + 1) // n_parts, lines, &comparison, indices)
-    return np.sum(squares)
+    map.take_boxes(&boxes[0], NULL, of_batch < _c.KMC_KEY_BATCH)
 
 
 def error_of_indices(
@@ -118,78 +135,71 @@ def error_of_indices(
     return np.sum(squares)
 
 
-cdef class Lines:
-    """Labels of boxes of colours (see color_map.h), and for each part a kmc_palette to fill them."""
+cdef class BoxMap:
+    """The labels of boxes of colours (see box_labels.h), and for each part a path to find them."""
 
-    cdef object scratch, packed, palette_scratch
-    cdef _c.kmc_palette *palettes
-    cdef uint32_t *line_of_box
-    cdef uint8_t *labels
-    cdef Py_ssize_t k, n_parts, label_size
+    cdef object scratch, path_scratch, values, packed, marked
+    cdef _c.kmc_box_map labels
+    cdef const uint32_t *packed_entries
+    cdef const uint64_t *boxes
+    cdef const uint64_t *bits
+    cdef _c.kmc_node *paths
+    cdef Py_ssize_t k, n_parts
+    cdef Py_ssize_t starts[BLOCK_RANGES]
+    cdef bint has_rest
 
     def __cinit__(self, const uint8_t[:, ::1] entries, Py_ssize_t label_size, Py_ssize_t n_parts):
-        self.k, self.n_parts, self.label_size = entries.shape[0], n_parts, label_size
+        self.k, self.n_parts = entries.shape[0], n_parts
         self.packed = np.dot(np.asarray(entries, np.uint32), np.array([1, 1 << 8, 1 << 16], np.uint32))
-        self.take_palettes(entries)
+        self.values = numbers = np.arange(self.k, dtype=np.uint32)
+        if label_size == 1:
+            self.values = self.packed | numbers << np.uint32(24)
+        cdef const uint32_t[::1] values = self.values, packed = self.packed
+        self.labels.values, self.packed_entries = &values[0], &packed[0]
+        # No value is: its label is 0, its colour not that of entry 0; or it is no label.
+        self.labels.other = values[0] ^ 0xffffff if label_size == 1 else <uint32_t>-1
+        self.take_paths(entries)
 
-    cdef void take_lines(self, Py_ssize_t n_lines):
-        cdef Py_ssize_t table_size = _c.KMC_N_BOXES * sizeof(uint32_t)
-        self.scratch = Scratch(table_size + n_lines * _c.KMC_BOX_COLORS * self.label_size + 64)
-        self.line_of_box = <uint32_t *> cache_lines(self.scratch)
-        self.labels = <uint8_t *> self.line_of_box + table_size
-
-    cdef void take_palettes(self, const uint8_t[:, ::1] entries):
+    cdef void take_paths(self, const uint8_t[:, ::1] entries):
         cdef Py_ssize_t k = self.k, level_size = in_cache_lines(17 * k + 17), part, level, i
-        cdef const uint32_t[::1] packed = self.packed
         cdef _c.kmc_node *node
         cdef uint8_t *room
-        self.palette_scratch = Scratch(self.n_parts * _c.KMC_TREE_LEVELS * level_size + 64)
-        self.palettes = <_c.kmc_palette *> allocate(self.n_parts, sizeof(_c.kmc_palette))
+        self.path_scratch = Scratch(self.n_parts * _c.KMC_TREE_LEVELS * level_size + 64)
+        self.paths = <_c.kmc_node *> allocate(self.n_parts * _c.KMC_TREE_LEVELS, sizeof(_c.kmc_node))
+        for i in range(self.n_parts * _c.KMC_TREE_LEVELS):
+            room, node = cache_lines(self.path_scratch) + i * level_size, &self.paths[i]
+            node.number, node.n = _c.KMC_NO_NODE, k
+            node.red, node.green = <float *> room, <float *> room + k
+            node.blue, node.index = <float *> room + 2 * k, <int32_t *> room + 3 * k
+            node.keep = <uint8_t *> (<int32_t *> room + 4 * k)
         for part in range(self.n_parts):
-            self.palettes[part].k, self.palettes[part].packed = k, &packed[0]
-            for level in range(_c.KMC_TREE_LEVELS):
-                room = cache_lines(self.palette_scratch) + (part * _c.KMC_TREE_LEVELS + level) * level_size
-                node = &self.palettes[part].path[level]
-                node.number, node.n = _c.KMC_NO_NODE, k
-                node.red, node.green = <float *> room, <float *> room + k
-                node.blue, node.index = <float *> room + 2 * k, <int32_t *> room + 3 * k
-                node.keep = <uint8_t *> (<int32_t *> room + 4 * k)
-            node = &self.palettes[part].path[0]
+            node = &self.paths[part * _c.KMC_TREE_LEVELS]
             for i in range(k):
                 node.red[i], node.green[i], node.blue[i] = entries[i, 0], entries[i, 1], entries[i, 2]
                 node.index[i] = <int32_t>i
 
+    cdef void take_boxes(self, const uint64_t *boxes, const uint64_t *bits, bint has_rest):
+        """The boxes to fill, as for kmc_fill_boxes, and memory for them, of which little is touched."""
+        cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, n_lines = 0, i, j
+        cdef Py_ssize_t table_size = _c.KMC_N_BOXES * sizeof(_c.kmc_box_labels)
+        self.boxes, self.bits, self.has_rest = boxes, bits, has_rest
+        for i in range(BLOCK_RANGES):
+            self.starts[i] = n_lines
+            for j in range(blocks):
+                n_lines += _c.kmc_count_bits(boxes[i * blocks + j])
+        self.scratch = Scratch(table_size + (n_lines + 1) * _c.KMC_BOX_COLORS * sizeof(uint16_t) + 64)
+        self.labels.boxes = <_c.kmc_box_labels *> cache_lines(self.scratch)
+        self.labels.lines = <uint16_t *> (self.labels.boxes + _c.KMC_N_BOXES)
+
+    cdef void fill(self, Py_ssize_t block_range, int part) noexcept nogil:
+        cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES
+        _c.kmc_fill_boxes(
+            _c.kmc_label_kernels_for(kernels), &self.labels, self.paths + part * _c.KMC_TREE_LEVELS, self.boxes,
+            self.bits, self.has_rest, block_range * blocks, (block_range + 1) * blocks, self.starts[block_range],
+        )
+
     def __dealloc__(self):
-        free(self.palettes)
-
-
-cdef void fill_lines(Lines lines, const uint64_t *boxes, label_t *_):
-    """Labels of the boxes that occur; the last argument only tells the type of labels."""
-    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, i, j
-    cdef Py_ssize_t starts[BLOCK_RANGES + 1]
-    starts[0] = 1 + min(lines.k, <Py_ssize_t>_c.KMC_MOST_SHARED)
-    for i in range(BLOCK_RANGES):
-        starts[i + 1] = starts[i]
-        for j in range(blocks):
-            starts[i + 1] += _c.kmc_count_bits(boxes[i * blocks + j])
-    lines.take_lines(starts[BLOCK_RANGES])
-    cdef label_t *labels = <label_t *> lines.labels
-    if label_t is uint8_t:
-        _c.kmc_share_lines_u8(lines.k, labels)
-    else:
-        _c.kmc_share_lines_u16(lines.k, labels)
-    for i in prange(BLOCK_RANGES, nogil=True, schedule="dynamic", num_threads=<int>lines.n_parts):
-        if label_t is uint8_t:
-            _c.kmc_fill_boxes_u8(
-                pixel_kernels, &lines.palettes[threadid()], boxes, i * blocks, (i + 1) * blocks, lines.line_of_box,
-                labels, starts[i],
-            )
-        else:
-            _c.kmc_fill_boxes_u16(
-                pixel_kernels, &lines.palettes[threadid()], boxes, i * blocks, (i + 1) * blocks, lines.line_of_box,
-                labels, starts[i],
-            )
+        free(self.paths)
 
 
 cdef inline void map_ranks(
@@ -221,19 +231,16 @@ cdef inline void map_counted(
 
 
 cdef inline int64_t map_part(
-    const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, Lines lines,
+    const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, BoxMap map,
     const _c.kmc_comparison *comparison, label_t[::1] indices,
 ) noexcept nogil:
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef const label_t *labels = <const label_t *> lines.labels
-    cdef const uint32_t *packed = lines.palettes.packed
     if label_t is uint8_t:
         return _c.kmc_map_rgb_u8(
-            pixel_kernels, &pixels[start, 0], stop - start, lines.line_of_box, labels, packed, comparison,
+            pixel_kernels, _c.kmc_label_kernels_for(kernels), &pixels[start, 0], stop - start, &map.labels, comparison,
             &indices[start],
         )
     else:
         return _c.kmc_map_rgb_u16(
-            pixel_kernels, &pixels[start, 0], stop - start, lines.line_of_box, labels, packed, comparison,
-            &indices[start],
+            pixel_kernels, &pixels[start, 0], stop - start, &map.labels, map.packed_entries, &indices[start]
         )

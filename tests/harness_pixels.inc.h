@@ -152,23 +152,28 @@ static int32_t nearest_entry(const kmc_node *node, const uint8_t *rgb) {
 
 static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, record *out) {
   const box_problem *p = problem;
+  const kmc_label_kernels *label_kernels = kmc_label_kernels_for(kernels);
   kmc_node node = p->node;
   uint16_t *labels = new_output(8 * KMC_BOX_COLORS, sizeof *labels);
+  uint64_t *equal = new_output(8, sizeof *equal);
   node.keep = new_output(node.n, sizeof *node.keep);
-  kmc_pixel_kernels_for(kernels)->keep_in_octants(&node, p->corner, 8);
+  label_kernels->keep_in_octants(&node, p->corner, 8);
   for (int octant = 0; octant < 8; octant++) {
     const uint32_t key = kmc_key_of_rgb(p->corner) + (uint32_t)octant * KMC_BOX_COLORS;
     uint16_t *const of_box = labels + octant * KMC_BOX_COLORS;
     uint8_t rgb[3];
     kmc_rgb_of_key(key, rgb);
-    kmc_pixel_kernels_for(kernels)->nearest_in_box(&node, octant, rgb, of_box);
+    label_kernels->nearest_in_box(&node, octant, rgb, of_box);
+    equal[octant] = label_kernels->equal_labels(of_box, of_box[octant]);
     for (uint32_t i = 0; i < KMC_BOX_COLORS && is_generic(kernels); i++) {
       kmc_rgb_of_key(key + i, rgb);
       if (of_box[i] != nearest_entry(&node, rgb)) report("generic", "nearest_in_box", "not the nearest entry");
+      if ((equal[octant] >> i & 1) != (of_box[i] == of_box[octant])) report("generic", "equal_labels", "not those");
     }
   }
   record_output(out, "keep", node.keep, node.n, sizeof *node.keep);
   record_output(out, "labels", labels, 8 * KMC_BOX_COLORS, sizeof *labels);
+  record_output(out, "equal labels", equal, 8, sizeof *equal);
 }
 
 /* Entries on a lattice of `step` (one of more than 1 makes ties) in the whole colour space; or pairs that lie opposite
@@ -205,5 +210,60 @@ static void check_all_boxes(void) {
         check_nearest_in_box(sizes[i], steps[j], cells[b], 1);
       }
     }
+  }
+}
+
+typedef struct {
+  const kmc_box_labels *boxes;
+  const uint8_t *pixels;
+  const uint32_t *keys;
+  ptrdiff_t n;
+} map_problem;
+
+enum { OTHER = 0x00563412 };
+
+static void run_map(const kmc_kernels *kernels, const void *problem, record *out) {
+  const map_problem *p = problem;
+  uint8_t *indices = new_output(p->n, 1);
+  uint64_t *others = new_output((p->n + 63) / 64, sizeof *others);
+  int64_t *sum = new_output(1, sizeof *sum), expected = 0;
+  *sum = kmc_label_kernels_for(kernels)->map_keys(p->boxes, OTHER, p->pixels, p->keys, p->n, indices, others);
+  record_output(out, "sum", sum, 1, sizeof *sum);
+  record_output(out, "indices", indices, p->n, 1);
+  record_output(out, "others", others, (p->n + 63) / 64, sizeof *others);
+  for (ptrdiff_t i = 0; i < p->n && is_generic(kernels); i++) {
+    const kmc_box_labels *box = p->boxes + p->keys[i] / KMC_BOX_COLORS;
+    const uint32_t value = box->values[box->which >> p->keys[i] % KMC_BOX_COLORS & 1];
+    for (int t = 0; t < 3 && value != OTHER; t++) {
+      const int diff = p->pixels[3 * i + t] - (int)(value >> 8 * t & 255);
+      expected += diff * diff;
+    }
+    if (indices[i] != value >> 24) report("generic", "map_keys", "not the label");
+    if ((others[i / 64] >> i % 64 & 1) != (value == OTHER)) report("generic", "map_keys", "not the others");
+  }
+  if (is_generic(kernels) && *sum != expected) report("generic", "map_keys", "not the sum of squares");
+}
+
+/* Boxes at random, of which some are of other entries; keys of a few boxes only. With extremes: the largest difference
+ * in every sample. */
+static void check_map(void) {
+  enum { BOXES = 300 };
+  for (ptrdiff_t n = 1; n <= KMC_KEY_BATCH; n += n < 70 ? 1 : 53) {
+    kmc_box_labels *boxes = new_input(BOXES, sizeof *boxes);
+    uint8_t *pixels = new_input(3 * n, 1);
+    uint32_t *keys = new_input(n, sizeof *keys);
+    for (int i = 0; i < BOXES; i++) {
+      const int is_extreme = n % 5 == 0;
+      boxes[i].which = random_bits();
+      for (int v = 0; v < 2; v++) boxes[i].values[v] = (uint32_t)random_bits() & (is_extreme ? 0xff000000 : 0xffffffff);
+      if (random_below(4) == 0) boxes[i].values[random_below(2)] = OTHER;
+    }
+    for (ptrdiff_t i = 0; i < 3 * n; i++) pixels[i] = n % 5 ? (uint8_t)random_bits() : 255;
+    for (ptrdiff_t i = 0; i < n; i++) keys[i] = (uint32_t)random_below(BOXES * KMC_BOX_COLORS);
+    const map_problem problem = {boxes, pixels, keys, n};
+    char name[120];
+    snprintf(name, sizeof name, "map of n=%td pixels", n);
+    check(name, run_map, &problem);
+    free_down_to(0);
   }
 }
