@@ -229,7 +229,6 @@ cdef extern from "nearest_entry.h" nogil:
             const uint8_t *pixels, size n, const kmc_entries *entries, uint8_t *indices
         ) noexcept nogil
         size few
-        size filled_of_batch
 
     void kmc_set_entries(const uint8_t *colors, size k, kmc_entries *entries)
     const kmc_entry_kernels *kmc_entry_kernels_for(const kmc_kernels *kernels)
@@ -239,13 +238,16 @@ cdef extern from "box_labels.h" nogil:
     enum: KMC_TREE_LEVELS
     uint32_t KMC_NO_NODE
 
+    ctypedef struct kmc_candidate:
+        float red
+        float green
+        float blue
+        int32_t index
+
     ctypedef struct kmc_node:
         uint32_t number
         size n
-        float *red
-        float *green
-        float *blue
-        int32_t *index
+        kmc_candidate *candidates
         uint8_t *keep
 
     ctypedef struct kmc_box_labels:
@@ -263,25 +265,21 @@ cdef extern from "box_labels.h" nogil:
     const kmc_label_kernels *kmc_label_kernels_for(const kmc_kernels *kernels)
     void kmc_fill_boxes(
         const kmc_label_kernels *, const kmc_box_map *, kmc_node *path, const uint64_t *boxes, const uint64_t *bits,
-        int has_rest, size first, size last, uint64_t n_lines
+        size first, size last, uint64_t n_lines
     )
 
 
 cdef extern from "color_map.h" nogil:
-    ctypedef struct kmc_comparison:
-        const kmc_entry_kernels *kernels
-        const kmc_entries *entries
-
     int64_t kmc_error_of_indices(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint8_t *entries, size k,
         const uint8_t *indices
     )
     void kmc_index_alphas(const uint8_t *colors, size n, uint32_t *keys, int64_t *alpha_start)
-    void kmc_mark_boxes(const kmc_pixel_kernels *, const uint8_t *pixels, size n, size of_batch, uint8_t *marks)
+    void kmc_mark_boxes(const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint8_t *marks)
     void kmc_join_marks(const kmc_pixel_kernels *, const uint8_t *marks, uint64_t *boxes)
     int64_t kmc_map_rgb_u8(
         const kmc_pixel_kernels *, const kmc_label_kernels *, const uint8_t *pixels, size n, const kmc_box_map *,
-        const kmc_comparison *, uint8_t *indices
+        uint8_t *indices
     )
     void kmc_map_counted_u8(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint64_t *bits,

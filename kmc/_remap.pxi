@@ -77,45 +77,37 @@ cdef int64_t look_up_boxes(
     """Boxes are filled and pixels looked up in one parallel region: to wake the threads takes 50 microseconds."""
     cdef Py_ssize_t n = pixels.shape[0], k = colors.shape[0], i, n_parts = n_parts_of(n, num_threads)
     cdef Py_ssize_t n_pieces = max(n_parts, n // PART_PIXELS)
-    cdef _c.kmc_entries entries
-    cdef _c.kmc_comparison comparison
-    comparison.kernels, comparison.entries = _c.kmc_entry_kernels_for(kernels), &entries
-    if k <= _c.KMC_MOST_COMPARED:
-        _c.kmc_set_entries(&colors[0, 0], k, &entries)
     cdef BoxMap map = BoxMap(colors, indices.itemsize, n_parts)
     if index is not None and index.bits != NULL:
-        map.take_boxes(index.boxes, index.bits, False)
+        map.take_boxes(index.boxes, index.bits)
     else:
-        mark_boxes(pixels, map, comparison.kernels.filled_of_batch, n_parts)
+        mark_boxes(pixels, map, n_parts)
     cdef int64_t[::1] squares = np.zeros(n_pieces, np.int64)
     with nogil, parallel(num_threads=<int>n_parts):
         for i in prange(BLOCK_RANGES, schedule="dynamic"):
             map.fill(i, threadid())
         for i in prange(n_pieces, schedule="dynamic"):
-            squares[i] = map_part(pixels, n * i // n_pieces, n * (i + 1) // n_pieces, map, &comparison, indices)
+            squares[i] = map_part(pixels, n * i // n_pieces, n * (i + 1) // n_pieces, map, indices)
     return np.sum(squares)
 
 
-cdef void mark_boxes(const uint8_t[:, ::1] pixels, BoxMap map, Py_ssize_t of_batch, Py_ssize_t n_parts):
-    """The boxes to fill are those that a part of the pixels shows; of many entries, of which no pixel is compared, all.
-    """
+cdef void mark_boxes(const uint8_t[:, ::1] pixels, BoxMap map, Py_ssize_t n_parts):
+    """The boxes to fill are those that occur."""
     cdef Py_ssize_t n = pixels.shape[0], i, start
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    if map.k > _c.KMC_MOST_COMPARED:
-        of_batch = _c.KMC_KEY_BATCH
     scratch = Scratch(n_parts * _c.KMC_N_BOXES + 64)
     cdef uint8_t *marks = cache_lines(scratch)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
         memset(marks + i * _c.KMC_N_BOXES, 0, _c.KMC_N_BOXES)
         _c.kmc_mark_boxes(
-            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, of_batch, marks + i * _c.KMC_N_BOXES
+            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, marks + i * _c.KMC_N_BOXES
         )
     map.marked = np.zeros(_c.KMC_N_BLOCKS, np.uint64)
     cdef uint64_t[::1] boxes = map.marked
     for i in range(n_parts):
         _c.kmc_join_marks(pixel_kernels, marks + i * _c.KMC_N_BOXES, &boxes[0])
-    map.take_boxes(&boxes[0], NULL, of_batch < _c.KMC_KEY_BATCH)
+    map.take_boxes(&boxes[0], NULL)
 
 
 def error_of_indices(
@@ -146,7 +138,6 @@ cdef class BoxMap:
     cdef _c.kmc_node *paths
     cdef Py_ssize_t k, n_parts
     cdef Py_ssize_t starts[BLOCK_RANGES]
-    cdef bint has_rest
 
     def __cinit__(self, const uint8_t[:, ::1] entries, Py_ssize_t label_size, Py_ssize_t n_parts):
         self.k, self.n_parts = entries.shape[0], n_parts
@@ -163,26 +154,26 @@ cdef class BoxMap:
     cdef void take_paths(self, const uint8_t[:, ::1] entries):
         cdef Py_ssize_t k = self.k, level_size = in_cache_lines(17 * k + 17), part, level, i
         cdef _c.kmc_node *node
+        cdef _c.kmc_candidate *own
         cdef uint8_t *room
         self.path_scratch = Scratch(self.n_parts * _c.KMC_TREE_LEVELS * level_size + 64)
         self.paths = <_c.kmc_node *> allocate(self.n_parts * _c.KMC_TREE_LEVELS, sizeof(_c.kmc_node))
         for i in range(self.n_parts * _c.KMC_TREE_LEVELS):
             room, node = cache_lines(self.path_scratch) + i * level_size, &self.paths[i]
             node.number, node.n = _c.KMC_NO_NODE, k
-            node.red, node.green = <float *> room, <float *> room + k
-            node.blue, node.index = <float *> room + 2 * k, <int32_t *> room + 3 * k
-            node.keep = <uint8_t *> (<int32_t *> room + 4 * k)
+            node.candidates = <_c.kmc_candidate *> room
+            node.keep = <uint8_t *> (node.candidates + k)
         for part in range(self.n_parts):
             node = &self.paths[part * _c.KMC_TREE_LEVELS]
             for i in range(k):
-                node.red[i], node.green[i], node.blue[i] = entries[i, 0], entries[i, 1], entries[i, 2]
-                node.index[i] = <int32_t>i
+                own = &node.candidates[i]
+                own.red, own.green, own.blue, own.index = entries[i, 0], entries[i, 1], entries[i, 2], <int32_t>i
 
-    cdef void take_boxes(self, const uint64_t *boxes, const uint64_t *bits, bint has_rest):
+    cdef void take_boxes(self, const uint64_t *boxes, const uint64_t *bits):
         """The boxes to fill, as for kmc_fill_boxes, and memory for them, of which little is touched."""
         cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, n_lines = 0, i, j
         cdef Py_ssize_t table_size = _c.KMC_N_BOXES * sizeof(_c.kmc_box_labels)
-        self.boxes, self.bits, self.has_rest = boxes, bits, has_rest
+        self.boxes, self.bits = boxes, bits
         for i in range(BLOCK_RANGES):
             self.starts[i] = n_lines
             for j in range(blocks):
@@ -195,7 +186,7 @@ cdef class BoxMap:
         cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES
         _c.kmc_fill_boxes(
             _c.kmc_label_kernels_for(kernels), &self.labels, self.paths + part * _c.KMC_TREE_LEVELS, self.boxes,
-            self.bits, self.has_rest, block_range * blocks, (block_range + 1) * blocks, self.starts[block_range],
+            self.bits, block_range * blocks, (block_range + 1) * blocks, self.starts[block_range],
         )
 
     def __dealloc__(self):
@@ -231,13 +222,12 @@ cdef inline void map_counted(
 
 
 cdef inline int64_t map_part(
-    const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, BoxMap map,
-    const _c.kmc_comparison *comparison, label_t[::1] indices,
+    const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, BoxMap map, label_t[::1] indices
 ) noexcept nogil:
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     if label_t is uint8_t:
         return _c.kmc_map_rgb_u8(
-            pixel_kernels, _c.kmc_label_kernels_for(kernels), &pixels[start, 0], stop - start, &map.labels, comparison,
+            pixel_kernels, _c.kmc_label_kernels_for(kernels), &pixels[start, 0], stop - start, &map.labels,
             &indices[start],
         )
     else:

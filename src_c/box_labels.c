@@ -8,22 +8,28 @@
 /* Bits of a key below those of the number of a box on the path. */
 static inline int key_bits(int level) { return 3 * (8 - level); }
 
+static void keep_in_octants(const kmc_label_kernels *kernels, kmc_node *node, int level) {
+  uint8_t corner[3];
+  if (node->n == 1) {
+    node->keep[0] = node->whole = 255;
+    for (int octant = 0; octant < 8; octant++) node->single[octant] = node->candidates[0].index;
+    return;
+  }
+  kmc_rgb_of_key(node->number << key_bits(level), corner);
+  kernels->keep_in_octants(node, corner, 256 >> level);
+}
+
 /* Makes the next box on the path: an octant of `node`, whose level this is. */
 static void enter_octant(const kmc_label_kernels *kernels, const kmc_node *node, int level, uint32_t octant,
                          kmc_node *next) {
-  uint8_t corner[3];
   ptrdiff_t n = 0;
   for (ptrdiff_t i = 0; i < node->n; i++) {
-    next->red[n] = node->red[i];
-    next->green[n] = node->green[i];
-    next->blue[n] = node->blue[i];
-    next->index[n] = node->index[i];
-    n += node->n == 1 || node->keep[i] >> octant & 1;
+    next->candidates[n] = node->candidates[i];
+    n += node->keep[i] >> octant & 1;
   }
   next->n = n;
   next->number = node->number << 3 | octant;
-  kmc_rgb_of_key(next->number << key_bits(level + 1), corner);
-  if (n > 1) kernels->keep_in_octants(next, corner, 256 >> (level + 1));
+  keep_in_octants(kernels, next, level + 1);
 }
 
 /* The box of 8x8x8. They come in the order of their keys, so most of the path stays. */
@@ -32,33 +38,13 @@ static const kmc_node *node_of(const kmc_label_kernels *kernels, kmc_node *path,
   int level = KMC_TREE_LEVELS - 1;
   while (level > 0 && path[level].number != key >> key_bits(level)) level--;
   if (path[0].number != 0) { /* nothing was looked at */
-    const uint8_t corner[3] = {0};
     path[0].number = 0;
-    if (path[0].n > 1) kernels->keep_in_octants(&path[0], corner, 256);
+    keep_in_octants(kernels, &path[0], 0);
   }
   for (; level < KMC_TREE_LEVELS - 1; level++) {
     enter_octant(kernels, &path[level], level, key >> key_bits(level + 1) & 7, &path[level + 1]);
   }
   return &path[KMC_TREE_LEVELS - 1];
-}
-
-/* OUT the labels of those octants that one entry has alone. Returns which these are. */
-static uint32_t fill_whole_octants(const kmc_box_map *map, const kmc_node *node) {
-  kmc_box_labels *const octants = map->boxes + 8 * (ptrdiff_t)node->number;
-  uint32_t once = 0, more = 0;
-  for (ptrdiff_t i = 0; i < node->n; i++) {
-    const uint32_t keep = node->n == 1 ? 255 : node->keep[i];
-    more |= once & keep;
-    once |= keep;
-  }
-  for (ptrdiff_t i = 0; i < node->n; i++) {
-    const uint32_t keep = node->n == 1 ? 255 : node->keep[i];
-    for (uint64_t left = keep & ~more; left; left &= left - 1) {
-      const uint32_t value = map->values[node->index[i]];
-      octants[kmc_lowest_bit(left)] = (kmc_box_labels){0, {value, value}};
-    }
-  }
-  return once & ~more;
 }
 
 /* OUT the labels of a box that several entries may have, where the colours of `occurring` matter. */
@@ -79,20 +65,18 @@ static void fill_box(const kmc_label_kernels *kernels, const kmc_box_map *map, c
   }
 }
 
-static void leave_unfilled(const kmc_box_map *map, uint32_t first, uint32_t n) {
-  for (uint32_t i = first; i < first + n; i++) {
-    map->boxes[i] = (kmc_box_labels){KMC_NOT_FILLED, {map->other, map->other}};
-  }
-}
-
 void kmc_fill_boxes(const kmc_label_kernels *kernels, const kmc_box_map *map, kmc_node *path, const uint64_t *boxes,
-                    const uint64_t *bits, int has_rest, ptrdiff_t first, ptrdiff_t last, uint64_t n_lines) {
+                    const uint64_t *bits, ptrdiff_t first, ptrdiff_t last, uint64_t n_lines) {
   for (uint32_t number = 8 * (uint32_t)first; number < 8 * (uint32_t)last; number++) {
-    const uint32_t wanted = boxes[number / 8] >> number % 8 * 8 & 255;
-    if (has_rest) leave_unfilled(map, 8 * number, 8);
+    const uint64_t wanted = boxes[number / 8] >> number % 8 * 8 & 255;
     if (!wanted) continue;
     const kmc_node *node = node_of(kernels, path, number);
-    for (uint64_t left = wanted & ~fill_whole_octants(map, node); left; left &= left - 1) {
+    for (uint64_t left = wanted & node->whole; left; left &= left - 1) {
+      const int octant = kmc_lowest_bit(left);
+      const uint32_t value = map->values[node->single[octant]];
+      map->boxes[8 * number + (uint32_t)octant] = (kmc_box_labels){0, {value, value}};
+    }
+    for (uint64_t left = wanted & ~(uint64_t)node->whole; left; left &= left - 1) {
       const int octant = kmc_lowest_bit(left);
       fill_box(kernels, map, node, octant, bits ? bits[8 * number + (uint32_t)octant] : UINT64_MAX, &n_lines);
     }

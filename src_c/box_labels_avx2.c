@@ -11,18 +11,18 @@
 #include <immintrin.h>
 
 /* One octant to a lane. Coordinates are halves of integers and squared distances below 2^20: float is exact. */
-static inline __m256 squared_distance(const kmc_node *node, ptrdiff_t i, const __m256 *middle) {
-  const __m256 r = _mm256_sub_ps(_mm256_set1_ps(node->red[i]), middle[0]);
-  const __m256 g = _mm256_sub_ps(_mm256_set1_ps(node->green[i]), middle[1]);
-  const __m256 b = _mm256_sub_ps(_mm256_set1_ps(node->blue[i]), middle[2]);
+static inline __m256 squared_distance(const kmc_candidate *candidate, const __m256 *middle) {
+  const __m256 r = _mm256_sub_ps(_mm256_set1_ps(candidate->red), middle[0]);
+  const __m256 g = _mm256_sub_ps(_mm256_set1_ps(candidate->green), middle[1]);
+  const __m256 b = _mm256_sub_ps(_mm256_set1_ps(candidate->blue), middle[2]);
   return _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(r, r), _mm256_mul_ps(g, g)), _mm256_mul_ps(b, b));
 }
 
-static inline __m256 apart_from(const float *coordinate, ptrdiff_t i, __m256 from) {
-  return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_sub_ps(_mm256_set1_ps(coordinate[i]), from));
+static inline __m256 apart_from(float coordinate, __m256 from) {
+  return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_sub_ps(_mm256_set1_ps(coordinate), from));
 }
 
-void kmc_keep_in_octants_avx2(const kmc_node *node, const uint8_t *corner, int32_t side) {
+void kmc_keep_in_octants_avx2(kmc_node *node, const uint8_t *corner, int32_t side) {
   const float half = 0.25f * (float)side - 0.5f, next = 0.5f * (float)side;
   const float r0 = corner[0] + half, g0 = corner[1] + half, b0 = corner[2] + half;
   const float r1 = r0 + next, g1 = g0 + next, b1 = b0 + next;
@@ -31,20 +31,29 @@ void kmc_keep_in_octants_avx2(const kmc_node *node, const uint8_t *corner, int32
                             _mm256_setr_ps(b0, b1, b0, b1, b0, b1, b0, b1)};
   const __m256 diameter = _mm256_set1_ps(2 * half);
   __m256 least = _mm256_set1_ps(1e9f), red = least, green = least, blue = least;
+  __m256i n_kept = _mm256_setzero_si256(), single = n_kept;
   for (ptrdiff_t i = 0; i < node->n; i++) {
-    const __m256 dist2 = squared_distance(node, i, middle), nearer = _mm256_cmp_ps(dist2, least, _CMP_LT_OQ);
-    red = _mm256_blendv_ps(red, _mm256_set1_ps(node->red[i]), nearer);
-    green = _mm256_blendv_ps(green, _mm256_set1_ps(node->green[i]), nearer);
-    blue = _mm256_blendv_ps(blue, _mm256_set1_ps(node->blue[i]), nearer);
+    const kmc_candidate *own = node->candidates + i;
+    const __m256 dist2 = squared_distance(own, middle), nearer = _mm256_cmp_ps(dist2, least, _CMP_LT_OQ);
+    red = _mm256_blendv_ps(red, _mm256_set1_ps(own->red), nearer);
+    green = _mm256_blendv_ps(green, _mm256_set1_ps(own->green), nearer);
+    blue = _mm256_blendv_ps(blue, _mm256_set1_ps(own->blue), nearer);
     least = _mm256_min_ps(least, dist2);
   }
   for (ptrdiff_t i = 0; i < node->n; i++) {
-    const __m256 apart = _mm256_add_ps(_mm256_add_ps(apart_from(node->red, i, red), apart_from(node->green, i, green)),
-                                       apart_from(node->blue, i, blue));
-    const __m256 farther = _mm256_sub_ps(squared_distance(node, i, middle), least);
+    const kmc_candidate *own = node->candidates + i;
+    const __m256 apart = _mm256_add_ps(_mm256_add_ps(apart_from(own->red, red), apart_from(own->green, green)),
+                                       apart_from(own->blue, blue));
+    const __m256 farther = _mm256_sub_ps(squared_distance(own, middle), least);
     const __m256 keep = _mm256_cmp_ps(farther, _mm256_mul_ps(diameter, apart), _CMP_LE_OQ);
+    const __m256i kept = _mm256_castps_si256(keep);
     node->keep[i] = (uint8_t)_mm256_movemask_ps(keep);
+    n_kept = _mm256_sub_epi32(n_kept, kept);
+    single = _mm256_blendv_epi8(single, _mm256_set1_epi32(own->index), kept);
   }
+  const __m256i whole = _mm256_cmpeq_epi32(n_kept, _mm256_set1_epi32(1));
+  node->whole = (uint8_t)_mm256_movemask_ps(_mm256_castsi256_ps(whole));
+  _mm256_storeu_si256((__m256i *)node->single, single);
 }
 
 /* 16 colours to a vector: lanes count up blue, green and red by one, then blue by two; the next vector has green two
@@ -53,19 +62,20 @@ static void nearest_in_box(const kmc_node *node, int octant, const uint8_t *corn
   const __m256i x_red = _mm256_setr_epi16(0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1);
   const __m256i x_green = _mm256_setr_epi16(0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1);
   const __m256i x_blue = _mm256_setr_epi16(0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3, 2, 3);
-  const int32_t nearest = kmc_nearest_to_corner(node, octant, corner);
+  int32_t reference = -1;
   __m256i best[4], label[4];
   for (int q = 0; q < 4; q++) best[q] = _mm256_set1_epi16(INT16_MAX), label[q] = _mm256_setzero_si256();
   for (ptrdiff_t i = 0; i < node->n; i++) {
     if (!(node->keep[i] >> octant & 1)) continue;
-    const kmc_candidate c = kmc_candidate_of(node, i, corner, nearest);
-    const __m256i red = _mm256_mullo_epi16(x_red, _mm256_set1_epi16(c.step_red));
-    const __m256i green = _mm256_mullo_epi16(x_green, _mm256_set1_epi16(c.step_green));
-    const __m256i blue = _mm256_mullo_epi16(x_blue, _mm256_set1_epi16(c.step_blue));
-    const __m256i next_green = _mm256_set1_epi16((int16_t)(2 * c.step_green)), index = _mm256_set1_epi16(c.index);
-    const __m256i first =
-        _mm256_add_epi16(_mm256_add_epi16(_mm256_set1_epi16(c.at_corner), red), _mm256_add_epi16(green, blue));
-    const __m256i third = _mm256_add_epi16(first, _mm256_set1_epi16((int16_t)(2 * c.step_red)));
+    const kmc_seen seen = kmc_see_from(corner, node->candidates + i);
+    if (reference < 0) reference = seen.dist2;
+    const __m256i red = _mm256_mullo_epi16(x_red, _mm256_set1_epi16(seen.step_red));
+    const __m256i green = _mm256_mullo_epi16(x_green, _mm256_set1_epi16(seen.step_green));
+    const __m256i blue = _mm256_mullo_epi16(x_blue, _mm256_set1_epi16(seen.step_blue));
+    const __m256i next_green = _mm256_set1_epi16((int16_t)(2 * seen.step_green)), index = _mm256_set1_epi16(seen.index);
+    const __m256i first = _mm256_add_epi16(_mm256_add_epi16(_mm256_set1_epi16((int16_t)(seen.dist2 - reference)), red),
+                                           _mm256_add_epi16(green, blue));
+    const __m256i third = _mm256_add_epi16(first, _mm256_set1_epi16((int16_t)(2 * seen.step_red)));
     const __m256i scores[4] = {first, _mm256_add_epi16(first, next_green), third, _mm256_add_epi16(third, next_green)};
     for (int q = 0; q < 4; q++) {
       label[q] = _mm256_blendv_epi8(label[q], index, _mm256_cmpgt_epi16(best[q], scores[q]));

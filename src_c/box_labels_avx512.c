@@ -21,19 +21,20 @@ static void nearest_in_box(const kmc_node *node, int octant, const uint8_t *corn
       _mm512_setr_epi64(pairs, pairs, pairs, pairs, pairs + twos, pairs + twos, pairs + twos, pairs + twos);
   const __m512i x_blue = _mm512_setr_epi64(counted, counted, counted + twos, counted + twos, counted, counted,
                                            counted + twos, counted + twos);
-  const int32_t nearest = kmc_nearest_to_corner(node, octant, corner);
+  int32_t reference = -1;
   __m512i best0 = _mm512_set1_epi16(INT16_MAX), best1 = best0;
   __m512i label0 = _mm512_setzero_si512(), label1 = label0;
   for (ptrdiff_t i = 0; i < node->n; i++) {
     if (!(node->keep[i] >> octant & 1)) continue;
-    const kmc_candidate c = kmc_candidate_of(node, i, corner, nearest);
-    const __m512i red = _mm512_mullo_epi16(x_red, _mm512_set1_epi16(c.step_red));
-    const __m512i green = _mm512_mullo_epi16(x_green, _mm512_set1_epi16(c.step_green));
-    const __m512i blue = _mm512_mullo_epi16(x_blue, _mm512_set1_epi16(c.step_blue));
-    const __m512i score0 =
-        _mm512_add_epi16(_mm512_add_epi16(_mm512_set1_epi16(c.at_corner), red), _mm512_add_epi16(green, blue));
-    const __m512i score1 = _mm512_add_epi16(score0, _mm512_set1_epi16((int16_t)(2 * c.step_red)));
-    const __m512i index = _mm512_set1_epi16(c.index);
+    const kmc_seen seen = kmc_see_from(corner, node->candidates + i);
+    if (reference < 0) reference = seen.dist2;
+    const __m512i red = _mm512_mullo_epi16(x_red, _mm512_set1_epi16(seen.step_red));
+    const __m512i green = _mm512_mullo_epi16(x_green, _mm512_set1_epi16(seen.step_green));
+    const __m512i blue = _mm512_mullo_epi16(x_blue, _mm512_set1_epi16(seen.step_blue));
+    const __m512i score0 = _mm512_add_epi16(_mm512_add_epi16(_mm512_set1_epi16((int16_t)(seen.dist2 - reference)), red),
+                                            _mm512_add_epi16(green, blue));
+    const __m512i score1 = _mm512_add_epi16(score0, _mm512_set1_epi16((int16_t)(2 * seen.step_red)));
+    const __m512i index = _mm512_set1_epi16(seen.index);
     label0 = _mm512_mask_mov_epi16(label0, _mm512_cmplt_epi16_mask(score0, best0), index);
     label1 = _mm512_mask_mov_epi16(label1, _mm512_cmplt_epi16_mask(score1, best1), index);
     best0 = _mm512_min_epi16(best0, score0);

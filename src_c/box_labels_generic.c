@@ -6,35 +6,43 @@
 #include "box_labels.h"
 
 /* Coordinates are halves of integers and squared distances below 2^20: float is exact. */
-static void keep_in_octants(const kmc_node *node, const uint8_t *corner, int32_t side) {
+static float squared_distance(const kmc_candidate *candidate, const float *point) {
+  const float r = candidate->red - point[0], g = candidate->green - point[1], b = candidate->blue - point[2];
+  return r * r + g * g + b * b;
+}
+
+static void keep_in_octants(kmc_node *node, const uint8_t *corner, int32_t side) {
   const float half = 0.25f * (float)side - 0.5f;
   memset(node->keep, 0, (size_t)node->n);
+  node->whole = 0;
   for (int octant = 0; octant < 8; octant++) {
-    const float red = (float)(corner[0] + (octant >> 2) * side / 2) + half;
-    const float green = (float)(corner[1] + (octant >> 1 & 1) * side / 2) + half;
-    const float blue = (float)(corner[2] + (octant & 1) * side / 2) + half;
-    float least = INFINITY;
-    ptrdiff_t near = 0;
-    for (ptrdiff_t i = 0; i < node->n; i++) {
-      const float r = node->red[i] - red, g = node->green[i] - green, b = node->blue[i] - blue;
-      const float dist2 = r * r + g * g + b * b;
+    const float middle[3] = {(float)(corner[0] + (octant >> 2) * side / 2) + half,
+                             (float)(corner[1] + (octant >> 1 & 1) * side / 2) + half,
+                             (float)(corner[2] + (octant & 1) * side / 2) + half};
+    const kmc_candidate *near = node->candidates;
+    float least = squared_distance(near, middle);
+    ptrdiff_t n_kept = 0;
+    for (ptrdiff_t i = 1; i < node->n; i++) {
+      const float dist2 = squared_distance(node->candidates + i, middle);
       if (dist2 >= least) continue;
       least = dist2;
-      near = i;
+      near = node->candidates + i;
     }
     for (ptrdiff_t i = 0; i < node->n; i++) {
-      const float r = node->red[i] - red, g = node->green[i] - green, b = node->blue[i] - blue;
-      const float apart = fabsf(node->red[i] - node->red[near]) + fabsf(node->green[i] - node->green[near]) +
-                          fabsf(node->blue[i] - node->blue[near]);
-      const int keep = r * r + g * g + b * b - least <= 2 * half * apart;
+      const kmc_candidate *own = node->candidates + i;
+      const float apart = fabsf(own->red - near->red) + fabsf(own->green - near->green) + fabsf(own->blue - near->blue);
+      const int keep = squared_distance(own, middle) - least <= 2 * half * apart;
       node->keep[i] |= (uint8_t)(keep << octant);
+      n_kept += keep;
     }
+    node->whole |= (uint8_t)((n_kept == 1) << octant);
+    node->single[octant] = near->index;
   }
 }
 
 static void nearest_in_box(const kmc_node *node, int octant, const uint8_t *corner, uint16_t *labels) {
   int16_t scores[KMC_BOX_COLORS], x_red[KMC_BOX_COLORS], x_green[KMC_BOX_COLORS], x_blue[KMC_BOX_COLORS];
-  const int32_t nearest = kmc_nearest_to_corner(node, octant, corner);
+  int32_t reference = -1;
   for (int x = 0; x < KMC_BOX_COLORS; x++) {
     scores[x] = INT16_MAX;
     labels[x] = 0;
@@ -44,13 +52,15 @@ static void nearest_in_box(const kmc_node *node, int octant, const uint8_t *corn
   }
   for (ptrdiff_t i = 0; i < node->n; i++) {
     if (!(node->keep[i] >> octant & 1)) continue;
-    const kmc_candidate c = kmc_candidate_of(node, i, corner, nearest);
+    const kmc_seen seen = kmc_see_from(corner, node->candidates + i);
+    if (reference < 0) reference = seen.dist2;
+    const int16_t at_corner = (int16_t)(seen.dist2 - reference);
     for (int x = 0; x < KMC_BOX_COLORS; x++) {
       const int16_t score =
-          (int16_t)(c.at_corner + c.step_red * x_red[x] + c.step_green * x_green[x] + c.step_blue * x_blue[x]);
+          (int16_t)(at_corner + seen.step_red * x_red[x] + seen.step_green * x_green[x] + seen.step_blue * x_blue[x]);
       const int16_t nearer = (int16_t)-(score < scores[x]);
       scores[x] = score < scores[x] ? score : scores[x];
-      labels[x] = (uint16_t)((labels[x] & ~nearer) | (c.index & nearer));
+      labels[x] = (uint16_t)((labels[x] & ~nearer) | (seen.index & nearer));
     }
   }
 }

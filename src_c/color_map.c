@@ -59,16 +59,12 @@ void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_
   }
 }
 
-void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t of_batch,
-                    uint8_t *marks) {
+void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks) {
   uint32_t keys[KMC_KEY_BATCH];
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
-    const ptrdiff_t marked = batch < of_batch ? batch : of_batch;
-    const uint32_t scattered = (uint32_t)(first / KMC_KEY_BATCH) * 0x9e3779b1u;
-    const ptrdiff_t start = first + (ptrdiff_t)((uint64_t)scattered * (uint64_t)(batch - marked + 1) >> 32);
-    kernels->keys_of_rgb(pixels + 3 * start, marked, keys);
-    for (ptrdiff_t i = 0; i < marked; i++) marks[keys[i] / KMC_BOX_COLORS] = 1;
+    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
+    for (ptrdiff_t i = 0; i < batch; i++) marks[keys[i] / KMC_BOX_COLORS] = 1;
   }
 }
 
@@ -78,42 +74,25 @@ void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint
   }
 }
 
-/* OUT indices of these: by comparing the pixels with each entry. Returns the sum of the squared differences. */
-static int64_t compare_unfilled(const kmc_comparison *comparison, const uint8_t *pixels, const uint16_t *unfilled,
-                                ptrdiff_t n, uint8_t *indices) {
-  uint8_t own[3 * KMC_KEY_BATCH], labels[KMC_KEY_BATCH];
-  if (!n) return 0;
-  for (ptrdiff_t i = 0; i < n; i++) memcpy(own + 3 * i, pixels + 3 * unfilled[i], 3);
-  const int64_t sum = comparison->kernels->nearest(own, n, comparison->entries, labels);
-  for (ptrdiff_t i = 0; i < n; i++) indices[unfilled[i]] = labels[i];
-  return sum;
-}
-
-/* OUT indices of those among n pixels whose bit is set in `others`: their boxes have more than two labels, or are not
- * filled. Returns the sum of the squared differences. */
-static int64_t map_others(const kmc_box_map *map, const kmc_comparison *comparison, const uint8_t *pixels,
-                          const uint32_t *keys, ptrdiff_t n, const uint64_t *others, uint8_t *indices) {
-  uint16_t unfilled[KMC_KEY_BATCH];
-  ptrdiff_t n_unfilled = 0;
+/* OUT indices of those among n pixels whose bit is set in `others`: their boxes have more than two labels. Returns the
+ * sum of the squared differences. */
+static int64_t map_others(const kmc_box_map *map, const uint8_t *pixels, const uint32_t *keys, ptrdiff_t n,
+                          const uint64_t *others, uint8_t *indices) {
   int64_t sum = 0;
   for (ptrdiff_t first = 0; first < n; first += 64) {
     for (uint64_t left = others[first / 64]; left; left &= left - 1) {
       const ptrdiff_t i = first + kmc_lowest_bit(left);
       const uint64_t line = map->boxes[keys[i] / KMC_BOX_COLORS].which;
-      if (line == KMC_NOT_FILLED) {
-        unfilled[n_unfilled++] = (uint16_t)i;
-        continue;
-      }
       const uint16_t label = map->lines[line * KMC_BOX_COLORS + keys[i] % KMC_BOX_COLORS];
       indices[i] = (uint8_t)label;
       sum += kmc_squared_error_of_pixel(pixels + 3 * i, map->values[label] & 0xffffff);
     }
   }
-  return sum + compare_unfilled(comparison, pixels, unfilled, n_unfilled, indices);
+  return sum;
 }
 
 int64_t kmc_map_rgb_u8(const kmc_pixel_kernels *kernels, const kmc_label_kernels *label_kernels, const uint8_t *pixels,
-                       ptrdiff_t n, const kmc_box_map *map, const kmc_comparison *comparison, uint8_t *indices) {
+                       ptrdiff_t n, const kmc_box_map *map, uint8_t *indices) {
   uint32_t keys[KMC_KEY_BATCH];
   uint64_t others[KMC_KEY_BATCH / 64];
   int64_t sum = 0;
@@ -122,7 +101,7 @@ int64_t kmc_map_rgb_u8(const kmc_pixel_kernels *kernels, const kmc_label_kernels
     const uint8_t *own = pixels + 3 * first;
     kernels->keys_of_rgb(own, batch, keys);
     sum += label_kernels->map_keys(map->boxes, map->other, own, keys, batch, indices + first, others);
-    sum += map_others(map, comparison, own, keys, batch, others, indices + first);
+    sum += map_others(map, own, keys, batch, others, indices + first);
   }
   return sum;
 }

@@ -2,10 +2,9 @@
  *
  * RGB pixels and a palette, nearest in sRGB. Few entries: each pixel is compared with each entry (nearest_entry.h).
  * Else the labels of boxes of 4x4x4 colours are found first (box_labels.h), and a pixel costs one access at random.
- * Which boxes occur is known where the pixels were counted; else boxes are filled that a part of the pixels shows, and
- * what lies in others, a few pixels each, is compared with each entry.
+ * Which boxes occur is known where the pixels were counted; else they are marked first.
  *
- *   1. for ranges of pixels     kmc_mark_boxes: which boxes are to be filled
+ *   1. for ranges of pixels     kmc_mark_boxes: which boxes occur
  *      once                     kmc_join_marks, for each range
  *   2. for ranges of blocks     kmc_fill_boxes: each range has room for its own lines
  *   3. for ranges of pixels     kmc_map_rgb_*
@@ -20,7 +19,6 @@
 
 #include "box_labels.h"
 #include "histogram.h"
-#include "nearest_entry.h"
 
 /* IN pixels (n, channels), entries (k, channels), k <= 256, indices (n) below k. Returns the sum of the squared
  * differences; of RGBA pixels with alpha 0 the colour counts as 0. At most 2^63: 4 * 255^2 for each of 2^45 pixels. */
@@ -31,27 +29,18 @@ int64_t kmc_error_of_indices(const kmc_pixel_kernels *kernels, const uint8_t *pi
  * of alpha a are alpha_start[a] .. alpha_start[a + 1] - 1; kmc_index_alphas writes it. */
 void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_t *alpha_start);
 
-/* IN pixels (n, 3), of which `of_batch` of each KMC_KEY_BATCH are looked at; IN OUT marks (KMC_N_BOXES): becomes 1 for
- * each box that occurs. */
-void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t of_batch,
-                    uint8_t *marks);
+/* IN pixels (n, 3). IN OUT marks (KMC_N_BOXES): becomes 1 for each box that occurs. */
+void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks);
 
 /* IN OUT boxes (KMC_N_BLOCKS): bit i of word b becomes 1 where box i of block b is marked. */
 void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint64_t *boxes);
 
-/* How pixels are mapped whose boxes are not filled. */
-typedef struct {
-  const kmc_entry_kernels *kernels;
-  const kmc_entries *entries;
-} kmc_comparison;
-
 /* IN pixels (n, 3), map, whose values are the entry's red, green and blue from the lowest byte on, then the label. OUT
- * indices (n). Returns the sum of the squared differences to the entries. comparison: looked at where a pixel's box is
- * not filled. */
+ * indices (n). Returns the sum of the squared differences to the entries. */
 int64_t kmc_map_rgb_u8(const kmc_pixel_kernels *kernels, const kmc_label_kernels *label_kernels, const uint8_t *pixels,
-                       ptrdiff_t n, const kmc_box_map *map, const kmc_comparison *comparison, uint8_t *indices);
+                       ptrdiff_t n, const kmc_box_map *map, uint8_t *indices);
 
-/* The same where the values are labels; all boxes of the pixels are filled. packed (k): the entries, red in the lowest
+/* The same where the values are labels. packed (k): the entries, red in the lowest
  * byte. */
 int64_t kmc_map_rgb_u16(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, const kmc_box_map *map,
                         const uint32_t *packed, uint16_t *indices);

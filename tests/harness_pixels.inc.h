@@ -143,9 +143,10 @@ static int32_t nearest_entry(const kmc_node *node, const uint8_t *rgb) {
   int32_t nearest = 0;
   double least = INFINITY;
   for (ptrdiff_t i = 0; i < node->n; i++) {
-    const double r = node->red[i] - rgb[0], g = node->green[i] - rgb[1], b = node->blue[i] - rgb[2];
+    const kmc_candidate *own = node->candidates + i;
+    const double r = own->red - rgb[0], g = own->green - rgb[1], b = own->blue - rgb[2];
     const double dist2 = r * r + g * g + b * b;
-    if (dist2 < least) nearest = node->index[i], least = dist2;
+    if (dist2 < least) nearest = own->index, least = dist2;
   }
   return nearest;
 }
@@ -156,6 +157,7 @@ static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, 
   kmc_node node = p->node;
   uint16_t *labels = new_output(8 * KMC_BOX_COLORS, sizeof *labels);
   uint64_t *equal = new_output(8, sizeof *equal);
+  int32_t *single = new_output(8, sizeof *single);
   node.keep = new_output(node.n, sizeof *node.keep);
   label_kernels->keep_in_octants(&node, p->corner, 8);
   for (int octant = 0; octant < 8; octant++) {
@@ -171,6 +173,9 @@ static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, 
       if ((equal[octant] >> i & 1) != (of_box[i] == of_box[octant])) report("generic", "equal_labels", "not those");
     }
   }
+  for (int octant = 0; octant < 8; octant++) node.single[octant] *= node.whole >> octant & 1;
+  memcpy(single, node.single, sizeof node.single);
+  record_output(out, "single", single, 8, sizeof *single);
   record_output(out, "keep", node.keep, node.n, sizeof *node.keep);
   record_output(out, "labels", labels, 8 * KMC_BOX_COLORS, sizeof *labels);
   record_output(out, "equal labels", equal, 8, sizeof *equal);
@@ -180,19 +185,19 @@ static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, 
  * each other and equally far from the box's corner. */
 static void check_nearest_in_box(ptrdiff_t k, ptrdiff_t step, uint32_t cell, int pairs) {
   box_problem p = {.node = {.n = k}};
-  float *const coordinates[] = {new_input(k, sizeof(float)), new_input(k, sizeof(float)), new_input(k, sizeof(float))};
+  kmc_candidate *candidates = p.node.candidates = new_input(k, sizeof *candidates);
+  float previous[3] = {0};
   char name[120];
-  p.node.red = coordinates[0], p.node.green = coordinates[1], p.node.blue = coordinates[2];
-  p.node.index = new_input(k, sizeof(int32_t));
   kmc_rgb_of_key(cell * 8 * KMC_BOX_COLORS, p.corner);
   for (ptrdiff_t i = 0; i < k; i++) {
+    float coordinates[3];
     for (int t = 0; t < 3; t++) {
       const double anywhere = (double)(random_below(255 / step + 1) * step), before = p.corner[t] - anywhere / 16;
-      const double opposite = i ? 2 * p.corner[t] - coordinates[t][i - 1] : 0;
+      const double opposite = i ? 2 * p.corner[t] - previous[t] : 0;
       const double paired = i % 2 ? opposite : floor(before);
-      coordinates[t][i] = (float)(!pairs ? anywhere : paired < 0 ? 0 : paired > 255 ? 255 : paired);
+      coordinates[t] = previous[t] = (float)(!pairs ? anywhere : paired < 0 ? 0 : paired > 255 ? 255 : paired);
     }
-    p.node.index[i] = (int32_t)i;
+    candidates[i] = (kmc_candidate){coordinates[0], coordinates[1], coordinates[2], (int32_t)i};
   }
   snprintf(name, sizeof name, "nearest_in_box k=%td step=%td cell=%u pairs=%d", k, step, (unsigned)cell, pairs);
   check(name, run_nearest_in_box, &p);
