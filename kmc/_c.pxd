@@ -229,6 +229,7 @@ cdef extern from "nearest_entry.h" nogil:
             const uint8_t *pixels, size n, const kmc_entries *entries, uint8_t *indices
         ) noexcept nogil
         size few
+        size few_unmarked
 
     void kmc_set_entries(const uint8_t *colors, size k, kmc_entries *entries)
     const kmc_entry_kernels *kmc_entry_kernels_for(const kmc_kernels *kernels)

@@ -1,7 +1,9 @@
 # Part of _kernels.pyx: the boundary to color_map.h. Pixels are cut into parts as in _histogram.pxi.
 
 cdef enum:
-    # What filling boxes costs, in pixels that could be looked up meanwhile.
+    # What filling a box costs, in pixels that could be looked up meanwhile; and all boxes, where it is not known which
+    # occur.
+    BOX_PIXELS = 10
     BOXES_PIXELS = 1 << 19
 
 
@@ -49,9 +51,20 @@ def apply_palette(
     assert n > 0 and pixels.shape[1] == entries.shape[1] == 3
     assert indices.shape[0] == n and 0 < k <= 65536
     if label_t is uint8_t:
-        if k * n <= _c.kmc_entry_kernels_for(kernels).few * (n + BOXES_PIXELS):
+        if k * n <= comparisons_of_look_up(n, index):
             return compare_pixels(pixels, entries, indices, num_threads)
     return look_up_boxes(pixels, entries, index, indices, num_threads)
+
+
+cdef Py_ssize_t comparisons_of_look_up(Py_ssize_t n, ColorIndex index):
+    """How many comparisons of a pixel with an entry take as long as filling boxes and looking n pixels up."""
+    cdef const _c.kmc_entry_kernels *entry_kernels = _c.kmc_entry_kernels_for(kernels)
+    cdef Py_ssize_t n_boxes = 0, block
+    if index is None or index.bits == NULL:
+        return entry_kernels.few_unmarked * (n + BOXES_PIXELS)
+    for block in range(_c.KMC_N_BLOCKS):
+        n_boxes += _c.kmc_count_bits(index.boxes[block])
+    return entry_kernels.few * (n + BOX_PIXELS * n_boxes)
 
 
 cdef int64_t compare_pixels(

@@ -45,7 +45,7 @@ static int64_t nearest(const uint8_t *pixels, ptrdiff_t n, const kmc_entries *en
 }
 
 /* Without vectors it takes 1.2 ns for each entry, with NEON's less. */
-const kmc_entry_kernels kmc_entry_kernels_generic = {nearest, 4};
+const kmc_entry_kernels kmc_entry_kernels_generic = {nearest, 4, 4};
 
 const kmc_entry_kernels *kmc_entry_kernels_for(const kmc_kernels *kernels) {
 #if defined(__x86_64__) || defined(_M_X64)
