@@ -119,22 +119,6 @@ cdef extern from "color_keys.h" nogil:
     enum: KMC_N_BOXES
     enum: KMC_KEY_BATCH
     enum: KMC_BOX_COLORS
-    enum: KMC_TREE_LEVELS
-    uint32_t KMC_NO_NODE
-
-    ctypedef struct kmc_node:
-        uint32_t number
-        size n
-        float *red
-        float *green
-        float *blue
-        int32_t *index
-        uint8_t *keep
-
-    ctypedef struct kmc_palette:
-        size k
-        const uint32_t *packed
-        kmc_node path[KMC_TREE_LEVELS]
 
 
 cdef extern from "alpha_kmeans.h" nogil:
@@ -293,47 +277,67 @@ cdef extern from "nearest_entry.h" nogil:
             const uint8_t *pixels, size n, const kmc_entries *entries, uint8_t *indices
         ) noexcept nogil
         size few
-        size filled_of_batch
+        size few_unmarked
 
     void kmc_set_entries(const uint8_t *colors, size k, kmc_entries *entries)
     const kmc_entry_kernels *kmc_entry_kernels_for(const kmc_kernels *kernels)
 
 
-cdef extern from "color_map.h" nogil:
-    ctypedef struct kmc_comparison:
-        const kmc_entry_kernels *kernels
-        const kmc_entries *entries
+cdef extern from "box_labels.h" nogil:
+    enum: KMC_TREE_LEVELS
+    uint32_t KMC_NO_NODE
 
+    ctypedef struct kmc_candidate:
+        float red
+        float green
+        float blue
+        int32_t index
+
+    ctypedef struct kmc_node:
+        uint32_t number
+        size n
+        kmc_candidate *candidates
+        uint8_t *keep
+
+    ctypedef struct kmc_box_labels:
+        pass
+
+    ctypedef struct kmc_box_map:
+        kmc_box_labels *boxes
+        uint16_t *lines
+        const uint32_t *values
+        uint32_t other
+
+    ctypedef struct kmc_label_kernels:
+        pass
+
+    const kmc_label_kernels *kmc_label_kernels_for(const kmc_kernels *kernels)
+    void kmc_fill_boxes(
+        const kmc_label_kernels *, const kmc_box_map *, kmc_node *path, const uint64_t *boxes, const uint64_t *bits,
+        size first, size last, uint64_t n_lines
+    )
+
+
+cdef extern from "color_map.h" nogil:
     int64_t kmc_error_of_indices(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint8_t *entries, size k,
         const uint8_t *indices
     )
     void kmc_index_alphas(const uint8_t *colors, size n, uint32_t *keys, int64_t *alpha_start)
-    enum: KMC_MOST_SHARED
-    void kmc_mark_boxes(const kmc_pixel_kernels *, const uint8_t *pixels, size n, size of_batch, uint8_t *marks)
+    void kmc_mark_boxes(const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint8_t *marks)
     void kmc_join_marks(const kmc_pixel_kernels *, const uint8_t *marks, uint64_t *boxes)
-    void kmc_share_lines_u8(size k, uint8_t *lines)
-    void kmc_fill_boxes_u8(
-        const kmc_pixel_kernels *, kmc_palette *, const uint64_t *boxes, size first, size last,
-        uint32_t *line_of_box, uint8_t *lines, size n_lines
-    )
     int64_t kmc_map_rgb_u8(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *line_of_box,
-        const uint8_t *lines, const uint32_t *packed, const kmc_comparison *, uint8_t *indices
+        const kmc_pixel_kernels *, const kmc_label_kernels *, const uint8_t *pixels, size n, const kmc_box_map *,
+        uint8_t *indices
     )
     void kmc_map_counted_u8(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint64_t *bits,
         const uint32_t *before, const uint8_t *labels, const uint32_t *keys, const int64_t *alpha_start,
         const uint8_t *translucent_labels, uint8_t transparent_label, uint8_t *indices
     )
-    void kmc_share_lines_u16(size k, uint16_t *lines)
-    void kmc_fill_boxes_u16(
-        const kmc_pixel_kernels *, kmc_palette *, const uint64_t *boxes, size first, size last,
-        uint32_t *line_of_box, uint16_t *lines, size n_lines
-    )
     int64_t kmc_map_rgb_u16(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const uint32_t *line_of_box,
-        const uint16_t *lines, const uint32_t *packed, const kmc_comparison *, uint16_t *indices
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const kmc_box_map *, const uint32_t *packed,
+        uint16_t *indices
     )
     void kmc_map_counted_u16(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint64_t *bits,

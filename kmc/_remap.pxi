@@ -1,7 +1,9 @@
 # Part of _kernels.pyx: the boundary to color_map.h. Pixels are cut into parts as in _histogram.pxi.
 
 cdef enum:
-    # What filling boxes costs, in pixels that could be looked up meanwhile.
+    # What filling a box costs, in pixels that could be looked up meanwhile; and all boxes, where it is not known which
+    # occur.
+    BOX_PIXELS = 10
     BOXES_PIXELS = 1 << 19
 
 
@@ -38,19 +40,31 @@ def map_colors(
 
 
 def apply_palette(
-    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] entries, label_t[::1] indices, int num_threads
+    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] entries, ColorIndex index, label_t[::1] indices,
+    int num_threads,
 ):
     """OUT indices (n,): the entry, of entries (k, 3), nearest to each of pixels (n, 3); ties to the lowest index.
 
-    Returns the sum of the squared differences.
+    `index`: of a histogram with all of their colours, or None. Returns the sum of the squared differences.
     """
     cdef Py_ssize_t n = pixels.shape[0], k = entries.shape[0]
     assert n > 0 and pixels.shape[1] == entries.shape[1] == 3
     assert indices.shape[0] == n and 0 < k <= 65536
     if label_t is uint8_t:
-        if k * n <= _c.kmc_entry_kernels_for(kernels).few * (n + BOXES_PIXELS):
+        if k * n <= comparisons_of_look_up(n, index):
             return compare_pixels(pixels, entries, indices, num_threads)
-    return look_up_boxes(pixels, entries, indices, num_threads)
+    return look_up_boxes(pixels, entries, index, indices, num_threads)
+
+
+cdef Py_ssize_t comparisons_of_look_up(Py_ssize_t n, ColorIndex index):
+    """How many comparisons of a pixel with an entry take as long as filling boxes and looking n pixels up."""
+    cdef const _c.kmc_entry_kernels *entry_kernels = _c.kmc_entry_kernels_for(kernels)
+    cdef Py_ssize_t n_boxes = 0, block
+    if index is None or index.bits == NULL:
+        return entry_kernels.few_unmarked * (n + BOXES_PIXELS)
+    for block in range(_c.KMC_N_BLOCKS):
+        n_boxes += _c.kmc_count_bits(index.boxes[block])
+    return entry_kernels.few * (n + BOX_PIXELS * n_boxes)
 
 
 cdef int64_t compare_pixels(
@@ -70,35 +84,43 @@ cdef int64_t compare_pixels(
 
 
 cdef int64_t look_up_boxes(
-    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, label_t[::1] indices, int num_threads
+    const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, ColorIndex index, label_t[::1] indices,
+    int num_threads,
 ):
-    cdef Py_ssize_t n = pixels.shape[0], k = colors.shape[0], i, start, n_parts = n_parts_of(n, num_threads)
-    cdef Py_ssize_t of_batch = _c.KMC_KEY_BATCH
+    """Boxes are filled and pixels looked up in one parallel region: to wake the threads takes 50 microseconds."""
+    cdef Py_ssize_t n = pixels.shape[0], k = colors.shape[0], i, n_parts = n_parts_of(n, num_threads)
+    cdef Py_ssize_t n_pieces = max(n_parts, n // PART_PIXELS)
+    cdef BoxMap map = BoxMap(colors, indices.itemsize, n_parts)
+    if index is not None and index.bits != NULL:
+        map.take_boxes(index.boxes, index.bits)
+    else:
+        mark_boxes(pixels, map, n_parts)
+    cdef int64_t[::1] squares = np.zeros(n_pieces, np.int64)
+    with nogil, parallel(num_threads=<int>n_parts):
+        for i in prange(BLOCK_RANGES, schedule="dynamic"):
+            map.fill(i, threadid())
+        for i in prange(n_pieces, schedule="dynamic"):
+            squares[i] = map_part(pixels, n * i // n_pieces, n * (i + 1) // n_pieces, map, indices)
+    return np.sum(squares)
+
+
+cdef void mark_boxes(const uint8_t[:, ::1] pixels, BoxMap map, Py_ssize_t n_parts):
+    """The boxes to fill are those that occur."""
+    cdef Py_ssize_t n = pixels.shape[0], i, start
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef _c.kmc_entries entries
-    cdef _c.kmc_comparison comparison
-    comparison.kernels, comparison.entries = _c.kmc_entry_kernels_for(kernels), &entries
-    if k <= _c.KMC_MOST_COMPARED:
-        of_batch = comparison.kernels.filled_of_batch
-        _c.kmc_set_entries(&colors[0, 0], k, &entries)
-    cdef Lines lines = Lines(colors, indices.itemsize, n_parts)
     scratch = Scratch(n_parts * _c.KMC_N_BOXES + 64)
     cdef uint8_t *marks = cache_lines(scratch)
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
         memset(marks + i * _c.KMC_N_BOXES, 0, _c.KMC_N_BOXES)
         _c.kmc_mark_boxes(
-            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, of_batch, marks + i * _c.KMC_N_BOXES
+            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, marks + i * _c.KMC_N_BOXES
         )
-    cdef uint64_t[::1] boxes = np.zeros(_c.KMC_N_BLOCKS, np.uint64)
+    map.marked = np.zeros(_c.KMC_N_BLOCKS, np.uint64)
+    cdef uint64_t[::1] boxes = map.marked
     for i in range(n_parts):
         _c.kmc_join_marks(pixel_kernels, marks + i * _c.KMC_N_BOXES, &boxes[0])
-    fill_lines(lines, &boxes[0], &indices[0])
-    cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
-    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
-        start = n * i // n_parts
-        squares[i] = map_part(pixels, start, n * (i + 1) // n_parts, lines, &comparison, indices)
-    return np.sum(squares)
+    map.take_boxes(&boxes[0], NULL)
 
 
 def error_of_indices(
@@ -118,78 +140,70 @@ def error_of_indices(
     return np.sum(squares)
 
 
-cdef class Lines:
-    """Labels of boxes of colours (see color_map.h), and for each part a kmc_palette to fill them."""
+cdef class BoxMap:
+    """The labels of boxes of colours (see box_labels.h), and for each part a path to find them."""
 
-    cdef object scratch, packed, palette_scratch
-    cdef _c.kmc_palette *palettes
-    cdef uint32_t *line_of_box
-    cdef uint8_t *labels
-    cdef Py_ssize_t k, n_parts, label_size
+    cdef object scratch, path_scratch, values, packed, marked
+    cdef _c.kmc_box_map labels
+    cdef const uint32_t *packed_entries
+    cdef const uint64_t *boxes
+    cdef const uint64_t *bits
+    cdef _c.kmc_node *paths
+    cdef Py_ssize_t k, n_parts
+    cdef Py_ssize_t starts[BLOCK_RANGES]
 
     def __cinit__(self, const uint8_t[:, ::1] entries, Py_ssize_t label_size, Py_ssize_t n_parts):
-        self.k, self.n_parts, self.label_size = entries.shape[0], n_parts, label_size
+        self.k, self.n_parts = entries.shape[0], n_parts
         self.packed = np.dot(np.asarray(entries, np.uint32), np.array([1, 1 << 8, 1 << 16], np.uint32))
-        self.take_palettes(entries)
+        self.values = numbers = np.arange(self.k, dtype=np.uint32)
+        if label_size == 1:
+            self.values = self.packed | numbers << np.uint32(24)
+        cdef const uint32_t[::1] values = self.values, packed = self.packed
+        self.labels.values, self.packed_entries = &values[0], &packed[0]
+        # No value is: its label is 0, its colour not that of entry 0; or it is no label.
+        self.labels.other = values[0] ^ 0xffffff if label_size == 1 else <uint32_t>-1
+        self.take_paths(entries)
 
-    cdef void take_lines(self, Py_ssize_t n_lines):
-        cdef Py_ssize_t table_size = _c.KMC_N_BOXES * sizeof(uint32_t)
-        self.scratch = Scratch(table_size + n_lines * _c.KMC_BOX_COLORS * self.label_size + 64)
-        self.line_of_box = <uint32_t *> cache_lines(self.scratch)
-        self.labels = <uint8_t *> self.line_of_box + table_size
-
-    cdef void take_palettes(self, const uint8_t[:, ::1] entries):
+    cdef void take_paths(self, const uint8_t[:, ::1] entries):
         cdef Py_ssize_t k = self.k, level_size = in_cache_lines(17 * k + 17), part, level, i
-        cdef const uint32_t[::1] packed = self.packed
         cdef _c.kmc_node *node
+        cdef _c.kmc_candidate *own
         cdef uint8_t *room
-        self.palette_scratch = Scratch(self.n_parts * _c.KMC_TREE_LEVELS * level_size + 64)
-        self.palettes = <_c.kmc_palette *> allocate(self.n_parts, sizeof(_c.kmc_palette))
+        self.path_scratch = Scratch(self.n_parts * _c.KMC_TREE_LEVELS * level_size + 64)
+        self.paths = <_c.kmc_node *> allocate(self.n_parts * _c.KMC_TREE_LEVELS, sizeof(_c.kmc_node))
+        for i in range(self.n_parts * _c.KMC_TREE_LEVELS):
+            room, node = cache_lines(self.path_scratch) + i * level_size, &self.paths[i]
+            node.number, node.n = _c.KMC_NO_NODE, k
+            node.candidates = <_c.kmc_candidate *> room
+            node.keep = <uint8_t *> (node.candidates + k)
         for part in range(self.n_parts):
-            self.palettes[part].k, self.palettes[part].packed = k, &packed[0]
-            for level in range(_c.KMC_TREE_LEVELS):
-                room = cache_lines(self.palette_scratch) + (part * _c.KMC_TREE_LEVELS + level) * level_size
-                node = &self.palettes[part].path[level]
-                node.number, node.n = _c.KMC_NO_NODE, k
-                node.red, node.green = <float *> room, <float *> room + k
-                node.blue, node.index = <float *> room + 2 * k, <int32_t *> room + 3 * k
-                node.keep = <uint8_t *> (<int32_t *> room + 4 * k)
-            node = &self.palettes[part].path[0]
+            node = &self.paths[part * _c.KMC_TREE_LEVELS]
             for i in range(k):
-                node.red[i], node.green[i], node.blue[i] = entries[i, 0], entries[i, 1], entries[i, 2]
-                node.index[i] = <int32_t>i
+                own = &node.candidates[i]
+                own.red, own.green, own.blue, own.index = entries[i, 0], entries[i, 1], entries[i, 2], <int32_t>i
+
+    cdef void take_boxes(self, const uint64_t *boxes, const uint64_t *bits):
+        """The boxes to fill, as for kmc_fill_boxes, and memory for them, of which little is touched."""
+        cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, n_lines = 0, i, j
+        cdef Py_ssize_t table_size = _c.KMC_N_BOXES * sizeof(_c.kmc_box_labels)
+        self.boxes, self.bits = boxes, bits
+        for i in range(BLOCK_RANGES):
+            self.starts[i] = n_lines
+            for j in range(blocks):
+                n_lines += _c.kmc_count_bits(boxes[i * blocks + j])
+        self.scratch = Scratch(table_size + (n_lines + 1) * _c.KMC_BOX_COLORS * sizeof(uint16_t) + 64)
+        self.labels.boxes = <_c.kmc_box_labels *> cache_lines(self.scratch)
+        self.labels.lines = <uint16_t *> (self.labels.boxes + _c.KMC_N_BOXES)
+
+    cdef void fill(self, Py_ssize_t block_range, int part) noexcept nogil:
+        cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES
+        _c.kmc_fill_boxes(
+            _c.kmc_label_kernels_for(kernels), &self.labels, self.paths + part * _c.KMC_TREE_LEVELS, self.boxes,
+            self.bits, block_range * blocks, (block_range + 1) * blocks, self.starts[block_range],
+        )
 
     def __dealloc__(self):
-        free(self.palettes)
-
-
-cdef void fill_lines(Lines lines, const uint64_t *boxes, label_t *_):
-    """Labels of the boxes that occur; the last argument only tells the type of labels."""
-    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, i, j
-    cdef Py_ssize_t starts[BLOCK_RANGES + 1]
-    starts[0] = 1 + min(lines.k, <Py_ssize_t>_c.KMC_MOST_SHARED)
-    for i in range(BLOCK_RANGES):
-        starts[i + 1] = starts[i]
-        for j in range(blocks):
-            starts[i + 1] += _c.kmc_count_bits(boxes[i * blocks + j])
-    lines.take_lines(starts[BLOCK_RANGES])
-    cdef label_t *labels = <label_t *> lines.labels
-    if label_t is uint8_t:
-        _c.kmc_share_lines_u8(lines.k, labels)
-    else:
-        _c.kmc_share_lines_u16(lines.k, labels)
-    for i in prange(BLOCK_RANGES, nogil=True, schedule="dynamic", num_threads=<int>lines.n_parts):
-        if label_t is uint8_t:
-            _c.kmc_fill_boxes_u8(
-                pixel_kernels, &lines.palettes[threadid()], boxes, i * blocks, (i + 1) * blocks, lines.line_of_box,
-                labels, starts[i],
-            )
-        else:
-            _c.kmc_fill_boxes_u16(
-                pixel_kernels, &lines.palettes[threadid()], boxes, i * blocks, (i + 1) * blocks, lines.line_of_box,
-                labels, starts[i],
-            )
+        free(self.paths)
 
 
 cdef inline void map_ranks(
@@ -221,19 +235,15 @@ cdef inline void map_counted(
 
 
 cdef inline int64_t map_part(
-    const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, Lines lines,
-    const _c.kmc_comparison *comparison, label_t[::1] indices,
+    const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, BoxMap map, label_t[::1] indices
 ) noexcept nogil:
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef const label_t *labels = <const label_t *> lines.labels
-    cdef const uint32_t *packed = lines.palettes.packed
     if label_t is uint8_t:
         return _c.kmc_map_rgb_u8(
-            pixel_kernels, &pixels[start, 0], stop - start, lines.line_of_box, labels, packed, comparison,
+            pixel_kernels, _c.kmc_label_kernels_for(kernels), &pixels[start, 0], stop - start, &map.labels,
             &indices[start],
         )
     else:
         return _c.kmc_map_rgb_u16(
-            pixel_kernels, &pixels[start, 0], stop - start, lines.line_of_box, labels, packed, comparison,
-            &indices[start],
+            pixel_kernels, &pixels[start, 0], stop - start, &map.labels, map.packed_entries, &indices[start]
         )

@@ -1,8 +1,8 @@
 """Every pixel to its nearest palette entry: pixels (h, w, c), their histogram and a palette -> indices (h, w), MSE.
 
-RGB pictures in sRGB: with few entries each pixel is compared with each; else boxes of 4x4x4 colours are decided at
-once, from lists of the few entries that can be the nearest in them, and each pixel looked up. Others, and pictures of
-up to 2^16 pixels: each distinct colour is compared with each entry once.
+RGB pictures in sRGB: with few entries each pixel is compared with each; else the boxes of 4x4x4 colours that occur are
+decided, from lists of the few entries that can be the nearest in them, and each pixel looked up. Others, and pictures
+of up to 2^16 pixels: each distinct colour is compared with each entry once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def remap(
     ----------
     pixels : ndarray (h, w, c) uint8, C-contiguous
     histogram : ColorHistogram or None
-        Made by ``ColorHistogram.from_pixels(pixels)``, which counts again where it is needed and not given.
+        Made by ``ColorHistogram.from_pixels`` of these pixels, or more of them; where it is needed and not given, they
+        are counted again.
     palette : Palette
         At most 65536 entries of c channels.
     threads : int, optional
@@ -51,7 +52,8 @@ def remap(
     indices = np.empty(height * width, dtype=np.uint8 if len(palette) <= 256 else np.uint16)
     flat = pixels.reshape(-1, channels)
     if _is_mapped_at_once(flat, space):
-        squares: float = _kernels.apply_palette(flat, palette.colors, indices, n_threads)
+        index = histogram.index if histogram is not None else None
+        squares: float = _kernels.apply_palette(flat, palette.colors, index, indices, n_threads)
         return indices.reshape(height, width), float(squares / pixels.size)
     histogram = histogram or ColorHistogram.from_pixels(pixels, n_threads)
     labels = palette.nearest(histogram.colors, n_threads, space)

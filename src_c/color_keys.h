@@ -59,41 +59,14 @@ static inline int32_t kmc_squared_error_of_pixel(const uint8_t *pixel, uint32_t 
   return r * r + g * g + b * b;
 }
 
-/* A box of colours with those entries of a palette that can be the nearest to one of its colours, in order of index.
- * Coordinates are exact integers. */
-typedef struct {
-  uint32_t number; /* key / colours of the box, or KMC_NO_NODE */
-  ptrdiff_t n;     /* 1 .. k */
-  float *red, *green, *blue;
-  int32_t *index;
-  uint8_t *keep; /* (n) bit c: the entry can be the nearest in octant c of the box; not written for n = 1 */
-} kmc_node;
-
-#define KMC_NO_NODE UINT32_MAX
-#define KMC_TREE_LEVELS 6 /* of boxes of side 256, 128, ... 8, whose octants are boxes of 4x4x4 */
-
-/* A palette whose nearest entry is looked for: squared Euclidean distance in sRGB, exact; ties to the lowest index. */
-typedef struct {
-  ptrdiff_t k;                    /* 1 .. 65536 */
-  const uint32_t *packed;         /* (k) red, green and blue from the lowest byte on; the highest is 0 */
-  kmc_node path[KMC_TREE_LEVELS]; /* of one thread: the boxes around the box that was looked at last */
-} kmc_palette;
-
 /* keys_of_rgb, keys_of_rgba  IN pixels (n, 3) or (n, 4), n <= KMC_KEY_BATCH; OUT keys (n), of 24 bits: alpha is not
  *                            looked at. 0.3 ns for each pixel with AVX2.
  * running_bits               OUT before (n): how many bits are set in earlier words. Returns how many in all.
  * ranks_of_keys              IN OUT keys (n), which become ranks: how many colours occur that have a lower key. IN
  *                            bits (KMC_N_BOXES) which colours occur, before (KMC_N_BOXES): how many in earlier boxes.
  * nonzero_bits               bit i is set where counters[i] is not 0: of KMC_BOX_COLORS counters.
- * squared_error              Sum of the squared differences of pixels (n, 3) and entries (n), packed as in
- *                            kmc_palette; n <= KMC_KEY_BATCH.
- * keep_in_octants            OUT node->keep, from the rest of the node, whose box has this corner and side. An entry is
- *                            left out if the one nearest to the octant's middle is nearer everywhere in the octant. The
- *                            difference of the squared distances i and j is linear, so its least value is in a corner:
- *                            |m - j|^2 - |m - i|^2 - 2 h (|j_r - i_r| + |j_g - i_g| + |j_b - i_b|), with the middle m
- * and half the side h. Of 256 entries 3 to 6 remain for a box of 8x8x8, and one in two to four of five boxes of 4x4x4
- * that occur in photographs. nearest_in_box             OUT labels (KMC_BOX_COLORS): the index of the entry, of those
- * that the node keeps for the octant, a box of 4x4x4 at `corner`, that is nearest to each of its colours. */
+ * squared_error              Sum of the squared differences of pixels (n, 3) and entries (n), red, green and blue from
+ *                            the lowest byte on, the highest 0; n <= KMC_KEY_BATCH. */
 typedef struct {
   void (*keys_of_rgb)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
   void (*keys_of_rgba)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
@@ -101,8 +74,6 @@ typedef struct {
   void (*ranks_of_keys)(const uint64_t *bits, const uint32_t *before, ptrdiff_t n, uint32_t *keys);
   uint64_t (*nonzero_bits)(const uint8_t *counters);
   int64_t (*squared_error)(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n);
-  void (*keep_in_octants)(const kmc_node *node, const uint8_t *corner, int32_t side);
-  void (*nearest_in_box)(const kmc_node *node, int octant, const uint8_t *corner, uint16_t *labels);
 } kmc_pixel_kernels;
 
 extern const kmc_pixel_kernels kmc_pixel_kernels_generic;

@@ -59,16 +59,12 @@ void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_
   }
 }
 
-void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t of_batch,
-                    uint8_t *marks) {
+void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks) {
   uint32_t keys[KMC_KEY_BATCH];
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
-    const ptrdiff_t marked = batch < of_batch ? batch : of_batch;
-    const uint32_t scattered = (uint32_t)(first / KMC_KEY_BATCH) * 0x9e3779b1u;
-    const ptrdiff_t start = first + (ptrdiff_t)((uint64_t)scattered * (uint64_t)(batch - marked + 1) >> 32);
-    kernels->keys_of_rgb(pixels + 3 * start, marked, keys);
-    for (ptrdiff_t i = 0; i < marked; i++) marks[keys[i] / KMC_BOX_COLORS] = 1;
+    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
+    for (ptrdiff_t i = 0; i < batch; i++) marks[keys[i] / KMC_BOX_COLORS] = 1;
   }
 }
 
@@ -78,74 +74,55 @@ void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint
   }
 }
 
-/* IN OUT keys (n), which become places in the lines. OUT unfilled (n): those that are in no box that is filled. Returns
- * how many these are. */
-static ptrdiff_t places_of_keys(const uint32_t *line_of_box, ptrdiff_t n, uint32_t *keys, uint16_t *unfilled) {
-  ptrdiff_t n_unfilled = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    const uint32_t line = line_of_box[keys[i] / KMC_BOX_COLORS];
-    keys[i] = line * KMC_BOX_COLORS + keys[i] % KMC_BOX_COLORS;
-    unfilled[n_unfilled] = (uint16_t)i;
-    n_unfilled += line == 0;
+/* OUT indices of those among n pixels whose bit is set in `others`: their boxes have more than two labels. Returns the
+ * sum of the squared differences. */
+static int64_t map_others(const kmc_box_map *map, const uint8_t *pixels, const uint32_t *keys, ptrdiff_t n,
+                          const uint64_t *others, uint8_t *indices) {
+  int64_t sum = 0;
+  for (ptrdiff_t first = 0; first < n; first += 64) {
+    for (uint64_t left = others[first / 64]; left; left &= left - 1) {
+      const ptrdiff_t i = first + kmc_lowest_bit(left);
+      const uint64_t line = map->boxes[keys[i] / KMC_BOX_COLORS].which;
+      const uint16_t label = map->lines[line * KMC_BOX_COLORS + keys[i] % KMC_BOX_COLORS];
+      indices[i] = (uint8_t)label;
+      sum += kmc_squared_error_of_pixel(pixels + 3 * i, map->values[label] & 0xffffff);
+    }
   }
-  return n_unfilled;
+  return sum;
 }
 
-/* OUT indices (n): the nearest entries of these among the pixels. */
-static void compare_unfilled(const kmc_comparison *comparison, const uint8_t *pixels, const uint16_t *unfilled,
-                             ptrdiff_t n, uint8_t *indices) {
-  uint8_t own[3 * KMC_KEY_BATCH];
-  for (ptrdiff_t i = 0; i < n; i++) memcpy(own + 3 * i, pixels + 3 * unfilled[i], 3);
-  if (n) comparison->kernels->nearest(own, n, comparison->entries, indices);
+int64_t kmc_map_rgb_u8(const kmc_pixel_kernels *kernels, const kmc_label_kernels *label_kernels, const uint8_t *pixels,
+                       ptrdiff_t n, const kmc_box_map *map, uint8_t *indices) {
+  uint32_t keys[KMC_KEY_BATCH];
+  uint64_t others[KMC_KEY_BATCH / 64];
+  int64_t sum = 0;
+  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
+    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
+    const uint8_t *own = pixels + 3 * first;
+    kernels->keys_of_rgb(own, batch, keys);
+    sum += label_kernels->map_keys(map->boxes, map->other, own, keys, batch, indices + first, others);
+    sum += map_others(map, own, keys, batch, others, indices + first);
+  }
+  return sum;
 }
 
-/* Bits of a key below those of the number of a box on the path. */
-static inline int key_bits(int level) { return 3 * (8 - level); }
-
-/* Makes the next box on the path: an octant of `node`, whose level this is. */
-static void enter_octant(const kmc_pixel_kernels *kernels, const kmc_node *node, int level, uint32_t octant,
-                         kmc_node *next) {
-  uint8_t corner[3];
-  ptrdiff_t n = 0;
-  for (ptrdiff_t i = 0; i < node->n; i++) {
-    next->red[n] = node->red[i];
-    next->green[n] = node->green[i];
-    next->blue[n] = node->blue[i];
-    next->index[n] = node->index[i];
-    n += node->n == 1 || node->keep[i] >> octant & 1;
+int64_t kmc_map_rgb_u16(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, const kmc_box_map *map,
+                        const uint32_t *packed, uint16_t *indices) {
+  uint32_t keys[KMC_KEY_BATCH], entries[KMC_KEY_BATCH];
+  int64_t sum = 0;
+  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
+    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
+    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
+    for (ptrdiff_t i = 0; i < batch; i++) {
+      const uint32_t value = kmc_value_of_key(map->boxes, keys[i]);
+      const uint64_t line = map->boxes[keys[i] / KMC_BOX_COLORS].which;
+      const uint32_t label = value != map->other ? value : map->lines[line * KMC_BOX_COLORS + keys[i] % KMC_BOX_COLORS];
+      indices[first + i] = (uint16_t)label;
+      entries[i] = packed[label];
+    }
+    sum += kernels->squared_error(pixels + 3 * first, entries, batch);
   }
-  next->n = n;
-  next->number = node->number << 3 | octant;
-  kmc_rgb_of_key(next->number << key_bits(level + 1), corner);
-  if (n > 1) kernels->keep_in_octants(next, corner, 256 >> (level + 1));
-}
-
-/* Boxes come in the order of their keys, or near each other, so most of the path stays. */
-static const kmc_node *node_around(const kmc_pixel_kernels *kernels, kmc_palette *palette, uint32_t box) {
-  const uint32_t key = box * KMC_BOX_COLORS;
-  int level = KMC_TREE_LEVELS - 1;
-  while (level > 0 && palette->path[level].number != key >> key_bits(level)) level--;
-  if (palette->path[0].number != 0) { /* nothing was looked at: the whole space has all entries, as the caller wrote */
-    const uint8_t corner[3] = {0};
-    palette->path[0].number = 0;
-    if (palette->k > 1) kernels->keep_in_octants(&palette->path[0], corner, 256);
-  }
-  for (; level < KMC_TREE_LEVELS - 1; level++) {
-    enter_octant(kernels, &palette->path[level], level, key >> key_bits(level + 1) & 7, &palette->path[level + 1]);
-  }
-  return &palette->path[KMC_TREE_LEVELS - 1];
-}
-
-/* Returns the one entry that can be the nearest in an octant, or -1: there are more. */
-static int32_t only_entry(const kmc_node *node, int octant) {
-  int32_t index = -1;
-  if (node->n == 1) return node->index[0];
-  for (ptrdiff_t i = 0; i < node->n; i++) {
-    if (!(node->keep[i] >> octant & 1)) continue;
-    if (index >= 0) return -1;
-    index = node->index[i];
-  }
-  return index;
+  return sum;
 }
 
 #define LABEL uint8_t

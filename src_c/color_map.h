@@ -1,16 +1,13 @@
 /* The final map: every pixel of a picture gets the label (palette index) of its colour.
  *
- * RGB pixels and a palette, nearest in sRGB. Few entries, or few pixels: each pixel is compared with each entry
- * (nearest_entry.h). Else labels are kept by boxes of 4x4x4 colours: line_of_box (KMC_N_BOXES) tells in which of
- * `lines` (as many as are needed, KMC_BOX_COLORS) the labels of a box stand. All boxes that have one label share its
- * line, and those are most: what a picture needs stays in the second-level cache. Boxes are filled that a part of the
- * pixels shows; what lies in others, a few pixels each, is compared with each entry.
+ * RGB pixels and a palette, nearest in sRGB. Few entries: each pixel is compared with each entry (nearest_entry.h).
+ * Else the labels of boxes of 4x4x4 colours are found first (box_labels.h), and a pixel costs one access at random.
+ * Which boxes occur is known where the pixels were counted; else they are marked first.
  *
- *   1. for ranges of pixels     kmc_mark_boxes: which boxes are to be filled
+ *   1. for ranges of pixels     kmc_mark_boxes: which boxes occur
  *      once                     kmc_join_marks, for each range
- *   2. once                     kmc_share_lines_*: the lines of boxes with one label, and that of boxes not filled
- *   3. for ranges of blocks     kmc_fill_boxes_*: each range has room for its own lines
- *   4. for ranges of pixels     kmc_map_rgb_*
+ *   2. for ranges of blocks     kmc_fill_boxes: each range has room for its own lines
+ *   3. for ranges of pixels     kmc_map_rgb_*
  *
  * Other spaces, and pixels with alpha: a label for each distinct colour of a histogram, kmc_map_counted_*; of a small
  * picture, kmc_map_ranks_*.
@@ -20,8 +17,8 @@
 #ifndef KMC_COLOR_MAP_H
 #define KMC_COLOR_MAP_H
 
+#include "box_labels.h"
 #include "histogram.h"
-#include "nearest_entry.h"
 
 /* IN pixels (n, channels), entries (k, channels), k <= 256, indices (n) below k. Returns the sum of the squared
  * differences; of RGBA pixels with alpha 0 the colour counts as 0. At most 2^63: 4 * 255^2 for each of 2^45 pixels. */
@@ -32,44 +29,28 @@ int64_t kmc_error_of_indices(const kmc_pixel_kernels *kernels, const uint8_t *pi
  * of alpha a are alpha_start[a] .. alpha_start[a + 1] - 1; kmc_index_alphas writes it. */
 void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_t *alpha_start);
 
-/* IN pixels (n, 3), of which `of_batch` of each KMC_KEY_BATCH are looked at; IN OUT marks (KMC_N_BOXES): becomes 1 for
- * each box that occurs. */
-void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t of_batch,
-                    uint8_t *marks);
+/* IN pixels (n, 3). IN OUT marks (KMC_N_BOXES): becomes 1 for each box that occurs. */
+void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks);
 
 /* IN OUT boxes (KMC_N_BLOCKS): bit i of word b becomes 1 where box i of block b is marked. */
 void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint64_t *boxes);
 
-/* How pixels are mapped whose boxes are not filled. */
-typedef struct {
-  const kmc_entry_kernels *kernels;
-  const kmc_entries *entries;
-} kmc_comparison;
+/* IN pixels (n, 3), map, whose values are the entry's red, green and blue from the lowest byte on, then the label. OUT
+ * indices (n). Returns the sum of the squared differences to the entries. */
+int64_t kmc_map_rgb_u8(const kmc_pixel_kernels *kernels, const kmc_label_kernels *label_kernels, const uint8_t *pixels,
+                       ptrdiff_t n, const kmc_box_map *map, uint8_t *indices);
 
-#define KMC_MOST_SHARED 256 /* entries; with more, sharing would take more room than it saves */
+/* The same where the values are labels. packed (k): the entries, red in the lowest
+ * byte. */
+int64_t kmc_map_rgb_u16(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, const kmc_box_map *map,
+                        const uint32_t *packed, uint16_t *indices);
 
-/* share_lines: OUT lines; the first is that of boxes not filled, the next k are those of boxes with one label, unless k
- * is above KMC_MOST_SHARED.
- *
- * fill_boxes: IN boxes (KMC_N_BLOCKS), bit i of word b: box i of block b is to be filled. OUT line_of_box of all in
- * blocks first .. last - 1, and the lines of those from number n_lines on, at most one for each.
- *
- * map_rgb: IN pixels (n, 3); OUT indices (n). Returns the sum of the squared differences to the entries, `packed` as in
- * kmc_palette. comparison: not looked at where all boxes of the pixels are filled.
- *
- * map_counted: IN pixels (n, channels), channels 3 or 4; bits and before as for ranks_of_keys, of the opaque colours,
+/* map_counted: IN pixels (n, channels), channels 3 or 4; bits and before as for ranks_of_keys, of the opaque colours,
  * and their labels by rank. Of RGBA also keys, alpha_start and translucent_labels of the translucent colours, and
  * transparent_label: of alpha 0.
  *
  * map_grey: IN pixels (n), labels (256). map_ranks: IN ranks (n) from kmc_rank_pixels, labels, one for each colour. */
 #define KMC_DECLARE_COLOR_MAP(label_t, suffix)                                                                   \
-  void kmc_share_lines_##suffix(ptrdiff_t k, label_t *lines);                                                    \
-  void kmc_fill_boxes_##suffix(const kmc_pixel_kernels *kernels, kmc_palette *palette, const uint64_t *boxes,    \
-                               ptrdiff_t first, ptrdiff_t last, uint32_t *line_of_box, label_t *lines,           \
-                               ptrdiff_t n_lines);                                                               \
-  int64_t kmc_map_rgb_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,             \
-                               const uint32_t *line_of_box, const label_t *lines, const uint32_t *packed,        \
-                               const kmc_comparison *comparison, label_t *indices);                              \
   void kmc_map_counted_##suffix(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,            \
                                 ptrdiff_t channels, const uint64_t *bits, const uint32_t *before,                \
                                 const label_t *labels, const uint32_t *keys, const int64_t *alpha_start,         \

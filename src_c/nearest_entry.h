@@ -23,9 +23,9 @@ void kmc_set_entries(const uint8_t *colors, ptrdiff_t k, kmc_entries *entries);
 typedef struct {
   /* IN pixels (n, 3); OUT indices (n). Returns the sum of the squared distances, at most 2^63: 195075 for each. */
   int64_t (*nearest)(const uint8_t *pixels, ptrdiff_t n, const kmc_entries *entries, uint8_t *indices);
-  /* How it compares with looking up boxes of colours (color_map.h): up to how many entries it is quicker, and of how
-   * many of each KMC_KEY_BATCH pixels the boxes are worth filling. */
-  ptrdiff_t few, filled_of_batch;
+  /* Up to how many entries it is quicker than looking up boxes of colours (color_map.h), where these are known, and
+   * where they must be marked first. */
+  ptrdiff_t few, few_unmarked;
 } kmc_entry_kernels;
 
 extern const kmc_entry_kernels kmc_entry_kernels_generic, kmc_entry_kernels_avx2, kmc_entry_kernels_avx512;

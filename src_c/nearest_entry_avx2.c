@@ -85,7 +85,7 @@ static int64_t nearest(const uint8_t *pixels, ptrdiff_t n, const kmc_entries *en
 }
 
 /* 0.13 ns for each entry. */
-const kmc_entry_kernels kmc_entry_kernels_avx2 = {nearest, 32, 256};
+const kmc_entry_kernels kmc_entry_kernels_avx2 = {nearest, 20, 28};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -14,8 +14,6 @@
 
 #include <immintrin.h>
 
-#define KMC_PIXEL_TABLE kmc_pixel_kernels_avx2
-
 /* IN bgr: in each 32-bit lane the bytes b, g, r, 0. OUT nine bits of key for three bits of each channel. */
 static inline __m256i join_bits(__m256i bgr, int shift, int mask, int weight) {
   const __m256i spread = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 8, 9, 64, 65, 72, 73, 0, 0, 0, 0, 0, 0, 0, 0));
@@ -108,44 +106,8 @@ static int64_t squared_error(const uint8_t *pixels, const uint32_t *entries, ptr
   return sum;
 }
 
-/* One octant to a lane. Coordinates are halves of integers and squared distances below 2^20: float is exact. */
-static inline __m256 squared_distance(const kmc_node *node, ptrdiff_t i, const __m256 *middle) {
-  const __m256 r = _mm256_sub_ps(_mm256_set1_ps(node->red[i]), middle[0]);
-  const __m256 g = _mm256_sub_ps(_mm256_set1_ps(node->green[i]), middle[1]);
-  const __m256 b = _mm256_sub_ps(_mm256_set1_ps(node->blue[i]), middle[2]);
-  return _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(r, r), _mm256_mul_ps(g, g)), _mm256_mul_ps(b, b));
-}
-
-static inline __m256 apart_from(const float *coordinate, ptrdiff_t i, __m256 from) {
-  return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_sub_ps(_mm256_set1_ps(coordinate[i]), from));
-}
-
-static void keep_in_octants(const kmc_node *node, const uint8_t *corner, int32_t side) {
-  const float half = 0.25f * (float)side - 0.5f, next = 0.5f * (float)side;
-  const float r0 = corner[0] + half, g0 = corner[1] + half, b0 = corner[2] + half;
-  const float r1 = r0 + next, g1 = g0 + next, b1 = b0 + next;
-  const __m256 middle[3] = {_mm256_setr_ps(r0, r0, r0, r0, r1, r1, r1, r1),
-                            _mm256_setr_ps(g0, g0, g1, g1, g0, g0, g1, g1),
-                            _mm256_setr_ps(b0, b1, b0, b1, b0, b1, b0, b1)};
-  const __m256 diameter = _mm256_set1_ps(2 * half);
-  __m256 least = _mm256_set1_ps(1e9f), red = least, green = least, blue = least;
-  for (ptrdiff_t i = 0; i < node->n; i++) {
-    const __m256 dist2 = squared_distance(node, i, middle), nearer = _mm256_cmp_ps(dist2, least, _CMP_LT_OQ);
-    red = _mm256_blendv_ps(red, _mm256_set1_ps(node->red[i]), nearer);
-    green = _mm256_blendv_ps(green, _mm256_set1_ps(node->green[i]), nearer);
-    blue = _mm256_blendv_ps(blue, _mm256_set1_ps(node->blue[i]), nearer);
-    least = _mm256_min_ps(least, dist2);
-  }
-  for (ptrdiff_t i = 0; i < node->n; i++) {
-    const __m256 apart = _mm256_add_ps(_mm256_add_ps(apart_from(node->red, i, red), apart_from(node->green, i, green)),
-                                       apart_from(node->blue, i, blue));
-    const __m256 farther = _mm256_sub_ps(squared_distance(node, i, middle), least);
-    const __m256 keep = _mm256_cmp_ps(farther, _mm256_mul_ps(diameter, apart), _CMP_LE_OQ);
-    node->keep[i] = (uint8_t)_mm256_movemask_ps(keep);
-  }
-}
-
-#include "nearest_in_box.inc.h"
+const kmc_pixel_kernels kmc_pixel_kernels_avx2 = {keys_of_rgb,   keys_of_rgba, running_bits,
+                                                  ranks_of_keys, nonzero_bits, squared_error};
 
 #if defined(__clang__)
 #pragma clang attribute pop

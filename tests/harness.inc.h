@@ -1,5 +1,5 @@
 /* What every part of neon_harness.c uses: tables, random numbers, memory, records, and `check`. */
-#include "color_keys.h"
+#include "box_labels.h"
 #include "color_kmeans_dispatch.h"
 #include "nearest_entry.h"
 

@@ -143,51 +143,61 @@ static int32_t nearest_entry(const kmc_node *node, const uint8_t *rgb) {
   int32_t nearest = 0;
   double least = INFINITY;
   for (ptrdiff_t i = 0; i < node->n; i++) {
-    const double r = node->red[i] - rgb[0], g = node->green[i] - rgb[1], b = node->blue[i] - rgb[2];
+    const kmc_candidate *own = node->candidates + i;
+    const double r = own->red - rgb[0], g = own->green - rgb[1], b = own->blue - rgb[2];
     const double dist2 = r * r + g * g + b * b;
-    if (dist2 < least) nearest = node->index[i], least = dist2;
+    if (dist2 < least) nearest = own->index, least = dist2;
   }
   return nearest;
 }
 
 static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, record *out) {
   const box_problem *p = problem;
+  const kmc_label_kernels *label_kernels = kmc_label_kernels_for(kernels);
   kmc_node node = p->node;
   uint16_t *labels = new_output(8 * KMC_BOX_COLORS, sizeof *labels);
+  uint64_t *equal = new_output(8, sizeof *equal);
+  int32_t *single = new_output(8, sizeof *single);
   node.keep = new_output(node.n, sizeof *node.keep);
-  kmc_pixel_kernels_for(kernels)->keep_in_octants(&node, p->corner, 8);
+  label_kernels->keep_in_octants(&node, p->corner, 8);
   for (int octant = 0; octant < 8; octant++) {
     const uint32_t key = kmc_key_of_rgb(p->corner) + (uint32_t)octant * KMC_BOX_COLORS;
     uint16_t *const of_box = labels + octant * KMC_BOX_COLORS;
     uint8_t rgb[3];
     kmc_rgb_of_key(key, rgb);
-    kmc_pixel_kernels_for(kernels)->nearest_in_box(&node, octant, rgb, of_box);
+    label_kernels->nearest_in_box(&node, octant, rgb, of_box);
+    equal[octant] = label_kernels->equal_labels(of_box, of_box[octant]);
     for (uint32_t i = 0; i < KMC_BOX_COLORS && is_generic(kernels); i++) {
       kmc_rgb_of_key(key + i, rgb);
       if (of_box[i] != nearest_entry(&node, rgb)) report("generic", "nearest_in_box", "not the nearest entry");
+      if ((equal[octant] >> i & 1) != (of_box[i] == of_box[octant])) report("generic", "equal_labels", "not those");
     }
   }
+  for (int octant = 0; octant < 8; octant++) node.single[octant] *= node.whole >> octant & 1;
+  memcpy(single, node.single, sizeof node.single);
+  record_output(out, "single", single, 8, sizeof *single);
   record_output(out, "keep", node.keep, node.n, sizeof *node.keep);
   record_output(out, "labels", labels, 8 * KMC_BOX_COLORS, sizeof *labels);
+  record_output(out, "equal labels", equal, 8, sizeof *equal);
 }
 
 /* Entries on a lattice of `step` (one of more than 1 makes ties) in the whole colour space; or pairs that lie opposite
  * each other and equally far from the box's corner. */
 static void check_nearest_in_box(ptrdiff_t k, ptrdiff_t step, uint32_t cell, int pairs) {
   box_problem p = {.node = {.n = k}};
-  float *const coordinates[] = {new_input(k, sizeof(float)), new_input(k, sizeof(float)), new_input(k, sizeof(float))};
+  kmc_candidate *candidates = p.node.candidates = new_input(k, sizeof *candidates);
+  float previous[3] = {0};
   char name[120];
-  p.node.red = coordinates[0], p.node.green = coordinates[1], p.node.blue = coordinates[2];
-  p.node.index = new_input(k, sizeof(int32_t));
   kmc_rgb_of_key(cell * 8 * KMC_BOX_COLORS, p.corner);
   for (ptrdiff_t i = 0; i < k; i++) {
+    float coordinates[3];
     for (int t = 0; t < 3; t++) {
       const double anywhere = (double)(random_below(255 / step + 1) * step), before = p.corner[t] - anywhere / 16;
-      const double opposite = i ? 2 * p.corner[t] - coordinates[t][i - 1] : 0;
+      const double opposite = i ? 2 * p.corner[t] - previous[t] : 0;
       const double paired = i % 2 ? opposite : floor(before);
-      coordinates[t][i] = (float)(!pairs ? anywhere : paired < 0 ? 0 : paired > 255 ? 255 : paired);
+      coordinates[t] = previous[t] = (float)(!pairs ? anywhere : paired < 0 ? 0 : paired > 255 ? 255 : paired);
     }
-    p.node.index[i] = (int32_t)i;
+    candidates[i] = (kmc_candidate){coordinates[0], coordinates[1], coordinates[2], (int32_t)i};
   }
   snprintf(name, sizeof name, "nearest_in_box k=%td step=%td cell=%u pairs=%d", k, step, (unsigned)cell, pairs);
   check(name, run_nearest_in_box, &p);
@@ -205,5 +215,60 @@ static void check_all_boxes(void) {
         check_nearest_in_box(sizes[i], steps[j], cells[b], 1);
       }
     }
+  }
+}
+
+typedef struct {
+  const kmc_box_labels *boxes;
+  const uint8_t *pixels;
+  const uint32_t *keys;
+  ptrdiff_t n;
+} map_problem;
+
+enum { OTHER = 0x00563412 };
+
+static void run_map(const kmc_kernels *kernels, const void *problem, record *out) {
+  const map_problem *p = problem;
+  uint8_t *indices = new_output(p->n, 1);
+  uint64_t *others = new_output((p->n + 63) / 64, sizeof *others);
+  int64_t *sum = new_output(1, sizeof *sum), expected = 0;
+  *sum = kmc_label_kernels_for(kernels)->map_keys(p->boxes, OTHER, p->pixels, p->keys, p->n, indices, others);
+  record_output(out, "sum", sum, 1, sizeof *sum);
+  record_output(out, "indices", indices, p->n, 1);
+  record_output(out, "others", others, (p->n + 63) / 64, sizeof *others);
+  for (ptrdiff_t i = 0; i < p->n && is_generic(kernels); i++) {
+    const kmc_box_labels *box = p->boxes + p->keys[i] / KMC_BOX_COLORS;
+    const uint32_t value = box->values[box->which >> p->keys[i] % KMC_BOX_COLORS & 1];
+    for (int t = 0; t < 3 && value != OTHER; t++) {
+      const int diff = p->pixels[3 * i + t] - (int)(value >> 8 * t & 255);
+      expected += diff * diff;
+    }
+    if (indices[i] != value >> 24) report("generic", "map_keys", "not the label");
+    if ((others[i / 64] >> i % 64 & 1) != (value == OTHER)) report("generic", "map_keys", "not the others");
+  }
+  if (is_generic(kernels) && *sum != expected) report("generic", "map_keys", "not the sum of squares");
+}
+
+/* Boxes at random, of which some are of other entries; keys of a few boxes only. With extremes: the largest difference
+ * in every sample. */
+static void check_map(void) {
+  enum { BOXES = 300 };
+  for (ptrdiff_t n = 1; n <= KMC_KEY_BATCH; n += n < 70 ? 1 : 53) {
+    kmc_box_labels *boxes = new_input(BOXES, sizeof *boxes);
+    uint8_t *pixels = new_input(3 * n, 1);
+    uint32_t *keys = new_input(n, sizeof *keys);
+    for (int i = 0; i < BOXES; i++) {
+      const int is_extreme = n % 5 == 0;
+      boxes[i].which = random_bits();
+      for (int v = 0; v < 2; v++) boxes[i].values[v] = (uint32_t)random_bits() & (is_extreme ? 0xff000000 : 0xffffffff);
+      if (random_below(4) == 0) boxes[i].values[random_below(2)] = OTHER;
+    }
+    for (ptrdiff_t i = 0; i < 3 * n; i++) pixels[i] = n % 5 ? (uint8_t)random_bits() : 255;
+    for (ptrdiff_t i = 0; i < n; i++) keys[i] = (uint32_t)random_below(BOXES * KMC_BOX_COLORS);
+    const map_problem problem = {boxes, pixels, keys, n};
+    char name[120];
+    snprintf(name, sizeof name, "map of n=%td pixels", n);
+    check(name, run_map, &problem);
+    free_down_to(0);
   }
 }

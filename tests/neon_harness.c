@@ -26,6 +26,7 @@ int main(int n_arguments, char **arguments) {
   check_errors();
   check_nearest();
   check_all_boxes();
+  check_map();
   check_selection();
   check_all_color_kmeans();
   check_alpha_kmeans();

@@ -125,16 +125,20 @@ def test_colours_that_come_again(times: int, isa: str) -> None:
     np.testing.assert_array_equal(again.counts, once.counts * times)
 
 
-@pytest.mark.parametrize("k", [2, 100, 256])
+@pytest.mark.parametrize("k", [2, 100, 256, 700])
 @pytest.mark.parametrize("shift", [0, 5])
 def test_large_pictures_are_mapped_like_small_ones(isa: str, k: int, shift: int) -> None:
-    """Boxes of colours are looked up; those that a part of the pixels does not show are compared with each entry."""
+    """Small: each colour is compared with each entry. Large: boxes of colours are looked up, marked or counted."""
     tile = noise(50, 511, 3) >> shift
     entries = np.random.default_rng(1).integers(0, 256 >> shift, (k, 3), dtype=np.uint8)
     small, mse = remap(tile, ColorHistogram.from_pixels(tile), Palette(entries))
-    large, large_mse = remap(np.tile(tile, (31, 2, 1)), None, Palette(entries), 2)
-    np.testing.assert_array_equal(large, np.tile(small, (31, 2)))
-    assert large_mse == pytest.approx(mse, rel=1e-12)
+    pixels = np.tile(tile, (31, 2, 1))
+    more = np.concatenate([pixels, noise(60, 1022, 3)])
+    for counted_pixels in (None, pixels, more):
+        histogram = None if counted_pixels is None else ColorHistogram.from_pixels(counted_pixels)
+        large, large_mse = remap(pixels, histogram, Palette(entries), 2)
+        np.testing.assert_array_equal(large, np.tile(small, (31, 2)))
+        assert large_mse == pytest.approx(mse, rel=1e-12)
 
 
 @pytest.mark.parametrize("bits", [1, 2])
