@@ -360,8 +360,8 @@ cdef extern from "dither.h" nogil:
         int32_t k
         int32_t most_chunks
         uint32_t *list
-        uint32_t *group
         kmc_chunk *chunks
+        uint32_t *indices
 
     ctypedef struct kmc_window:
         int16_t weight[5]

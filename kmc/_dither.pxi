@@ -32,15 +32,16 @@ cdef class Targets:
         self.of_thread = <_c.kmc_targets *> allocate(num_threads, sizeof(_c.kmc_targets))
         cdef Py_ssize_t n_cells = _c.kmc_targets_cells(space, has_alpha, k, is_small)
         cdef Py_ssize_t lists_size = (n_cells * sizeof(uint32_t) + 63) // 64 * 64
-        cdef Py_ssize_t size = 2 * lists_size + MOST_CHUNKS * sizeof(_c.kmc_chunk)
+        cdef Py_ssize_t chunks_size = MOST_CHUNKS * sizeof(_c.kmc_chunk)
+        cdef Py_ssize_t size = lists_size + chunks_size + MOST_CHUNKS * _c.KMC_CHUNK * sizeof(uint32_t)
         self.rooms = Scratch(num_threads * size + 64)
         cdef uint8_t[::1] array = self.rooms.array
-        # From a cache line's start: no vector of a chunk lies across two.
+        # From a cache line's start: a chunk is one.
         cdef uint8_t *room = &array[0] + (-<size_t> &array[0] & 63)
         for i in range(num_threads):
             self.of_thread[i].list = <uint32_t *> &room[i * size]
-            self.of_thread[i].group = <uint32_t *> &room[i * size + lists_size]
-            self.of_thread[i].chunks = <_c.kmc_chunk *> &room[i * size + 2 * lists_size]
+            self.of_thread[i].chunks = <_c.kmc_chunk *> &room[i * size + lists_size]
+            self.of_thread[i].indices = <uint32_t *> &room[i * size + lists_size + chunks_size]
             self.of_thread[i].most_chunks = MOST_CHUNKS
         for i in prange(num_threads, nogil=True, schedule="static", num_threads=num_threads):
             _c.kmc_targets_init(&self.of_thread[i], space, has_alpha, &entries[0, 0], k, is_small)
