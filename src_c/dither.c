@@ -4,6 +4,17 @@
 #include <string.h>
 
 #include "compiler.h"
+#include "oklab.inc.h"
+
+void kmc_cones_init(kmc_cones *cones, const float *linear) {
+  for (int channel = 0; channel < 3; channel++) {
+    for (int value = 0; value < 256; value++) {
+      float *light = cones->light[channel][value];
+      for (int t = 0; t < 3; t++) light[t] = kmc_oklab_shares[channel][t] * linear[value];
+      light[3] = 0;
+    }
+  }
+}
 
 static int is_entry(kmc_targets *targets, const int16_t *point) {
   if (!targets->marks[kmc_hash_of_point(point)]) return 0;
@@ -21,32 +32,19 @@ static int all_equal(const uint8_t *a, const uint8_t *b, ptrdiff_t n) {
   return !differ;
 }
 
-static inline uint64_t bits_at(const uint8_t *bytes) {
-  uint64_t bits;
-  memcpy(&bits, bytes, sizeof bits);
-  return bits;
-}
-
 /* Inside areas of one colour that the palette holds, so that they stay free of dots: gain 0, or alpha with KMC_FLAT. */
 static void flat_gains(const kmc_dither_kernels *kernels, kmc_targets *targets, const uint8_t *above,
-                       const uint8_t *row, const uint8_t *below, ptrdiff_t width, ptrdiff_t channels, int16_t *points) {
-  enum { BATCH = 512, GROUP = 16 };
-  uint8_t flat[KMC_POINT * (BATCH + GROUP)];
+                       const uint8_t *row, const uint8_t *below, ptrdiff_t width, int channels, int16_t *points) {
+  enum { BATCH = 960 };
+  uint16_t found[BATCH];
   const uint8_t *known = NULL; /* the last pixel whose colour was looked for */
   int held = 0;
   for (ptrdiff_t start = 1; start < width - 1; start += BATCH) {
     const ptrdiff_t n = start + BATCH < width - 1 ? BATCH : width - 1 - start, first = start * channels;
-    kernels->flat(above + first, row + first, below + first, channels, n * channels, flat);
-    memset(flat + n * channels, 0, KMC_POINT * GROUP);
-    for (ptrdiff_t x = 0; x < n; x++) {
-      if (x % GROUP == 0) {
-        uint64_t any = 0;
-        for (ptrdiff_t i = 0; i < 2 * channels; i++) any |= bits_at(flat + x * channels + 8 * i);
-        if (!any) x += GROUP - 1;
-      }
-      if (x >= n || !flat[x * channels]) continue;
-      const uint8_t *pixel = row + first + x * channels;
-      int16_t *point = points + (start + x) * KMC_POINT;
+    const ptrdiff_t n_found = kernels->flat(above + first, row + first, below + first, channels, n, found);
+    for (ptrdiff_t i = 0; i < n_found; i++) {
+      const uint8_t *pixel = row + first + found[i] * channels;
+      int16_t *point = points + (start + found[i]) * KMC_POINT;
       if (!known || !all_equal(known, pixel, channels)) held = is_entry(targets, point);
       known = pixel;
       if (held) point[3] = (int16_t)(channels == 4 ? point[3] + KMC_FLAT : 0);
@@ -80,8 +78,8 @@ static const int16_t *points_of_row(const kmc_dither_kernels *kernels, kmc_targe
   const uint8_t *row = picture->pixels + y * width * channels;
   const uint8_t *above = y > 0 ? row - width * channels : row;
   const uint8_t *below = y + 1 < picture->height ? row + width * channels : row;
-  kernels->points(row, width, picture->channels, picture->space, picture->linear, picture->gain, scratch);
-  flat_gains(kernels, targets, above, row, below, width, channels, scratch);
+  kernels->points(row, width, picture->channels, picture->space, picture->cones, picture->gain, scratch);
+  flat_gains(kernels, targets, above, row, below, width, picture->channels, scratch);
   return scratch;
 }
 

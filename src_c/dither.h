@@ -41,10 +41,10 @@ typedef struct {
   int16_t xy[2 * KMC_CHUNK], zw[2 * KMC_CHUNK];
 } kmc_chunk;
 
-/* A list: the place of its first chunk in bytes | number of chunks - 1 (below 32). Lists of larger boxes, from which
- * those of cells are still to be made, have KMC_NOT_FINAL and a level beyond KMC_LIST_MASK. */
-#define KMC_NOT_FINAL 32u
-#define KMC_LIST_MASK 0x3fffffdfu
+/* A list: the place of its first chunk in bytes | KMC_LONG if there are more. Lists of larger boxes, from which those
+ * of cells are still to be made, have a level beside it. */
+#define KMC_LEVELS 3u
+#define KMC_LONG 4u
 
 /* Entries whose nearest one is looked for, and, for one thread, lists of those that can be the nearest in a cell, which
  * are made when the first point of a cell comes. A cell is a box of the working space. Lists of boxes of 4x4x4 cells
@@ -64,6 +64,7 @@ typedef struct {
   uint32_t *list;      /* (n_classes * n_cells) */
   kmc_chunk *chunks;   /* (most_chunks) */
   uint32_t *indices;   /* (most_chunks * KMC_CHUNK) of the candidates */
+  uint8_t *lengths;    /* (most_chunks) chunks of the list that begins here, less one */
 } kmc_targets;
 
 static inline const kmc_chunk *kmc_chunks_of(kmc_targets *targets, uint32_t list) {
@@ -72,7 +73,7 @@ static inline const kmc_chunk *kmc_chunks_of(kmc_targets *targets, uint32_t list
 static inline const uint32_t *kmc_indices_of(kmc_targets *targets, uint32_t list) {
   return targets->indices + (list >> 6) * KMC_CHUNK;
 }
-static inline int32_t kmc_length_of(uint32_t list) { return (int32_t)(list & 31u) + 1; }
+static inline int32_t kmc_length_of(kmc_targets *targets, uint32_t list) { return targets->lengths[list >> 6] + 1; }
 
 static inline unsigned kmc_hash_of_point(const int16_t *point) {
   return ((unsigned)point[0] * 40503u + (unsigned)point[1] * 2654435761u + (unsigned)point[2] * 2246822519u) >> 20;
@@ -84,11 +85,18 @@ typedef struct {
   int16_t weight[5];
 } kmc_window;
 
+/* What an 8-bit value of red, green and blue adds to the light of three cones; the fourth is 0. */
+typedef struct {
+  float light[3][256][4];
+} kmc_cones;
+
+/* IN linear (256): the light of an 8-bit value. */
+void kmc_cones_init(kmc_cones *cones, const float *linear);
+
 /* points     IN pixels (n, channels) uint8, channels 1, 3 or 4; OUT points (n, 4), the gain of pixels without alpha
- *            being `gain`. IN linear (256): the light of an 8-bit value, for Oklab.
- * flat       IN three rows of n bytes. OUT is_flat (n): 1 where those of the pixel that begins there are also the ones
- *            of the pixels above, below, to the left and to the right.
- * nearest    IN points (n, 4); OUT indices (n).
+ *            being `gain`. IN cones: for Oklab.
+ * flat       IN three rows, from the second pixel on. OUT found: which of n <= 2^16 pixels are as the ones above,
+ * below, to the left and to the right, in order; how many is returned. nearest    IN points (n, 4); OUT indices (n).
  * diffuse    Floyd and Steinberg's error diffusion (1976) of KMC_BAND rows, one to a lane, each two columns behind the
  *            one above. IN rows: their points; IN OUT errors (width + 2, 4): those of the row above, then of the last
  *            row; its first and last are 0. OUT indices: the rows. `gain` is that of pixels with alpha.
@@ -102,10 +110,10 @@ typedef struct {
  * NULL beyond the picture; weights (5) along columns and rows, whose sum is KMC_BLUR_ONE. OUT blurred (width, 4). solve
  * matrix (k, k) x = right (k, 4), in place, by elimination; the matrix is symmetric and positive definite. */
 typedef struct {
-  void (*points)(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const float *linear, int gain,
+  void (*points)(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const kmc_cones *cones, int gain,
                  int16_t *points);
-  void (*flat)(const uint8_t *above, const uint8_t *row, const uint8_t *below, ptrdiff_t channels, ptrdiff_t n,
-               uint8_t *is_flat);
+  ptrdiff_t (*flat)(const uint8_t *above, const uint8_t *row, const uint8_t *below, int channels, ptrdiff_t n,
+                    uint16_t *found);
   void (*nearest)(kmc_targets *targets, const int16_t *points, ptrdiff_t n, uint8_t *indices);
   void (*diffuse)(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain, int16_t *errors,
                   uint8_t *const *indices);
@@ -127,9 +135,9 @@ static inline ptrdiff_t kmc_polish_slots(ptrdiff_t width) {
   return width + KMC_POLISH_SKEW * (KMC_BAND + 2 * KMC_POLISH_REACH) + 2 * KMC_POLISH_REACH;
 }
 
-/* Sets all but list, chunks, indices and most_chunks, which are given, and makes the lists of all entries. `list` has
- * kmc_targets_cells() elements. most_chunks is at least 3 * KMC_MOST_ENTRIES / KMC_CHUNK; what has no room keeps the
- * list of a larger box. Pictures of so few pixels that lists do not pay have one cell: `is_small`. */
+/* Sets all but list, chunks, indices, lengths and most_chunks, which are given, and makes the lists of all entries.
+ * `list` has kmc_targets_cells() elements. most_chunks is at least 3 * KMC_MOST_ENTRIES / KMC_CHUNK; what has no room
+ * keeps the list of a larger box. Pictures of so few pixels that lists do not pay have one cell: `is_small`. */
 int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small);
 void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small);
 
@@ -142,7 +150,7 @@ typedef struct {
   const int16_t *points;
   ptrdiff_t height, width;
   int32_t channels, space, gain;
-  const float *linear;
+  const kmc_cones *cones;
 } kmc_dithered;
 
 /* OUT points (height, width, 4): rows first .. last - 1 of a picture of pixels; gain 0 inside areas of one colour that

@@ -105,6 +105,20 @@ static inline void store_bytes(uint8_t *bytes, const uint32_t *values) {
   for (int r = 0; r < KMC_BAND; r++) bytes[r] = (uint8_t)values[r];
 }
 
+/* Bits of the bytes, n <= 64, that are as those above, below and `apart` to the left and to the right. */
+static inline uint64_t equal_bytes(const uint8_t *above, const uint8_t *row, const uint8_t *below, int apart,
+                                   ptrdiff_t n) {
+  uint8_t equal[64] = {0};
+  uint64_t bits = 0;
+  int any = 0;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    equal[i] = (row[i] == row[i - apart]) & (row[i] == row[i + apart]) & (row[i] == above[i]) & (row[i] == below[i]);
+    any |= equal[i];
+  }
+  for (int i = 0; i < 64 && any; i++) bits |= (uint64_t)equal[i] << i;
+  return bits;
+}
+
 /* OUT points (n, 4): of four channels (n). */
 static void interleave(const int16_t *a, const int16_t *b, const int16_t *c, const int16_t *d, ptrdiff_t n,
                        int16_t *points) {
@@ -141,34 +155,44 @@ static void turn_indices(const uint8_t *steps, ptrdiff_t first, int skew, uint8_
   }
 }
 
-static inline uint32_t nearest_in_list(kmc_targets *targets, uint32_t list, const int32_t *pairs, int has_alpha) {
+static inline uint32_t nearest_in_list(kmc_targets *targets, uint32_t list, const int32_t *pairs) {
   const kmc_chunk *chunks = kmc_chunks_of(targets, list);
   const uint32_t *indices = kmc_indices_of(targets, list);
   int16_t point[KMC_POINT];
   uint32_t best = UINT32_MAX;
   memcpy(point, pairs, sizeof point);
-  for (int32_t i = 0; i < KMC_CHUNK * kmc_length_of(list); i++) {
+  for (int32_t i = 0; i < KMC_CHUNK * kmc_length_of(targets, list); i++) {
     const int16_t *xy = chunks[i / KMC_CHUNK].xy + i % KMC_CHUNK * 2,
                   *zw = chunks[i / KMC_CHUNK].zw + i % KMC_CHUNK * 2;
     const int32_t x = xy[0] - point[0], y = xy[1] - point[1], z = zw[0] - point[2],
-                  w = has_alpha ? zw[1] - point[3] : 0;
+                  w = targets->has_alpha ? zw[1] - point[3] : 0;
     const uint32_t key = ((uint32_t)(x * x + y * y) + (uint32_t)(z * z + w * w)) | indices[i];
     best = key < best ? key : best;
   }
   return best & 255;
 }
 
-static KMC_NEVER_INLINE void nearest_in_chunks(kmc_targets *targets, const uint32_t *lists, const int32_t *pairs,
-                                               int has_alpha, uint32_t *nearest) {
-  for (int r = 0; r < KMC_BAND; r++) nearest[r] = nearest_in_list(targets, lists[r], pairs + 2 * r, has_alpha);
+static KMC_NEVER_INLINE void nearest_in_long_lists(kmc_targets *targets, const uint32_t *lists, const int32_t *pairs,
+                                                   uint32_t *nearest) {
+  for (int r = 0; r < KMC_BAND; r++) nearest[r] = nearest_in_list(targets, lists[r], pairs + 2 * r);
 }
-#define nearest_in_long_lists nearest_in_chunks
+
+/* OUT nearest: of the first chunk of each row's list, which is meaningless where a list is not yet made. Returns all
+ * bits of the lists. */
+static KMC_NEVER_INLINE uint32_t nearest_in_chunks(kmc_targets *targets, const uint32_t *cells, const int32_t *pairs,
+                                                   int has_alpha, uint32_t *nearest) {
+  uint32_t any = 0, lists[KMC_BAND];
+  for (int r = 0; r < KMC_BAND; r++) any |= lists[r] = targets->list[cells[2 * r]];
+  (void)has_alpha;
+  if (!(any & (KMC_LEVELS | KMC_LONG))) nearest_in_long_lists(targets, lists, pairs, nearest);
+  return any;
+}
 
 /* An entry can be the nearest to a point of a box only if its least distance to the box is at most the smallest
  * greatest distance of any entry. */
 static ptrdiff_t candidates(kmc_targets *targets, uint32_t list, const int16_t *corner, const int16_t *side,
                             uint8_t *found) {
-  const ptrdiff_t n = KMC_CHUNK * kmc_length_of(list);
+  const ptrdiff_t n = KMC_CHUNK * kmc_length_of(targets, list);
   const uint32_t *indices = kmc_indices_of(targets, list);
   int32_t nearest[KMC_MOST_ENTRIES], bound = INT32_MAX;
   for (ptrdiff_t i = 0; i < n; i++) {

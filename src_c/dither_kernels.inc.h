@@ -8,14 +8,15 @@ static KMC_ALWAYS_INLINE vp clamp_to_box(kmc_targets *targets, vp points) {
   return vp_max(vp_min(points, vp_set1(targets->high)), vp_set1(targets->low));
 }
 
-/* Lists of which some are not final. */
-static KMC_NEVER_INLINE uint32_t finish_lists(kmc_targets *targets, const uint32_t *cells, uint32_t *lists) {
-  uint32_t any = 0;
+/* For rows some of whose lists are long or not yet made. */
+static KMC_NEVER_INLINE void nearest_of_some(kmc_targets *targets, const uint32_t *cells, const int32_t *pairs,
+                                             uint32_t *nearest) {
+  uint32_t lists[KMC_BAND];
   for (int r = 0; r < KMC_BAND; r++) {
-    if (lists[r] & KMC_NOT_FINAL) lists[r] = kmc_make_list(&KMC_DITHER_TABLE, targets, (int32_t)cells[2 * r]);
-    any |= lists[r];
+    const uint32_t list = targets->list[cells[2 * r]];
+    lists[r] = list & KMC_LEVELS ? kmc_make_list(&KMC_DITHER_TABLE, targets, (int32_t)cells[2 * r]) : list;
   }
-  return any;
+  nearest_in_long_lists(targets, lists, pairs, nearest);
 }
 
 /* The cells of a class: 0 translucent, 1 opaque, 2 transparent colours without errors. */
@@ -28,21 +29,14 @@ static KMC_ALWAYS_INLINE uint32_t first_cell_of(kmc_targets *targets, const int1
 static KMC_ALWAYS_INLINE void nearest_of_points(kmc_targets *targets, vp points, const int16_t *originals,
                                                 int has_alpha, uint32_t *nearest) {
   int32_t pairs[2 * KMC_BAND]; /* of channels */
-  uint32_t cells[2 * KMC_BAND], lists[KMC_BAND], any = 0;
+  uint32_t cells[2 * KMC_BAND];
   vp_store_pairs(pairs, vp_scaled(points));
   vp_store_cells(cells, points, targets);
   KMC_THROUGH_MEMORY(pairs);
   KMC_THROUGH_MEMORY(cells);
-  for (int r = 0; r < KMC_BAND; r++) {
-    if (has_alpha) cells[2 * r] += first_cell_of(targets, originals + r * KMC_POINT);
-    any |= lists[r] = targets->list[cells[2 * r]];
-  }
-  if (KMC_RARELY(any & KMC_NOT_FINAL)) any = finish_lists(targets, cells, lists);
-  if (KMC_RARELY(any & 31)) {
-    nearest_in_long_lists(targets, lists, pairs, has_alpha, nearest);
-  } else {
-    nearest_in_chunks(targets, lists, pairs, has_alpha, nearest);
-  }
+  for (int r = 0; r < KMC_BAND && has_alpha; r++) cells[2 * r] += first_cell_of(targets, originals + r * KMC_POINT);
+  const uint32_t any = nearest_in_chunks(targets, cells, pairs, has_alpha, nearest);
+  if (KMC_RARELY(any & (KMC_LEVELS | KMC_LONG))) nearest_of_some(targets, cells, pairs, nearest);
   KMC_THROUGH_MEMORY(nearest);
 }
 
@@ -279,9 +273,9 @@ static void points_of_oklab(float oklab[3][KMC_OKLAB_BATCH], const float *scale,
   interleave(channels[0], channels[1], channels[2], fourth, KMC_OKLAB_BATCH, points);
 }
 
-static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const float *linear, int gain,
+static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const kmc_cones *cones, int gain,
                          int16_t *points) {
-  float from[3][KMC_OKLAB_BATCH] = {{0}}, to[3][KMC_OKLAB_BATCH], scale[KMC_OKLAB_BATCH];
+  float from[KMC_OKLAB_BATCH][4] = {{0}}, to[3][KMC_OKLAB_BATCH], scale[KMC_OKLAB_BATCH];
   int16_t lift[KMC_OKLAB_BATCH] = {0}, fourth[KMC_OKLAB_BATCH], batch_points[KMC_OKLAB_BATCH * KMC_POINT];
   const int green = channels > 1 ? 1 : 0, blue = channels > 1 ? 2 : 0;
   for (int i = 0; i < KMC_OKLAB_BATCH; i++) {
@@ -290,19 +284,19 @@ static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const
   }
   for (ptrdiff_t start = 0; start < n; start += KMC_OKLAB_BATCH) {
     const ptrdiff_t size = n - start < KMC_OKLAB_BATCH ? n - start : KMC_OKLAB_BATCH;
-    const uint8_t *batch = pixels + start * channels;
-    for (ptrdiff_t i = 0; i < size; i++) {
-      from[0][i] = linear[batch[i * channels]];
-      from[1][i] = linear[batch[i * channels + green]];
-      from[2][i] = linear[batch[i * channels + blue]];
+    const uint8_t *pixel = pixels + start * channels;
+    for (ptrdiff_t i = 0; i < size; i++, pixel += channels) {
+      const float *of_red = cones->light[0][pixel[0]], *of_green = cones->light[1][pixel[green]];
+      const float *of_blue = cones->light[2][pixel[blue]];
+      for (int t = 0; t < 4; t++) from[i][t] = of_red[t] + of_green[t] + of_blue[t];
     }
     for (ptrdiff_t i = 0; i < size && channels == 4; i++) {
-      const int alpha = batch[i * channels + 3];
+      const int alpha = pixels[(start + i) * channels + 3];
       scale[i] = (float)(8 * alpha);
       lift[i] = (int16_t)(4 * (255 - alpha));
       fourth[i] = (int16_t)(KMC_OKLAB_ALPHA * alpha);
     }
-    kmc_oklab_batch(from[0], from[1], from[2], to[0], to[1], to[2]);
+    kmc_oklab_batch_of_cones((const float (*)[4])from, to[0], to[1], to[2]);
     const int is_whole = size == KMC_OKLAB_BATCH;
     points_of_oklab(to, scale, lift, fourth, is_whole ? points + start * KMC_POINT : batch_points);
     if (!is_whole) memcpy(points + start * KMC_POINT, batch_points, (size_t)(size * KMC_POINT) * sizeof *points);
@@ -322,10 +316,10 @@ static void srgb_points(const uint8_t *pixels, ptrdiff_t n, int channels, int ga
   }
 }
 
-static void points(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const float *linear, int gain,
+static void points(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const kmc_cones *cones, int gain,
                    int16_t *out) {
   if (space == KMC_SPACE_OKLAB) {
-    oklab_points(pixels, n, channels, linear, gain, out);
+    oklab_points(pixels, n, channels, cones, gain, out);
   } else if (channels == 3) {
     rgb_points(pixels, n, (int16_t)gain, out);
   } else {
@@ -333,14 +327,26 @@ static void points(const uint8_t *pixels, ptrdiff_t n, int channels, int space, 
   }
 }
 
-static void flat(const uint8_t *restrict above, const uint8_t *restrict row, const uint8_t *restrict below,
-                 ptrdiff_t channels, ptrdiff_t n, uint8_t *restrict is_flat) {
-  for (ptrdiff_t i = 0; i < n; i++) {
-    is_flat[i] =
-        (row[i] == row[i - channels]) & (row[i] == row[i + channels]) & (row[i] == above[i]) & (row[i] == below[i]);
+/* Bits of whole pixels, of `channels` bits each: a pixel's lowest bit stays if all of its bits are set. */
+static inline uint64_t whole_pixels(uint64_t bits, int channels) {
+  if (channels == 1) return bits;
+  if (channels == 3) return bits & bits >> 1 & bits >> 2 & 0x1249249249249249u;
+  bits &= bits >> 1;
+  return bits & bits >> 2 & 0x1111111111111111u;
+}
+
+static ptrdiff_t flat(const uint8_t *above, const uint8_t *row, const uint8_t *below, int channels, ptrdiff_t n,
+                      uint16_t *found) {
+  const ptrdiff_t group = channels == 3 ? 20 : 64 / channels; /* as many as whole_pixels() takes */
+  ptrdiff_t n_found = 0;
+  for (ptrdiff_t start = 0; start < n; start += group) {
+    const ptrdiff_t first = start * channels, size = (n - start < group ? n - start : group) * channels;
+    const uint64_t equal = equal_bytes(above + first, row + first, below + first, channels, size);
+    for (uint64_t pixels = whole_pixels(equal, channels); pixels; pixels &= pixels - 1) {
+      found[n_found++] = (uint16_t)(start + kmc_lowest_bit(pixels) / channels);
+    }
   }
-  for (ptrdiff_t i = 0; i + 2 < n && channels > 1; i++) is_flat[i] &= is_flat[i + 1] & is_flat[i + 2];
-  for (ptrdiff_t i = 0; i + 3 < n && channels > 3; i++) is_flat[i] &= is_flat[i + 1];
+  return n_found;
 }
 
 static void blur_row(const int16_t *const *rows, const int32_t *weights, ptrdiff_t width, int16_t *blurred) {

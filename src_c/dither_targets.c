@@ -12,8 +12,9 @@ typedef struct {
 /* The gamut of sRGB, and the side of the smallest cell: smaller ones would be too many to clear. */
 static space_box box_of(int space, int has_alpha) {
   const int16_t alpha = has_alpha ? 255 * (space == KMC_SPACE_OKLAB ? KMC_OKLAB_ALPHA : KMC_SRGB_ALPHA) : 0;
-  if (space == KMC_SPACE_OKLAB) return (space_box){{0, -480, -640, 0}, {2040, 568, 408, alpha}, has_alpha ? 64 : 16};
-  return (space_box){{0, 0, 0, 0}, {2040, 2040, 2040, alpha}, has_alpha ? 64 : 32};
+  const int16_t least_side = has_alpha ? 64 : 32;
+  if (space == KMC_SPACE_OKLAB) return (space_box){{0, -480, -640, 0}, {2040, 568, 408, alpha}, least_side};
+  return (space_box){{0, 0, 0, 0}, {2040, 2040, 2040, alpha}, least_side};
 }
 
 static double spacing_of(const int16_t *entries, int32_t k) {
@@ -45,9 +46,7 @@ static int16_t side_of_cells(const space_box *box, const int16_t *entries, int32
 enum { WHOLE_LIST = KMC_MOST_ENTRIES / KMC_CHUNK, ALPHA_SIDE = 256 };
 
 /* The levels of boxes, whose lists are made from those of the next larger one: all, 4, 2 cells and one cell wide. */
-enum { LEVEL_OF_ALL = 3, LEVEL_SHIFT = 30 };
-
-static uint32_t not_final(uint32_t list, uint32_t level) { return list | KMC_NOT_FINAL | level << LEVEL_SHIFT; }
+enum { LEVEL_OF_ALL = 3 };
 
 static int32_t cells_along(const space_box *box, int t, int16_t side) {
   return (box->high[t] - box->low[t]) / (t == 3 ? ALPHA_SIDE : side) + 1;
@@ -84,7 +83,8 @@ static uint32_t written_list(kmc_targets *targets, int32_t first_chunk, const in
   for (int32_t i = 0; i < n_chunks * KMC_CHUNK; i++) {
     put_in_chunk(targets, first_chunk * KMC_CHUNK + i, indices[i < n ? i : n - 1]);
   }
-  return (uint32_t)first_chunk * (uint32_t)sizeof(kmc_chunk) | (uint32_t)(n_chunks - 1);
+  targets->lengths[first_chunk] = (uint8_t)(n_chunks - 1);
+  return (uint32_t)first_chunk * (uint32_t)sizeof(kmc_chunk) | (n_chunks > 1 ? KMC_LONG : 0);
 }
 
 /* The list of all that a class may become: of all entries if there is none. */
@@ -126,7 +126,7 @@ void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int1
     const uint32_t whole = whole_list(targets, kind);
     uint32_t *list = targets->list + (ptrdiff_t)kind * targets->n_cells;
     for (int32_t cell = 0; cell < targets->n_cells; cell++) {
-      list[cell] = has_cells ? not_final(whole, LEVEL_OF_ALL) : whole;
+      list[cell] = has_cells ? whole | LEVEL_OF_ALL : whole;
     }
   }
 }
@@ -167,11 +167,12 @@ static uint32_t list_of_box(const kmc_dither_kernels *kernels, kmc_targets *targ
   const uint32_t *indices = kmc_indices_of(targets, from);
   const ptrdiff_t n_near = kernels->candidates(targets, from, corner, side, places);
   for (ptrdiff_t i = 0; i < n_near; i++) near[i] = (int32_t)indices[places[i]];
-  const int32_t n = without_outdone(targets, near, (int32_t)n_near, corner, side, kept);
+  const int32_t n =
+      n_near <= KMC_CHUNK ? (int32_t)n_near : without_outdone(targets, near, (int32_t)n_near, corner, side, kept);
   const int32_t first = targets->n_chunks, n_chunks = (n + KMC_CHUNK - 1) / KMC_CHUNK;
   if (first + n_chunks > targets->most_chunks) return from;
   targets->n_chunks += n_chunks;
-  return written_list(targets, first, kept, n);
+  return written_list(targets, first, n_near <= KMC_CHUNK ? near : kept, n);
 }
 
 /* Gives all cells of a box, 1 << level wide, its list. */
@@ -201,14 +202,13 @@ static void make_list_of_level(const kmc_dither_kernels *kernels, kmc_targets *t
     side[t] = (int16_t)(width * targets->side[t]);
     first_cell += first[t] * targets->stride[t];
   }
-  const uint32_t from = targets->list[cell] & KMC_LIST_MASK, list = list_of_box(kernels, targets, from, corner, side);
-  const int is_final = level == 0 || kmc_length_of(list) == 1;
-  fill_box(targets, targets->list + first_cell, first, level, is_final ? list : not_final(list, level));
+  const uint32_t from = targets->list[cell] & ~KMC_LEVELS, list = list_of_box(kernels, targets, from, corner, side);
+  fill_box(targets, targets->list + first_cell, first, level, list & KMC_LONG ? list | level : list);
 }
 
 uint32_t kmc_make_list(const kmc_dither_kernels *kernels, kmc_targets *targets, int32_t cell) {
-  while (targets->list[cell] & KMC_NOT_FINAL) {
-    make_list_of_level(kernels, targets, cell, (targets->list[cell] >> LEVEL_SHIFT) - 1);
+  while (targets->list[cell] & KMC_LEVELS) {
+    make_list_of_level(kernels, targets, cell, (targets->list[cell] & KMC_LEVELS) - 1);
   }
   return targets->list[cell];
 }
