@@ -412,8 +412,14 @@ cdef extern from "dither.h" nogil:
         int32_t k
         int32_t most_chunks
         uint32_t *list
-        uint32_t *group
         kmc_chunk *chunks
+        uint32_t *indices
+        uint8_t *lengths
+
+    ctypedef struct kmc_cones:
+        pass
+
+    void kmc_cones_init(kmc_cones *, const float *linear)
 
     ctypedef struct kmc_window:
         int16_t weight[5]
@@ -426,11 +432,11 @@ cdef extern from "dither.h" nogil:
         int32_t channels
         int32_t space
         int32_t gain
-        const float *linear
+        const kmc_cones *cones
 
     ctypedef struct kmc_dither_kernels:
         void (*points)(
-            const uint8_t *pixels, size n, int channels, int space, const float *linear, int gain, int16_t *points
+            const uint8_t *pixels, size n, int channels, int space, const kmc_cones *cones, int gain, int16_t *points
         ) noexcept nogil
         void (*nearest)(kmc_targets *, const int16_t *points, size n, uint8_t *indices) noexcept nogil
         void (*solve)(double *matrix, double *right, int32_t k) noexcept nogil

@@ -32,15 +32,18 @@ cdef class Targets:
         self.of_thread = <_c.kmc_targets *> allocate(num_threads, sizeof(_c.kmc_targets))
         cdef Py_ssize_t n_cells = _c.kmc_targets_cells(space, has_alpha, k, is_small)
         cdef Py_ssize_t lists_size = (n_cells * sizeof(uint32_t) + 63) // 64 * 64
-        cdef Py_ssize_t size = 2 * lists_size + MOST_CHUNKS * sizeof(_c.kmc_chunk)
+        cdef Py_ssize_t chunks_size = MOST_CHUNKS * sizeof(_c.kmc_chunk)
+        cdef Py_ssize_t indices_size = MOST_CHUNKS * _c.KMC_CHUNK * sizeof(uint32_t)
+        cdef Py_ssize_t size = lists_size + chunks_size + indices_size + MOST_CHUNKS
         self.rooms = Scratch(num_threads * size + 64)
         cdef uint8_t[::1] array = self.rooms.array
-        # From a cache line's start: no vector of a chunk lies across two.
+        # From a cache line's start: a chunk is one.
         cdef uint8_t *room = &array[0] + (-<size_t> &array[0] & 63)
         for i in range(num_threads):
             self.of_thread[i].list = <uint32_t *> &room[i * size]
-            self.of_thread[i].group = <uint32_t *> &room[i * size + lists_size]
-            self.of_thread[i].chunks = <_c.kmc_chunk *> &room[i * size + 2 * lists_size]
+            self.of_thread[i].chunks = <_c.kmc_chunk *> &room[i * size + lists_size]
+            self.of_thread[i].indices = <uint32_t *> &room[i * size + lists_size + chunks_size]
+            self.of_thread[i].lengths = &room[i * size + lists_size + chunks_size + indices_size]
             self.of_thread[i].most_chunks = MOST_CHUNKS
         for i in prange(num_threads, nogil=True, schedule="static", num_threads=num_threads):
             _c.kmc_targets_init(&self.of_thread[i], space, has_alpha, &entries[0, 0], k, is_small)
@@ -57,11 +60,13 @@ def dither_points(
     cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
     cdef Py_ssize_t n = pixels.shape[0], part, first, n_parts = n_ranges(n, PART_PIXELS)
     cdef int channels = <int>pixels.shape[1]
+    cdef _c.kmc_cones cones
     assert points.shape[0] == n and points.shape[1] == _c.KMC_POINT and linear.shape[0] == 256
+    _c.kmc_cones_init(&cones, &linear[0])
     for part in prange(n_parts, nogil=True, schedule="static", num_threads=num_threads):
         first = part * PART_PIXELS
         kernel_table.points(
-            &pixels[first, 0], min(n - first, <Py_ssize_t>PART_PIXELS), channels, space, &linear[0], gain,
+            &pixels[first, 0], min(n - first, <Py_ssize_t>PART_PIXELS), channels, space, &cones, gain,
             &points[first, 0],
         )
 
@@ -75,7 +80,8 @@ def points_of_picture(
     assert points.shape[0] == pixels.shape[0] and points.shape[1] == pixels.shape[1] and points.shape[2] == 4
     cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
     cdef _c.kmc_targets *of_thread = targets.of_thread
-    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, gain)
+    cdef _c.kmc_cones cones
+    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, &cones, gain)
     cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), stripe, first
     for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):
         first = stripe * STRIPE_ROWS
@@ -87,17 +93,19 @@ def points_of_picture(
 
 cdef _c.kmc_dithered dithered_points(const int16_t[:, :, ::1] points, int gain) noexcept:
     cdef _c.kmc_dithered picture
-    picture.pixels, picture.points, picture.linear = NULL, &points[0, 0, 0], NULL
+    picture.pixels, picture.points, picture.cones = NULL, &points[0, 0, 0], NULL
     picture.height, picture.width = points.shape[0], points.shape[1]
     picture.channels, picture.space, picture.gain = 0, 0, gain
     return picture
 
 
 cdef _c.kmc_dithered dithered_pixels(
-    const uint8_t[:, :, ::1] pixels, int space, const float[::1] linear, int gain
+    const uint8_t[:, :, ::1] pixels, int space, const float[::1] linear, _c.kmc_cones *cones, int gain
 ) noexcept:
+    """A picture of pixels. OUT cones, which it points to."""
     cdef _c.kmc_dithered picture
-    picture.pixels, picture.points, picture.linear = &pixels[0, 0, 0], NULL, &linear[0]
+    _c.kmc_cones_init(cones, &linear[0])
+    picture.pixels, picture.points, picture.cones = &pixels[0, 0, 0], NULL, cones
     picture.height, picture.width = pixels.shape[0], pixels.shape[1]
     picture.channels, picture.space, picture.gain = <int32_t>pixels.shape[2], space, gain
     return picture
@@ -126,7 +134,8 @@ def diffuse_pixels(
     """Error diffusion of pixels (h, w, c): OUT indices (h, w)."""
     assert pixels.shape[2] == targets.channels and num_threads <= targets.num_threads and linear.shape[0] == 256
     assert indices.shape[0] == pixels.shape[0] and indices.shape[1] == pixels.shape[1]
-    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, gain)
+    cdef _c.kmc_cones cones
+    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, &cones, gain)
     diffuse(&picture, targets, indices, num_threads)
 
 
@@ -150,7 +159,8 @@ def noise_pixels(
     assert indices.shape[0] == pixels.shape[0] and indices.shape[1] == pixels.shape[1]
     cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
     cdef _c.kmc_targets *of_thread = targets.of_thread
-    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, _c.KMC_GAIN_ONE)
+    cdef _c.kmc_cones cones
+    cdef _c.kmc_dithered picture = dithered_pixels(pixels, targets.space, linear, &cones, _c.KMC_GAIN_ONE)
     cdef Py_ssize_t n = n_ranges(picture.height, STRIPE_ROWS), stripe, first
     cdef int16_t[:, ::1] rooms = np.empty((num_threads, picture.width * _c.KMC_POINT), np.int16)
     for stripe in prange(n, nogil=True, schedule="static", num_threads=num_threads):

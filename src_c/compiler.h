@@ -9,6 +9,7 @@
 #define KMC_ALWAYS_INLINE __forceinline
 #define KMC_NEVER_INLINE __declspec(noinline)
 #define KMC_RARELY(condition) (condition)
+#define KMC_THROUGH_MEMORY(array)
 static inline int kmc_lowest_bit(uint64_t mask) {
   unsigned long index;
   if (_BitScanForward(&index, (unsigned long)mask)) return (int)index;
@@ -24,6 +25,8 @@ static inline int kmc_highest_bit(uint32_t mask) {
 #define KMC_ALWAYS_INLINE inline __attribute__((always_inline))
 #define KMC_NEVER_INLINE __attribute__((noinline))
 #define KMC_RARELY(condition) __builtin_expect(condition, 0)
+/* What was stored in the array is to be loaded again: gcc takes elements out of vectors, which is slower. */
+#define KMC_THROUGH_MEMORY(array) __asm__ volatile("" : : "r"(array) : "memory")
 static inline int kmc_lowest_bit(uint64_t mask) { return __builtin_ctzll(mask); }     /* mask is not 0 */
 static inline int kmc_highest_bit(uint32_t mask) { return 31 - __builtin_clz(mask); } /* nor here */
 #endif

@@ -1,196 +1,23 @@
-/* What dithering does besides its vector kernels: targets, flat areas, noise, blur, normal equations. */
+/* What dithering does besides its vector kernels: flat areas, stripes, noise, blur, normal equations. */
 #include "dither.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "compiler.h"
+#include "oklab.inc.h"
 
-typedef struct {
-  int16_t low[KMC_POINT], high[KMC_POINT], least_side;
-} space_box;
-
-/* The gamut of sRGB, and the side of the smallest cell: smaller ones would be too many to clear. */
-static space_box box_of(int space, int has_alpha) {
-  const int16_t alpha = has_alpha ? 255 * (space == KMC_SPACE_OKLAB ? KMC_OKLAB_ALPHA : KMC_SRGB_ALPHA) : 0;
-  if (space == KMC_SPACE_OKLAB) return (space_box){{0, -480, -640, 0}, {2040, 568, 408, alpha}, has_alpha ? 64 : 16};
-  return (space_box){{0, 0, 0, 0}, {2040, 2040, 2040, alpha}, has_alpha ? 64 : 32};
-}
-
-/* Cells as wide as entries are apart, on average: then the lists of photographs hold four entries or so, and are few.
- */
-static int16_t side_of_cells(const space_box *box, const int16_t *entries, int32_t k) {
-  double spacing = 0;
-  for (int32_t i = 0; i < k; i++) {
-    int32_t nearest = INT32_MAX;
-    for (int32_t j = 0; j < k; j++) {
-      int32_t dist2 = 0;
-      for (int t = 0; t < KMC_POINT; t++) {
-        const int32_t diff = entries[i * KMC_POINT + t] - entries[j * KMC_POINT + t];
-        dist2 += diff * diff;
-      }
-      nearest = i != j && dist2 < nearest ? dist2 : nearest;
-    }
-    spacing += sqrt((double)nearest) / k;
-  }
-  int16_t side = box->least_side;
-  while (side < 128 && side <= spacing) side *= 2;
-  return side;
-}
-
-/* So few entries are compared faster than a list is found. */
-enum { FEW_ENTRIES = 16, WHOLE_LIST = KMC_MOST_ENTRIES / KMC_CHUNK };
-
-enum { ALPHA_SIDE = 256 };
-
-static int32_t cells_along(const space_box *box, int t, int16_t side) {
-  return (box->high[t] - box->low[t]) / (t == 3 ? ALPHA_SIDE : side) + 1;
-}
-
-int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small) {
-  const space_box box = box_of(space, has_alpha);
-  int32_t n = 1;
-  for (int t = 0; t < KMC_POINT && k > FEW_ENTRIES && !is_small; t++) n *= cells_along(&box, t, box.least_side);
-  return n * (has_alpha ? 3 : 1);
-}
-
-/* Whether a pixel of this class may become the entry; kind: 0 translucent, 1 opaque, 2 transparent. */
-static int is_allowed(kmc_targets *targets, int32_t kind, const int16_t *entry) {
-  if (kind == 0) return 1;
-  return entry[3] == (kind == 1 ? targets->high[3] : 0);
-}
-
-static void put_in_chunk(kmc_chunk *chunks, int32_t place, const int16_t *entry, int32_t index) {
-  kmc_chunk *chunk = chunks + place / KMC_CHUNK;
-  const int i = place % KMC_CHUNK;
-  chunk->xy[2 * i] = entry[0];
-  chunk->xy[2 * i + 1] = entry[1];
-  chunk->zw[2 * i] = entry[2];
-  chunk->zw[2 * i + 1] = entry[3];
-  chunk->index[i] = (uint32_t)index;
-}
-
-/* Fills up the last chunk with its last entry, and returns what stands for the list. */
-static uint32_t finished_list(kmc_targets *targets, int32_t first_chunk, int32_t n, int32_t last) {
-  kmc_chunk *chunks = targets->chunks + first_chunk;
-  for (int32_t i = n; i % KMC_CHUNK; i++) put_in_chunk(chunks, i, targets->entries[last], last);
-  return (uint32_t)first_chunk * (uint32_t)sizeof(kmc_chunk) | (uint32_t)((n - 1) / KMC_CHUNK);
-}
-
-/* The list of all that a class may become: of all entries if there is none. */
-static uint32_t whole_list(kmc_targets *targets, int32_t kind) {
-  const int32_t first_chunk = 1 + kind * WHOLE_LIST; /* chunk 0 is empty: no list is 0 */
-  int32_t n = 0, last = 0;
-  for (int any = 0; any < 2 && n == 0; any++) {
-    for (int32_t j = 0; j < targets->k; j++) {
-      if (!any && !is_allowed(targets, kind, targets->entries[j])) continue;
-      put_in_chunk(targets->chunks + first_chunk, n++, targets->entries[j], j);
-      last = j;
+void kmc_cones_init(kmc_cones *cones, const float *linear) {
+  for (int channel = 0; channel < 3; channel++) {
+    for (int value = 0; value < 256; value++) {
+      float *light = cones->light[channel][value];
+      for (int t = 0; t < 3; t++) light[t] = kmc_oklab_shares[channel][t] * linear[value];
+      light[3] = 0;
     }
   }
-  return finished_list(targets, first_chunk, n, last);
-}
-
-static unsigned hash_of_point(const int16_t *point) {
-  return (unsigned)(point[0] * 5 + point[1] * 3 + point[2]) / 8 % 256;
-}
-
-void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small) {
-  const space_box box = box_of(space, has_alpha);
-  const int has_cells = k > FEW_ENTRIES && !is_small;
-  targets->has_alpha = has_alpha;
-  targets->k = k;
-  targets->n_classes = has_alpha ? 3 : 1;
-  targets->n_cells = 1;
-  targets->n_chunks = 1 + targets->n_classes * WHOLE_LIST;
-  memset(targets->entries, 0, sizeof targets->entries);
-  memset(targets->marks, 0, sizeof targets->marks);
-  for (int32_t j = 0; j < k; j++) {
-    for (int t = 0; t < 3 + has_alpha; t++) targets->entries[j][t] = entries[j * KMC_POINT + t];
-    targets->marks[hash_of_point(targets->entries[j])] = 1;
-  }
-  const int16_t side = has_cells ? side_of_cells(&box, &targets->entries[0][0], k) : 0;
-  for (int t = KMC_POINT - 1; t >= 0; t--) {
-    targets->low[t] = box.low[t];
-    targets->high[t] = box.high[t];
-    targets->side[t] = t == 3 ? ALPHA_SIDE : side;
-    targets->factor[t] = (int16_t)(has_cells ? 65536 / targets->side[t] : 0);
-    targets->stride[t] = (int16_t)targets->n_cells;
-    if (has_cells) targets->n_cells *= cells_along(&box, t, side);
-  }
-  const size_t n = (size_t)(targets->n_classes * targets->n_cells) * sizeof *targets->list;
-  memset(targets->list, 0, n);
-  memset(targets->group, 0, n);
-  for (int32_t kind = 0; kind < targets->n_classes; kind++) {
-    targets->whole[kind] = whole_list(targets, kind);
-    if (!has_cells) targets->list[kind] = targets->whole[kind];
-  }
-}
-
-/* OUT kept: of the n entries `found`, in order, those to which the entry nearest to the middle of the box is not
- * preferred in all of it. How much nearer that one is to a point is linear in the point, so the corner where that is
- * least decides. */
-static int32_t without_outdone(kmc_targets *targets, const int32_t *found, int32_t n, const int16_t *corner,
-                               const int16_t *side, int32_t *kept) {
-  int32_t best = found[0], least = INT32_MAX, n_kept = 0;
-  for (int32_t i = 0; i < n; i++) {
-    int32_t dist2 = 0;
-    for (int t = 0; t < KMC_POINT; t++) {
-      const int32_t diff = targets->entries[found[i]][t] - (corner[t] + side[t] / 2);
-      dist2 += diff * diff;
-    }
-    best = dist2 < least ? found[i] : best;
-    least = dist2 < least ? dist2 : least;
-  }
-  for (int32_t i = 0; i < n; i++) {
-    int64_t lead = 0;
-    for (int t = 0; t < KMC_POINT; t++) {
-      const int64_t entry = targets->entries[found[i]][t], rival = targets->entries[best][t];
-      const int64_t place = corner[t] + (rival > entry ? 0 : side[t] - 1);
-      lead += (entry - rival) * (entry + rival - 2 * place);
-    }
-    const int is_outdone = lead > 0 || (lead == 0 && best < found[i]);
-    if (!is_outdone && (n_kept == 0 || kept[n_kept - 1] != found[i])) kept[n_kept++] = found[i];
-  }
-  return n_kept;
-}
-
-/* The list of a box, made from another list. */
-static uint32_t list_of_box(const kmc_dither_kernels *kernels, kmc_targets *targets, uint32_t from,
-                            const int16_t *corner, const int16_t *side) {
-  uint8_t places[KMC_MOST_ENTRIES];
-  const kmc_chunk *chunks = kmc_chunks_of(targets, from);
-  const ptrdiff_t n_near = kernels->candidates(chunks, kmc_length_of(from), corner, side, places);
-  int32_t near[KMC_MOST_ENTRIES], kept[KMC_MOST_ENTRIES];
-  for (ptrdiff_t i = 0; i < n_near; i++) near[i] = (int32_t)chunks[places[i] / KMC_CHUNK].index[places[i] % KMC_CHUNK];
-  const int32_t n = without_outdone(targets, near, (int32_t)n_near, corner, side, kept);
-  const int32_t first = targets->n_chunks, n_chunks = (n + KMC_CHUNK - 1) / KMC_CHUNK;
-  if (first + n_chunks > targets->most_chunks) return from;
-  targets->n_chunks += n_chunks;
-  for (int32_t i = 0; i < n; i++) put_in_chunk(targets->chunks + first, i, targets->entries[kept[i]], kept[i]);
-  return finished_list(targets, first, n, kept[n - 1]);
-}
-
-uint32_t kmc_make_list(const kmc_dither_kernels *kernels, kmc_targets *targets, int32_t cell) {
-  const int32_t kind = cell / targets->n_cells;
-  int16_t corner[KMC_POINT], group_corner[KMC_POINT], group_side[KMC_POINT];
-  int32_t rest = cell % targets->n_cells, group_cell = kind * targets->n_cells;
-  for (int t = 0; t < KMC_POINT; t++) {
-    const int32_t place = rest / targets->stride[t], first = t < 3 ? place & ~3 : place;
-    rest %= targets->stride[t];
-    corner[t] = (int16_t)(targets->low[t] + place * targets->side[t]);
-    group_corner[t] = (int16_t)(targets->low[t] + first * targets->side[t]);
-    group_side[t] = (int16_t)(t < 3 ? 4 * targets->side[t] : targets->side[t]);
-    group_cell += first * targets->stride[t];
-  }
-  uint32_t *group = targets->group + group_cell;
-  if (!*group) *group = list_of_box(kernels, targets, targets->whole[kind], group_corner, group_side);
-  targets->list[cell] = list_of_box(kernels, targets, *group, corner, targets->side);
-  return targets->list[cell];
 }
 
 static int is_entry(kmc_targets *targets, const int16_t *point) {
-  if (!targets->marks[hash_of_point(point)]) return 0;
+  if (!targets->marks[kmc_hash_of_point(point)]) return 0;
   for (int32_t j = 0; j < targets->k; j++) {
     const int16_t *entry = targets->entries[j];
     if (targets->has_alpha && point[3] != entry[3]) continue;
@@ -205,43 +32,19 @@ static int all_equal(const uint8_t *a, const uint8_t *b, ptrdiff_t n) {
   return !differ;
 }
 
-/* OUT flat (n): 1 where bytes [i - channels], [i + channels], above[i] and below[i] are those of the row, for the
- * `channels` bytes from i on. */
-static void find_flat(const uint8_t *above, const uint8_t *row, const uint8_t *below, ptrdiff_t channels, ptrdiff_t n,
-                      uint8_t *flat) {
-  for (ptrdiff_t i = 0; i < n; i++) {
-    flat[i] =
-        (row[i] == row[i - channels]) & (row[i] == row[i + channels]) & (row[i] == above[i]) & (row[i] == below[i]);
-  }
-  for (ptrdiff_t i = 0; i + 2 < n && channels > 1; i++) flat[i] &= flat[i + 1] & flat[i + 2];
-  for (ptrdiff_t i = 0; i + 3 < n && channels > 3; i++) flat[i] &= flat[i + 1];
-}
-
-static int all_zero(const uint8_t *bytes, ptrdiff_t n) {
-  uint64_t any = 0;
-  for (ptrdiff_t i = 0; i < n; i += 8) {
-    uint64_t part;
-    memcpy(&part, bytes + i, sizeof part);
-    any |= part;
-  }
-  return !any;
-}
-
 /* Inside areas of one colour that the palette holds, so that they stay free of dots: gain 0, or alpha with KMC_FLAT. */
-static void flat_gains(kmc_targets *targets, const uint8_t *above, const uint8_t *row, const uint8_t *below,
-                       ptrdiff_t width, ptrdiff_t channels, int16_t *points) {
-  enum { BATCH = 512, GROUP = 16 };
-  uint8_t flat[KMC_POINT * BATCH] = {0};
+static void flat_gains(const kmc_dither_kernels *kernels, kmc_targets *targets, const uint8_t *above,
+                       const uint8_t *row, const uint8_t *below, ptrdiff_t width, int channels, int16_t *points) {
+  enum { BATCH = 960 };
+  uint16_t found[BATCH];
   const uint8_t *known = NULL; /* the last pixel whose colour was looked for */
   int held = 0;
   for (ptrdiff_t start = 1; start < width - 1; start += BATCH) {
     const ptrdiff_t n = start + BATCH < width - 1 ? BATCH : width - 1 - start, first = start * channels;
-    find_flat(above + first, row + first, below + first, channels, n * channels, flat);
-    for (ptrdiff_t x = 0; x < n; x++) {
-      if (x % GROUP == 0 && all_zero(flat + x * channels, GROUP * channels)) x += GROUP - 1;
-      if (x >= n || !flat[x * channels]) continue;
-      const uint8_t *pixel = row + first + x * channels;
-      int16_t *point = points + (start + x) * KMC_POINT;
+    const ptrdiff_t n_found = kernels->flat(above + first, row + first, below + first, channels, n, found);
+    for (ptrdiff_t i = 0; i < n_found; i++) {
+      const uint8_t *pixel = row + first + found[i] * channels;
+      int16_t *point = points + (start + found[i]) * KMC_POINT;
       if (!known || !all_equal(known, pixel, channels)) held = is_entry(targets, point);
       known = pixel;
       if (held) point[3] = (int16_t)(channels == 4 ? point[3] + KMC_FLAT : 0);
@@ -275,8 +78,8 @@ static const int16_t *points_of_row(const kmc_dither_kernels *kernels, kmc_targe
   const uint8_t *row = picture->pixels + y * width * channels;
   const uint8_t *above = y > 0 ? row - width * channels : row;
   const uint8_t *below = y + 1 < picture->height ? row + width * channels : row;
-  kernels->points(row, width, picture->channels, picture->space, picture->linear, picture->gain, scratch);
-  flat_gains(targets, above, row, below, width, channels, scratch);
+  kernels->points(row, width, picture->channels, picture->space, picture->cones, picture->gain, scratch);
+  flat_gains(kernels, targets, above, row, below, width, picture->channels, scratch);
   return scratch;
 }
 

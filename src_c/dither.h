@@ -20,11 +20,13 @@
 
 #define KMC_POINT 4
 #define KMC_BAND 16       /* rows that are dithered together: one to a lane */
+#define KMC_STEPS 32      /* steps whose points and indices lie together while they are taken */
 #define KMC_WARM_UP 8     /* rows that a stripe dithers before its first one */
 #define KMC_BLUR_ONE 64   /* the sum of a blur's weights */
 #define KMC_GAIN_ONE 2048 /* the gain at which all of an error is passed on */
 #define KMC_MOST_ENTRIES 256
 #define KMC_CHUNK 8        /* candidates compared at once */
+#define KMC_KEY_SCALE 16   /* a squared distance of what is so much larger leaves 8 bits free for the index */
 #define KMC_POLISH_REACH 2 /* rows and columns that the polishing looks at on each side */
 #define KMC_POLISH_SKEW 3  /* columns that a row of a band is behind the row above it */
 #define KMC_FLAT 2048      /* added to the alpha of pixels that take no error; above any alpha */
@@ -33,36 +35,49 @@
 #define KMC_SPACE_SRGB 0
 #define KMC_SPACE_OKLAB 1
 
-/* Candidates as pairs of channels, and their indices. */
+/* Candidates as pairs of channels, times KMC_KEY_SCALE, in one cache line. Without alpha the fourth channel, of which
+ * points have 0, is the candidate's index. */
 typedef struct {
   int16_t xy[2 * KMC_CHUNK], zw[2 * KMC_CHUNK];
-  uint32_t index[KMC_CHUNK];
 } kmc_chunk;
 
+/* A list: the place of its first chunk in bytes | KMC_LONG if there are more. Lists of larger boxes, from which those
+ * of cells are still to be made, have a level beside it. */
+#define KMC_LEVELS 3u
+#define KMC_LONG 4u
+
 /* Entries whose nearest one is looked for, and, for one thread, lists of those that can be the nearest in a cell, which
- * are made when the first point of a cell comes. A cell is a box of the working space; cells lie in groups of 4x4x4,
- * and the list of a cell is made from that of its group. There are n_classes sets of cells: for pictures with alpha one
- * for each of translucent, opaque and transparent pixels, whose lists hold what these may become. */
+ * are made when the first point of a cell comes. A cell is a box of the working space. Lists of boxes of 4x4x4 cells
+ * are made of all entries, those of 2x2x2 and of single cells only where the larger box has more than one chunk. There
+ * are n_classes sets of cells: for pictures with alpha one for each of translucent, opaque and transparent pixels,
+ * whose lists hold what these may become. */
 typedef struct {
   int16_t entries[KMC_MOST_ENTRIES][KMC_POINT];
   int16_t low[KMC_POINT], high[KMC_POINT]; /* the box to which points are clamped */
   int16_t factor[KMC_POINT];               /* 65536 / side of a cell: (x - low) * factor >> 16 */
   int16_t side[KMC_POINT];
   int16_t stride[KMC_POINT];             /* the number of a cell is the sum of stride * that */
+  int32_t along[KMC_POINT];              /* cells along each channel */
   int32_t has_alpha, n_classes, n_cells; /* n_cells: of one class */
   int32_t k, n_chunks, most_chunks;
-  uint32_t whole[3];  /* the list of all entries that each class may become */
-  uint8_t marks[256]; /* not 0 at what hash_of_point() makes of an entry */
-  uint32_t *list;     /* (n_classes * n_cells) place of the first chunk in bytes | number of chunks - 1; 0: not made */
-  uint32_t *group;    /* as many: the lists of groups, at the number of their first cell / 4 */
-  kmc_chunk *chunks;  /* (most_chunks) */
+  uint8_t marks[4096]; /* not 0 at what kmc_hash_of_point() makes of an entry */
+  uint32_t *list;      /* (n_classes * n_cells) */
+  kmc_chunk *chunks;   /* (most_chunks) */
+  uint32_t *indices;   /* (most_chunks * KMC_CHUNK) of the candidates */
+  uint8_t *lengths;    /* (most_chunks) chunks of the list that begins here, less one */
 } kmc_targets;
 
-/* Places of chunks are multiples of 32 bytes, and lists have at most 32 chunks. */
 static inline const kmc_chunk *kmc_chunks_of(kmc_targets *targets, uint32_t list) {
-  return (const kmc_chunk *)((const char *)targets->chunks + (list & ~31u));
+  return (const kmc_chunk *)((const char *)targets->chunks + (list & ~63u));
 }
-static inline int32_t kmc_length_of(uint32_t list) { return (int32_t)(list & 31u) + 1; }
+static inline const uint32_t *kmc_indices_of(kmc_targets *targets, uint32_t list) {
+  return targets->indices + (list >> 6) * KMC_CHUNK;
+}
+static inline int32_t kmc_length_of(kmc_targets *targets, uint32_t list) { return targets->lengths[list >> 6] + 1; }
+
+static inline unsigned kmc_hash_of_point(const int16_t *point) {
+  return ((unsigned)point[0] * 40503u + (unsigned)point[1] * 2654435761u + (unsigned)point[2] * 2246822519u) >> 20;
+}
 
 /* The 24 neighbours of a pixel in a 5x5 window have five different distances; weights, of 32768, in the order
  * (1,0) (1,1) (2,0) (2,1) (2,2). */
@@ -70,14 +85,23 @@ typedef struct {
   int16_t weight[5];
 } kmc_window;
 
+/* What an 8-bit value of red, green and blue adds to the light of three cones; the fourth is 0. */
+typedef struct {
+  float light[3][256][4];
+} kmc_cones;
+
+/* IN linear (256): the light of an 8-bit value. */
+void kmc_cones_init(kmc_cones *cones, const float *linear);
+
 /* points     IN pixels (n, channels) uint8, channels 1, 3 or 4; OUT points (n, 4), the gain of pixels without alpha
- *            being `gain`. IN linear (256): the light of an 8-bit value, for Oklab.
- * nearest    IN points (n, 4); OUT indices (n).
+ *            being `gain`. IN cones: for Oklab.
+ * flat       IN three rows, from the second pixel on. OUT found: which of n <= 2^16 pixels are as the ones above,
+ * below, to the left and to the right, in order; how many is returned. nearest    IN points (n, 4); OUT indices (n).
  * diffuse    Floyd and Steinberg's error diffusion (1976) of KMC_BAND rows, one to a lane, each two columns behind the
  *            one above. IN rows: their points; IN OUT errors (width + 2, 4): those of the row above, then of the last
  *            row; its first and last are 0. OUT indices: the rows. `gain` is that of pixels with alpha.
- * candidates IN n <= 32 chunks; a box: corner (4), side (4). OUT found: the places in the chunks, in order, of entries
- *            that can be the nearest to a point of the box; how many is returned.
+ * candidates IN a list; a box: corner (4), side (4). OUT found: the places in the list, in order, of entries that can
+ *            be the nearest to a point of the box; how many is returned.
  * polish     Every pixel of KMC_BAND rows, in plain order, becomes the nearest entry to its colour plus the weighted
  *            errors of its neighbours: one Gauss-Seidel round of |G(picture - result)|^2 for a blur G. IN rows:
  * KMC_BAND
@@ -86,12 +110,14 @@ typedef struct {
  * NULL beyond the picture; weights (5) along columns and rows, whose sum is KMC_BLUR_ONE. OUT blurred (width, 4). solve
  * matrix (k, k) x = right (k, 4), in place, by elimination; the matrix is symmetric and positive definite. */
 typedef struct {
-  void (*points)(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const float *linear, int gain,
+  void (*points)(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const kmc_cones *cones, int gain,
                  int16_t *points);
+  ptrdiff_t (*flat)(const uint8_t *above, const uint8_t *row, const uint8_t *below, int channels, ptrdiff_t n,
+                    uint16_t *found);
   void (*nearest)(kmc_targets *targets, const int16_t *points, ptrdiff_t n, uint8_t *indices);
   void (*diffuse)(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain, int16_t *errors,
                   uint8_t *const *indices);
-  ptrdiff_t (*candidates)(const kmc_chunk *chunks, ptrdiff_t n, const int16_t *corner, const int16_t *side,
+  ptrdiff_t (*candidates)(kmc_targets *targets, uint32_t list, const int16_t *corner, const int16_t *side,
                           uint8_t *found);
   void (*polish)(kmc_targets *targets, const kmc_window *window, const int16_t *const *rows, ptrdiff_t width,
                  int16_t *errors, uint8_t *const *indices);
@@ -109,13 +135,13 @@ static inline ptrdiff_t kmc_polish_slots(ptrdiff_t width) {
   return width + KMC_POLISH_SKEW * (KMC_BAND + 2 * KMC_POLISH_REACH) + 2 * KMC_POLISH_REACH;
 }
 
-/* Sets all but list, group, chunks and most_chunks, which are given, and makes the lists of all entries. `list` and
- * `group` have kmc_targets_cells() elements. most_chunks is at least 1 + 3 * KMC_MOST_ENTRIES / KMC_CHUNK; what has no
- * room is compared with all entries. Pictures of so few pixels that lists do not pay have one cell: `is_small`. */
+/* Sets all but list, chunks, indices, lengths and most_chunks, which are given, and makes the lists of all entries.
+ * `list` has kmc_targets_cells() elements. most_chunks is at least 3 * KMC_MOST_ENTRIES / KMC_CHUNK; what has no room
+ * keeps the list of a larger box. Pictures of so few pixels that lists do not pay have one cell: `is_small`. */
 int32_t kmc_targets_cells(int space, int has_alpha, int32_t k, int is_small);
 void kmc_targets_init(kmc_targets *targets, int space, int has_alpha, const int16_t *entries, int32_t k, int is_small);
 
-/* Makes and returns the list of a cell. */
+/* Makes and returns the final list of a cell. */
 uint32_t kmc_make_list(const kmc_dither_kernels *kernels, kmc_targets *targets, int32_t cell);
 
 /* A picture to be dithered: points (height, width, 4), or pixels of which they are made band by band. */
@@ -124,7 +150,7 @@ typedef struct {
   const int16_t *points;
   ptrdiff_t height, width;
   int32_t channels, space, gain;
-  const float *linear;
+  const kmc_cones *cones;
 } kmc_dithered;
 
 /* OUT points (height, width, 4): rows first .. last - 1 of a picture of pixels; gain 0 inside areas of one colour that

@@ -54,6 +54,8 @@ static inline vp vp_load(const int16_t *p) {
   return a;
 }
 static inline void vp_store(int16_t *p, vp a) { memcpy(p, a.lane, sizeof a.lane); }
+static inline void vp_store_pairs(int32_t *p, vp a) { memcpy(p, a.lane, sizeof a.lane); }
+static inline vp vp_scaled(vp a) { return vp_times(a, KMC_KEY_SCALE); }
 static inline vp vp_gather(const int16_t *const *places) {
   vp a;
   FOR_LANES a.lane[i] = places[i / KMC_POINT][i % KMC_POINT];
@@ -99,6 +101,24 @@ static inline void vp_store_cells(uint32_t *cells, vp a, kmc_targets *targets) {
   }
 }
 
+static inline void store_bytes(uint8_t *bytes, const uint32_t *values) {
+  for (int r = 0; r < KMC_BAND; r++) bytes[r] = (uint8_t)values[r];
+}
+
+/* Bits of the bytes, n <= 64, that are as those above, below and `apart` to the left and to the right. */
+static inline uint64_t equal_bytes(const uint8_t *above, const uint8_t *row, const uint8_t *below, int apart,
+                                   ptrdiff_t n) {
+  uint8_t equal[64] = {0};
+  uint64_t bits = 0;
+  int any = 0;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    equal[i] = (row[i] == row[i - apart]) & (row[i] == row[i + apart]) & (row[i] == above[i]) & (row[i] == below[i]);
+    any |= equal[i];
+  }
+  for (int i = 0; i < 64 && any; i++) bits |= (uint64_t)equal[i] << i;
+  return bits;
+}
+
 /* OUT points (n, 4): of four channels (n). */
 static void interleave(const int16_t *a, const int16_t *b, const int16_t *c, const int16_t *d, ptrdiff_t n,
                        int16_t *points) {
@@ -118,38 +138,68 @@ static void rgb_points(const uint8_t *pixels, ptrdiff_t n, int16_t gain, int16_t
   }
 }
 
-static inline uint32_t nearest_in_list(const kmc_chunk *chunk, int32_t n, const int16_t *point) {
-  uint32_t best = UINT32_MAX;
-  for (; n; n--, chunk++) {
-    for (int i = 0; i < KMC_CHUNK; i++) {
-      const int32_t x = chunk->xy[2 * i] - point[0], y = chunk->xy[2 * i + 1] - point[1];
-      const int32_t z = chunk->zw[2 * i] - point[2], w = chunk->zw[2 * i + 1] - point[3];
-      const uint32_t key = (uint32_t)(x * x + y * y + z * z + w * w) << 8 | chunk->index[i];
-      best = key < best ? key : best;
+/* OUT points (KMC_STEPS, KMC_BAND, 4): row r's from column first - skew * r on. */
+static void turn_points(const int16_t *const *rows, ptrdiff_t first, int skew, int16_t *points) {
+  for (int r = 0; r < KMC_BAND; r++) {
+    const int16_t *row = rows[r] + (first - skew * r) * KMC_POINT;
+    for (int i = 0; i < KMC_STEPS * KMC_POINT; i++) {
+      points[(i / KMC_POINT * KMC_BAND + r) * KMC_POINT + i % KMC_POINT] = row[i];
     }
+  }
+}
+
+/* IN indices (KMC_STEPS, KMC_BAND). OUT rows: row r's from column first - skew * r on. */
+static void turn_indices(const uint8_t *steps, ptrdiff_t first, int skew, uint8_t *const *indices) {
+  for (int r = 0; r < KMC_BAND; r++) {
+    for (int i = 0; i < KMC_STEPS; i++) indices[r][first - skew * r + i] = steps[i * KMC_BAND + r];
+  }
+}
+
+static inline uint32_t nearest_in_list(kmc_targets *targets, uint32_t list, const int32_t *pairs) {
+  const kmc_chunk *chunks = kmc_chunks_of(targets, list);
+  const uint32_t *indices = kmc_indices_of(targets, list);
+  int16_t point[KMC_POINT];
+  uint32_t best = UINT32_MAX;
+  memcpy(point, pairs, sizeof point);
+  for (int32_t i = 0; i < KMC_CHUNK * kmc_length_of(targets, list); i++) {
+    const int16_t *xy = chunks[i / KMC_CHUNK].xy + i % KMC_CHUNK * 2,
+                  *zw = chunks[i / KMC_CHUNK].zw + i % KMC_CHUNK * 2;
+    const int32_t x = xy[0] - point[0], y = xy[1] - point[1], z = zw[0] - point[2],
+                  w = targets->has_alpha ? zw[1] - point[3] : 0;
+    const uint32_t key = ((uint32_t)(x * x + y * y) + (uint32_t)(z * z + w * w)) | indices[i];
+    best = key < best ? key : best;
   }
   return best & 255;
 }
 
-static KMC_NEVER_INLINE void nearest_in_lists(kmc_targets *targets, const uint32_t *lists, const int16_t *points,
-                                              uint32_t *nearest) {
-  for (int r = 0; r < KMC_BAND; r++) {
-    const int32_t length = kmc_length_of(lists[r]);
-    nearest[r] = nearest_in_list(kmc_chunks_of(targets, lists[r]), length, points + r * KMC_POINT);
-  }
+static KMC_NEVER_INLINE void nearest_in_long_lists(kmc_targets *targets, const uint32_t *lists, const int32_t *pairs,
+                                                   uint32_t *nearest) {
+  for (int r = 0; r < KMC_BAND; r++) nearest[r] = nearest_in_list(targets, lists[r], pairs + 2 * r);
+}
+
+/* OUT nearest: of the first chunk of each row's list, which is meaningless where a list is not yet made. Returns all
+ * bits of the lists. */
+static KMC_NEVER_INLINE uint32_t nearest_in_chunks(kmc_targets *targets, const uint32_t *cells, const int32_t *pairs,
+                                                   int has_alpha, uint32_t *nearest) {
+  uint32_t any = 0, lists[KMC_BAND];
+  for (int r = 0; r < KMC_BAND; r++) any |= lists[r] = targets->list[cells[2 * r]];
+  (void)has_alpha;
+  if (!(any & (KMC_LEVELS | KMC_LONG))) nearest_in_long_lists(targets, lists, pairs, nearest);
+  return any;
 }
 
 /* An entry can be the nearest to a point of a box only if its least distance to the box is at most the smallest
  * greatest distance of any entry. */
-static ptrdiff_t candidates(const kmc_chunk *chunks, ptrdiff_t n, const int16_t *corner, const int16_t *side,
+static ptrdiff_t candidates(kmc_targets *targets, uint32_t list, const int16_t *corner, const int16_t *side,
                             uint8_t *found) {
+  const ptrdiff_t n = KMC_CHUNK * kmc_length_of(targets, list);
+  const uint32_t *indices = kmc_indices_of(targets, list);
   int32_t nearest[KMC_MOST_ENTRIES], bound = INT32_MAX;
-  for (ptrdiff_t i = 0; i < n * KMC_CHUNK; i++) {
-    const int16_t *pairs[2] = {chunks[i / KMC_CHUNK].xy, chunks[i / KMC_CHUNK].zw};
+  for (ptrdiff_t i = 0; i < n; i++) {
     int32_t farthest = 0;
     nearest[i] = 0;
     for (int t = 0; t < KMC_POINT; t++) {
-      const int32_t entry = pairs[t / 2][i % KMC_CHUNK * 2 + t % 2], last = side[t] - 1;
+      const int32_t entry = targets->entries[indices[i]][t], last = side[t] - 1;
       const int32_t below = corner[t] - entry, above = entry - corner[t] - last;
       const int32_t outside = below > above ? below : above;
       nearest[i] += outside > 0 ? outside * outside : 0;
@@ -158,7 +208,7 @@ static ptrdiff_t candidates(const kmc_chunk *chunks, ptrdiff_t n, const int16_t 
     bound = farthest < bound ? farthest : bound;
   }
   ptrdiff_t n_found = 0;
-  for (ptrdiff_t i = 0; i < n * KMC_CHUNK; i++) {
+  for (ptrdiff_t i = 0; i < n; i++) {
     found[n_found] = (uint8_t)i;
     n_found += nearest[i] <= bound;
   }

@@ -4,32 +4,40 @@
  * in earlier steps and no lane waits for another. Only the look-up of the nearest entry goes pixel by pixel. */
 #include "oklab.inc.h"
 
-/* sum over cells' strides: which list a point has. `original` tells the class: 0 translucent, 1 opaque, 2 transparent.
- */
 static KMC_ALWAYS_INLINE vp clamp_to_box(kmc_targets *targets, vp points) {
   return vp_max(vp_min(points, vp_set1(targets->high)), vp_set1(targets->low));
 }
 
-static KMC_ALWAYS_INLINE uint32_t list_of(kmc_targets *targets, uint32_t cell, const int16_t *original, int has_alpha) {
-  if (has_alpha) {
-    const int32_t kind = original[3] == targets->high[3] ? 1 : original[3] == 0 ? 2 : 0;
-    cell += (uint32_t)(kind * targets->n_cells);
+/* For rows some of whose lists are long or not yet made. */
+static KMC_NEVER_INLINE void nearest_of_some(kmc_targets *targets, const uint32_t *cells, const int32_t *pairs,
+                                             uint32_t *nearest) {
+  uint32_t lists[KMC_BAND];
+  for (int r = 0; r < KMC_BAND; r++) {
+    const uint32_t list = targets->list[cells[2 * r]];
+    lists[r] = list & KMC_LEVELS ? kmc_make_list(&KMC_DITHER_TABLE, targets, (int32_t)cells[2 * r]) : list;
   }
-  const uint32_t list = targets->list[cell];
-  return KMC_RARELY(!list) ? kmc_make_list(&KMC_DITHER_TABLE, targets, (int32_t)cell) : list;
+  nearest_in_long_lists(targets, lists, pairs, nearest);
+}
+
+/* The cells of a class: 0 translucent, 1 opaque, 2 transparent colours without errors. */
+static KMC_ALWAYS_INLINE uint32_t first_cell_of(kmc_targets *targets, const int16_t *original) {
+  const int32_t kind = original[3] == targets->high[3] ? 1 : original[3] == 0 ? 2 : 0;
+  return (uint32_t)(kind * targets->n_cells);
 }
 
 /* The entries nearest to a point of each row, whose colours without errors are `originals`. */
 static KMC_ALWAYS_INLINE void nearest_of_points(kmc_targets *targets, vp points, const int16_t *originals,
                                                 int has_alpha, uint32_t *nearest) {
-  int16_t stored[KMC_BAND * KMC_POINT];
-  uint32_t cells[2 * KMC_BAND], lists[KMC_BAND];
-  vp_store(stored, points);
+  int32_t pairs[2 * KMC_BAND]; /* of channels */
+  uint32_t cells[2 * KMC_BAND];
+  vp_store_pairs(pairs, vp_scaled(points));
   vp_store_cells(cells, points, targets);
-  for (int r = 0; r < KMC_BAND; r++) {
-    lists[r] = list_of(targets, cells[2 * r], originals + r * KMC_POINT, has_alpha);
-  }
-  nearest_in_lists(targets, lists, stored, nearest);
+  KMC_THROUGH_MEMORY(pairs);
+  KMC_THROUGH_MEMORY(cells);
+  for (int r = 0; r < KMC_BAND && has_alpha; r++) cells[2 * r] += first_cell_of(targets, originals + r * KMC_POINT);
+  const uint32_t any = nearest_in_chunks(targets, cells, pairs, has_alpha, nearest);
+  if (KMC_RARELY(any & (KMC_LEVELS | KMC_LONG))) nearest_of_some(targets, cells, pairs, nearest);
+  KMC_THROUGH_MEMORY(nearest);
 }
 
 static KMC_ALWAYS_INLINE vp entries_of(kmc_targets *targets, const uint32_t *nearest) {
@@ -54,16 +62,43 @@ static KMC_ALWAYS_INLINE vp gains_of(kmc_targets *targets, vp *points, vp gain, 
   return vp_and(gain, vp_and(seen, soft));
 }
 
-/* The points of a step: row r's is in column t - skew * r. Beyond the ends those at the ends stand in. */
-static KMC_ALWAYS_INLINE vp points_of_step(const int16_t *const *rows, ptrdiff_t t, int skew, ptrdiff_t width,
-                                           int is_whole) {
-  const int16_t *places[KMC_BAND];
-  for (int r = 0; r < KMC_BAND; r++) {
-    ptrdiff_t x = t - skew * r;
-    if (!is_whole) x = x < 0 ? 0 : x >= width ? width - 1 : x;
-    places[r] = rows[r] + x * KMC_POINT;
+/* Row r's column of a step is so many times r behind that of row 0. Steps are taken in blocks, whose points and indices
+ * lie step by step meanwhile: whole blocks, of steps that lie in all rows, are turned by vectors. */
+enum { DIFFUSE_SKEW = 2 };
+
+typedef struct {
+  int16_t points[KMC_STEPS][KMC_BAND * KMC_POINT];
+  uint8_t indices[KMC_STEPS][KMC_BAND];
+} block_of_steps;
+
+static inline int is_whole_block(ptrdiff_t first, ptrdiff_t width, int skew) {
+  return first >= skew * (KMC_BAND - 1) && first + KMC_STEPS <= width;
+}
+
+/* Beyond the ends of rows their first and last points stand in. */
+static void load_block(const int16_t *const *rows, ptrdiff_t first, ptrdiff_t width, int skew, block_of_steps *block) {
+  if (is_whole_block(first, width, skew)) {
+    turn_points(rows, first, skew, &block->points[0][0]);
+    return;
   }
-  return vp_gather(places);
+  for (int r = 0; r < KMC_BAND; r++) {
+    for (ptrdiff_t i = 0; i < KMC_STEPS; i++) {
+      const ptrdiff_t x = first + i - skew * r, place = x < 0 ? 0 : x >= width ? width - 1 : x;
+      memcpy(block->points[i] + r * KMC_POINT, rows[r] + place * KMC_POINT, KMC_POINT * sizeof(int16_t));
+    }
+  }
+}
+
+static void store_block(const block_of_steps *block, ptrdiff_t first, ptrdiff_t width, int skew, int n_rows,
+                        uint8_t *const *indices) {
+  if (is_whole_block(first, width, skew) && n_rows == KMC_BAND) {
+    turn_indices(&block->indices[0][0], first, skew, indices);
+    return;
+  }
+  for (int r = 0; r < n_rows; r++) {
+    const ptrdiff_t start = first - skew * r, begin = start < 0 ? -start : 0;
+    for (ptrdiff_t i = begin; i < KMC_STEPS && start + i < width; i++) indices[r][start + i] = block->indices[i][r];
+  }
 }
 
 /* What a step of error diffusion leaves to the next one. */
@@ -72,16 +107,17 @@ typedef struct {
       upper_left; /* the last errors of each row; those of the row above at its column and the one before */
 } diffusion;
 
-static KMC_ALWAYS_INLINE void diffuse_step(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t t,
-                                           ptrdiff_t width, int gain, int16_t *errors, uint8_t *const *indices,
-                                           int has_alpha, int is_whole, diffusion *state) {
+static KMC_ALWAYS_INLINE void diffuse_step(kmc_targets *targets, const int16_t *step_points, ptrdiff_t t,
+                                           ptrdiff_t width, int gain, int16_t *errors, uint8_t *step_indices,
+                                           int has_alpha, diffusion *state) {
+  enum { LAG = DIFFUSE_SKEW * (KMC_BAND - 1) };
   const vp most = vp_set1_value(2047), least = vp_set1_value(-2047);
   int16_t originals[KMC_BAND * KMC_POINT];
   uint32_t nearest[KMC_BAND];
-  vp points = points_of_step(rows, t, 2, width, is_whole);
+  vp points = vp_load(step_points);
   const vp gains = gains_of(targets, &points, vp_set1_value((int16_t)gain), has_alpha);
   if (has_alpha) vp_store(originals, points);
-  const ptrdiff_t right = is_whole || t < width ? t + 2 : width + 1;
+  const ptrdiff_t right = t < width ? t + 2 : width + 1;
   const vp upper_right = vp_down(state->error, errors + right * KMC_POINT);
   const vp shares = vp_add(vp_add(vp_times(state->error, 7), vp_times(upper_right, 3)),
                            vp_add(vp_times(state->upper, 5), state->upper_left));
@@ -90,24 +126,24 @@ static KMC_ALWAYS_INLINE void diffuse_step(kmc_targets *targets, const int16_t *
   state->error = vp_min(vp_max(vp_sub(wanted, entries_of(targets, nearest)), least), most);
   state->upper_left = state->upper;
   state->upper = upper_right;
-  if (!is_whole) state->error = vp_and(state->error, vp_rows_between(t, width));
-  for (int r = 0; r < KMC_BAND; r++) {
-    const ptrdiff_t x = t - 2 * r;
-    if (is_whole || (x >= 0 && x < width)) indices[r][x] = (uint8_t)nearest[r];
-  }
-  const ptrdiff_t done = t - 2 * (KMC_BAND - 1);
-  if (done >= 0) vp_store_last(errors + (done + 1) * KMC_POINT, state->error);
+  if (KMC_RARELY(t < LAG || t >= width)) state->error = vp_and(state->error, vp_rows_between(t, width));
+  store_bytes(step_indices, nearest);
+  if (t >= LAG) vp_store_last(errors + (t - LAG + 1) * KMC_POINT, state->error);
 }
 
 static KMC_ALWAYS_INLINE void diffuse_band(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain,
                                            int16_t *errors, uint8_t *const *indices, int has_alpha) {
-  enum { LAG = 2 * (KMC_BAND - 1) };
+  const ptrdiff_t n = width + DIFFUSE_SKEW * (KMC_BAND - 1);
   diffusion state = {vp_zero(), vp_down(vp_zero(), errors + KMC_POINT), vp_zero()};
-  const ptrdiff_t all_in = width < LAG ? width : LAG;
-  ptrdiff_t t = 0;
-  for (; t < all_in; t++) diffuse_step(targets, rows, t, width, gain, errors, indices, has_alpha, 0, &state);
-  for (; t < width; t++) diffuse_step(targets, rows, t, width, gain, errors, indices, has_alpha, 1, &state);
-  for (; t < width + LAG; t++) diffuse_step(targets, rows, t, width, gain, errors, indices, has_alpha, 0, &state);
+  block_of_steps block;
+  for (ptrdiff_t first = 0; first < n; first += KMC_STEPS) {
+    const ptrdiff_t n_steps = n - first < KMC_STEPS ? n - first : KMC_STEPS;
+    load_block(rows, first, width, DIFFUSE_SKEW, &block);
+    for (ptrdiff_t i = 0; i < n_steps; i++) {
+      diffuse_step(targets, block.points[i], first + i, width, gain, errors, block.indices[i], has_alpha, &state);
+    }
+    store_block(&block, first, width, DIFFUSE_SKEW, KMC_BAND, indices);
+  }
 }
 
 static void diffuse(kmc_targets *targets, const int16_t *const *rows, ptrdiff_t width, int gain, int16_t *errors,
@@ -170,32 +206,33 @@ static KMC_ALWAYS_INLINE vp errors_around(const int16_t *slot, const kmc_window 
   return vp_adds(sum, vp_mulhrs(mirrored(slot, 2, 2), vp_set1_value(window->weight[4])));
 }
 
-static KMC_ALWAYS_INLINE void polish_step(kmc_targets *targets, const kmc_window *window, const int16_t *const *rows,
+static KMC_ALWAYS_INLINE void polish_step(kmc_targets *targets, const kmc_window *window, const int16_t *step_points,
                                           ptrdiff_t t, ptrdiff_t width, int n_rows, int16_t *slot,
-                                          uint8_t *const *indices, int has_alpha, int is_whole) {
+                                          uint8_t *step_indices, int has_alpha) {
+  enum { LAG = KMC_POLISH_SKEW * (KMC_BAND - 1) };
   int16_t originals[KMC_BAND * KMC_POINT], stored[KMC_BAND * KMC_POINT];
   uint32_t nearest[KMC_BAND];
-  vp points = points_of_step(rows, t, KMC_POLISH_SKEW, width, is_whole);
+  vp points = vp_load(step_points);
   const vp gains = gains_of(targets, &points, vp_set1_value(1), has_alpha);
   if (has_alpha) vp_store(originals, points);
   const vp around = vp_and(errors_around(slot, window), vp_gt(gains, vp_zero()));
   nearest_of_points(targets, clamp_to_box(targets, vp_adds(points, around)), originals, has_alpha, nearest);
   const vp error = vp_sub(points, entries_of(targets, nearest));
+  store_bytes(step_indices, nearest);
+  const int is_whole = t >= LAG && t < width && n_rows == KMC_BAND;
   vp_store(is_whole ? slot : stored, error);
-  for (int r = 0; r < KMC_BAND; r++) {
+  for (int r = 0; r < n_rows && !is_whole; r++) {
     const ptrdiff_t x = t - KMC_POLISH_SKEW * r;
-    if (!is_whole && (r >= n_rows || x < 0 || x >= width)) continue;
-    indices[r][x] = (uint8_t)nearest[r];
-    if (!is_whole) memcpy(slot + r * KMC_POINT, stored + r * KMC_POINT, KMC_POINT * sizeof *stored);
+    if (x >= 0 && x < width) memcpy(slot + r * KMC_POINT, stored + r * KMC_POINT, KMC_POINT * sizeof *stored);
   }
 }
 
 static KMC_ALWAYS_INLINE void polish_band(kmc_targets *targets, const kmc_window *window,
                                           const int16_t *const *all_rows, ptrdiff_t width, int16_t *errors,
                                           uint8_t *const *all_indices, int has_alpha) {
-  enum { LAG = KMC_POLISH_SKEW * (KMC_BAND - 1) };
+  const ptrdiff_t n = width + KMC_POLISH_SKEW * (KMC_BAND - 1);
   const int16_t *rows[KMC_BAND];
-  uint8_t *const *indices = all_indices + KMC_POLISH_REACH;
+  block_of_steps block;
   int n_rows = 0;
   for (int r = 0; r < KMC_BAND; r++) {
     const int16_t *row = all_rows[r + KMC_POLISH_REACH];
@@ -204,12 +241,13 @@ static KMC_ALWAYS_INLINE void polish_band(kmc_targets *targets, const kmc_window
   }
   skewed_errors(targets, all_rows, width, all_indices, errors);
   int16_t *slot = errors + (KMC_POLISH_SKEW * KMC_POLISH_REACH + 2) * SLOT + KMC_POLISH_REACH * KMC_POINT;
-  for (ptrdiff_t t = 0; t < width + LAG; t++, slot += SLOT) {
-    if (t >= LAG && t < width && n_rows == KMC_BAND) {
-      polish_step(targets, window, rows, t, width, n_rows, slot, indices, has_alpha, 1);
-    } else {
-      polish_step(targets, window, rows, t, width, n_rows, slot, indices, has_alpha, 0);
+  for (ptrdiff_t first = 0; first < n; first += KMC_STEPS) {
+    const ptrdiff_t n_steps = n - first < KMC_STEPS ? n - first : KMC_STEPS;
+    load_block(rows, first, width, KMC_POLISH_SKEW, &block);
+    for (ptrdiff_t i = 0; i < n_steps; i++, slot += SLOT) {
+      polish_step(targets, window, block.points[i], first + i, width, n_rows, slot, block.indices[i], has_alpha);
     }
+    store_block(&block, first, width, KMC_POLISH_SKEW, n_rows, all_indices + KMC_POLISH_REACH);
   }
 }
 
@@ -235,9 +273,9 @@ static void points_of_oklab(float oklab[3][KMC_OKLAB_BATCH], const float *scale,
   interleave(channels[0], channels[1], channels[2], fourth, KMC_OKLAB_BATCH, points);
 }
 
-static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const float *linear, int gain,
+static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const kmc_cones *cones, int gain,
                          int16_t *points) {
-  float from[3][KMC_OKLAB_BATCH] = {{0}}, to[3][KMC_OKLAB_BATCH], scale[KMC_OKLAB_BATCH];
+  float from[KMC_OKLAB_BATCH][4] = {{0}}, to[3][KMC_OKLAB_BATCH], scale[KMC_OKLAB_BATCH];
   int16_t lift[KMC_OKLAB_BATCH] = {0}, fourth[KMC_OKLAB_BATCH], batch_points[KMC_OKLAB_BATCH * KMC_POINT];
   const int green = channels > 1 ? 1 : 0, blue = channels > 1 ? 2 : 0;
   for (int i = 0; i < KMC_OKLAB_BATCH; i++) {
@@ -246,19 +284,19 @@ static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const
   }
   for (ptrdiff_t start = 0; start < n; start += KMC_OKLAB_BATCH) {
     const ptrdiff_t size = n - start < KMC_OKLAB_BATCH ? n - start : KMC_OKLAB_BATCH;
-    const uint8_t *batch = pixels + start * channels;
-    for (ptrdiff_t i = 0; i < size; i++) {
-      from[0][i] = linear[batch[i * channels]];
-      from[1][i] = linear[batch[i * channels + green]];
-      from[2][i] = linear[batch[i * channels + blue]];
+    const uint8_t *pixel = pixels + start * channels;
+    for (ptrdiff_t i = 0; i < size; i++, pixel += channels) {
+      const float *of_red = cones->light[0][pixel[0]], *of_green = cones->light[1][pixel[green]];
+      const float *of_blue = cones->light[2][pixel[blue]];
+      for (int t = 0; t < 4; t++) from[i][t] = of_red[t] + of_green[t] + of_blue[t];
     }
     for (ptrdiff_t i = 0; i < size && channels == 4; i++) {
-      const int alpha = batch[i * channels + 3];
+      const int alpha = pixels[(start + i) * channels + 3];
       scale[i] = (float)(8 * alpha);
       lift[i] = (int16_t)(4 * (255 - alpha));
       fourth[i] = (int16_t)(KMC_OKLAB_ALPHA * alpha);
     }
-    kmc_oklab_batch(from[0], from[1], from[2], to[0], to[1], to[2]);
+    kmc_oklab_batch_of_cones((const float (*)[4])from, to[0], to[1], to[2]);
     const int is_whole = size == KMC_OKLAB_BATCH;
     points_of_oklab(to, scale, lift, fourth, is_whole ? points + start * KMC_POINT : batch_points);
     if (!is_whole) memcpy(points + start * KMC_POINT, batch_points, (size_t)(size * KMC_POINT) * sizeof *points);
@@ -278,15 +316,37 @@ static void srgb_points(const uint8_t *pixels, ptrdiff_t n, int channels, int ga
   }
 }
 
-static void points(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const float *linear, int gain,
+static void points(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const kmc_cones *cones, int gain,
                    int16_t *out) {
   if (space == KMC_SPACE_OKLAB) {
-    oklab_points(pixels, n, channels, linear, gain, out);
+    oklab_points(pixels, n, channels, cones, gain, out);
   } else if (channels == 3) {
     rgb_points(pixels, n, (int16_t)gain, out);
   } else {
     srgb_points(pixels, n, channels, gain, out);
   }
+}
+
+/* Bits of whole pixels, of `channels` bits each: a pixel's lowest bit stays if all of its bits are set. */
+static inline uint64_t whole_pixels(uint64_t bits, int channels) {
+  if (channels == 1) return bits;
+  if (channels == 3) return bits & bits >> 1 & bits >> 2 & 0x1249249249249249u;
+  bits &= bits >> 1;
+  return bits & bits >> 2 & 0x1111111111111111u;
+}
+
+static ptrdiff_t flat(const uint8_t *above, const uint8_t *row, const uint8_t *below, int channels, ptrdiff_t n,
+                      uint16_t *found) {
+  const ptrdiff_t group = channels == 3 ? 20 : 64 / channels; /* as many as whole_pixels() takes */
+  ptrdiff_t n_found = 0;
+  for (ptrdiff_t start = 0; start < n; start += group) {
+    const ptrdiff_t first = start * channels, size = (n - start < group ? n - start : group) * channels;
+    const uint64_t equal = equal_bytes(above + first, row + first, below + first, channels, size);
+    for (uint64_t pixels = whole_pixels(equal, channels); pixels; pixels &= pixels - 1) {
+      found[n_found++] = (uint16_t)(start + kmc_lowest_bit(pixels) / channels);
+    }
+  }
+  return n_found;
 }
 
 static void blur_row(const int16_t *const *rows, const int32_t *weights, ptrdiff_t width, int16_t *blurred) {
@@ -355,4 +415,4 @@ static void solve(double *matrix, double *right, int32_t k) {
   }
 }
 
-const kmc_dither_kernels KMC_DITHER_TABLE = {points, nearest, diffuse, candidates, polish, blur_row, solve};
+const kmc_dither_kernels KMC_DITHER_TABLE = {points, flat, nearest, diffuse, candidates, polish, blur_row, solve};

@@ -21,16 +21,38 @@ static inline float kmc_cube_root(float x) {
 
 enum { KMC_OKLAB_BATCH = 256 };
 
-/* Ottosson, "A perceptual color space for image processing", 2020. Plain loops: compilers make vectors of them. */
+/* What a value of linear light adds to the three cones: of red, green and blue. */
+static const float kmc_oklab_shares[3][3] = {{0.4122214708f, 0.2119034982f, 0.0883024619f},
+                                             {0.5363325363f, 0.6806995451f, 0.2817188376f},
+                                             {0.0514459929f, 0.1073969566f, 0.6299787005f}};
+
+/* Ottosson, "A perceptual color space for image processing", 2020: of the light that each of three cones gets. */
+static inline void kmc_oklab_of_cones(float l, float m, float s, float *light, float *a, float *b) {
+  l = kmc_cube_root(l);
+  m = kmc_cube_root(m);
+  s = kmc_cube_root(s);
+  *light = 0.2104542553f * l + 0.7936177850f * m - 0.0040720468f * s;
+  *a = 1.9779984951f * l - 2.4285922050f * m + 0.4505937099f * s;
+  *b = 0.0259040371f * l + 0.7827717662f * m - 0.8086757660f * s;
+}
+
+/* Plain loops: compilers make vectors of them. */
 static inline void kmc_oklab_batch(const float *restrict red, const float *restrict green, const float *restrict blue,
                                    float *restrict light, float *restrict a, float *restrict b) {
   for (int i = 0; i < KMC_OKLAB_BATCH; i++) {
-    const float l = kmc_cube_root(0.4122214708f * red[i] + 0.5363325363f * green[i] + 0.0514459929f * blue[i]);
-    const float m = kmc_cube_root(0.2119034982f * red[i] + 0.6806995451f * green[i] + 0.1073969566f * blue[i]);
-    const float s = kmc_cube_root(0.0883024619f * red[i] + 0.2817188376f * green[i] + 0.6299787005f * blue[i]);
-    light[i] = 0.2104542553f * l + 0.7936177850f * m - 0.0040720468f * s;
-    a[i] = 1.9779984951f * l - 2.4285922050f * m + 0.4505937099f * s;
-    b[i] = 0.0259040371f * l + 0.7827717662f * m - 0.8086757660f * s;
+    float cones[3];
+    for (int t = 0; t < 3; t++) {
+      cones[t] = kmc_oklab_shares[0][t] * red[i] + kmc_oklab_shares[1][t] * green[i] + kmc_oklab_shares[2][t] * blue[i];
+    }
+    kmc_oklab_of_cones(cones[0], cones[1], cones[2], light + i, a + i, b + i);
+  }
+}
+
+/* The same from cones (KMC_OKLAB_BATCH, 4), the fourth unused. */
+static inline void kmc_oklab_batch_of_cones(const float (*restrict cones)[4], float *restrict light, float *restrict a,
+                                            float *restrict b) {
+  for (int i = 0; i < KMC_OKLAB_BATCH; i++) {
+    kmc_oklab_of_cones(cones[i][0], cones[i][1], cones[i][2], light + i, a + i, b + i);
   }
 }
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kmc import _kernels, looks
 from kmc import _reference_dither as reference
-from kmc.colorspace import points_of
+from kmc.colorspace import LINEAR, points_of
 from kmc.dither import FLAT, GAIN_ONE, SPACES, dither, points_of_pixels
 from kmc.fitted_tiles import fitted_tiles
 from kmc.histogram import ColorHistogram
@@ -84,6 +84,43 @@ def test_every_shape(isa: str, shape: tuple[int, int]) -> None:
     np.testing.assert_array_equal(
         indices, reference.polish(points, entries, looks._polish_weights(), expected, "srgb", False)
     )
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("space", ["srgb", "oklab"])
+def test_entries_that_lie_close_together(isa: str, space: str, channels: int) -> None:
+    """Lists of single cells that are longer than a chunk, and others beside them."""
+    colors = np.random.default_rng(1).integers(100, 112, size=(200, channels), dtype=np.uint8)
+    colors[:20] = palette_of(20, channels).colors
+    palette = Palette.from_colors(colors)
+    targets, entries = targets_for(palette, space, 1 << 20, 2)
+    pixels = noise(21, 130, channels)
+    pixels[:, 20:] = 96 + pixels[:, 20:] // 16
+    points = points_for(pixels, space)
+    indices = np.empty(pixels.shape[:2], dtype=np.uint8)
+    _kernels.diffuse_points(points, targets, GAIN, indices, 2)
+    np.testing.assert_array_equal(indices, reference.diffuse(points, entries, GAIN, space, channels == 4))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("width", [1, 2, 5, 63, 1030])
+def test_no_gain_inside_areas_of_an_entrys_color(isa: str, channels: int, width: int) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(90, 93, size=(12, width, channels), dtype=np.uint8)
+    for left in range(0, width, 7):  # one of the colours is no entry
+        pixels[2:10, left : left + 6] = 80 + left // 7 % 3 * 10
+    palette = Palette.from_colors(np.repeat(np.array([[80], [90]], dtype=np.uint8), channels, axis=1))
+    targets, _ = targets_for(palette, "srgb", 1 << 20, 2)
+    points = np.empty((12, width, 4), dtype=np.int16)
+    _kernels.points_of_picture(pixels, targets, LINEAR, GAIN, points, 2)
+    framed = np.pad(pixels, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    sides = [framed[1:-1, :-2], framed[1:-1, 2:], framed[:-2, 1:-1], framed[2:, 1:-1]]
+    held = ((pixels == 80) | (pixels == 90)).all(axis=2) & (pixels == pixels[..., :1]).all(axis=2)
+    expected = held & np.all([(side == pixels).all(axis=2) for side in sides], axis=0)
+    expected[:, [0, -1]] = False
+    still = points[..., 3] >= FLAT if channels == 4 else points[..., 3] == 0
+    assert expected.any() == (width > 2)
+    np.testing.assert_array_equal(still, expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
