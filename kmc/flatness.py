@@ -6,6 +6,10 @@ picture is flat, and less the more it differs from its four neighbours, down to 
 less, and a small thing of one colour keeps it beside large noisy ones. Only local contrast counts, not what the picture
 shows.
 
+``with_flat_areas``: pixels and their histogram -> the histogram in which pixels inside areas of exactly one colour
+count three times, for palettes that dither: on a button or in a cell of a sheet each level beside its colour is seen,
+as dots.
+
 ``with_flat_colors``: a palette and pixels -> the palette with the exact colours of large flat areas. A mean of the
 ground of a page and of the edges of its letters is a level beside the ground: with that the whole ground is dithered.
 """
@@ -19,7 +23,7 @@ from kmc import _kernels, _threads
 from kmc.histogram import ColorHistogram
 from kmc.palette import Palette
 
-__all__ = ["weigh_by_flatness", "with_flat_colors"]
+__all__ = ["weigh_by_flatness", "with_flat_areas", "with_flat_colors"]
 
 MOST_WEIGHT = 16
 # The mean difference from the neighbours, in 8-bit levels, that halves the weight. On 12 pictures of Kodak, undithered
@@ -29,6 +33,11 @@ HALF_CONTRAST = 4
 # An entry becomes a colour that so many of its pixels have, inside flat areas. On 13 pictures of screens SSIMULACRA2 is
 # 0.6 points lower at k=16 and 64 with 0.3, where an entry leaves the others of its colours; 0.9 reaches fewer areas.
 FLAT_SHARE = 0.6
+# How much a pixel inside a flat area counts, where more than this share of them are. On three cuts of pages at k=16
+# SSIMULACRA2 is 4 points higher with 3 than with 1, with 2 0.7, with 5 or 16 5; a screen of 4 megapixels loses 4 with
+# 16. Of 44 photographs two have a greater share, and stay as good.
+FLAT_WEIGHT = 3
+LEAST_FLAT_SHARE = 0.1
 # Rows are left out of pictures of more than four times so many pixels.
 COUNTED_PIXELS = 1 << 17
 
@@ -47,6 +56,19 @@ def weigh_by_flatness(
     means = sums / np.maximum(counts, 1)
     weighted = np.rint(histogram.counts * means[_boxes_of(_seen(histogram.colors))])
     return ColorHistogram(histogram.colors, weighted.astype(np.int64))
+
+
+def with_flat_areas(pixels: NDArray[np.uint8], histogram: ColorHistogram, threads: int) -> ColorHistogram:
+    """Give a histogram of pixels (h, w, c), or of a sample of them, in which those inside flat areas count thrice.
+
+    The histogram itself comes back where less than a tenth of the pixels are as their four neighbours are.
+    """
+    rows, is_flat = _counted_rows(pixels)
+    if np.count_nonzero(is_flat) <= LEAST_FLAT_SHARE * is_flat.size:
+        return histogram
+    areas = ColorHistogram.from_pixels(rows[is_flat], threads)
+    added = (FLAT_WEIGHT - 1) * histogram.n_pixels / is_flat.size
+    return histogram + ColorHistogram(areas.colors, np.maximum(1, np.rint(areas.counts * added)).astype(np.int64))
 
 
 def with_flat_colors(
@@ -88,7 +110,10 @@ def _counted_rows(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray
     above, below = pixels[:-2:step], pixels[2::step]
     inner = np.ascontiguousarray(rows[:, 1:-1])
     equal = (inner == rows[:, :-2]) & (inner == rows[:, 2:]) & (inner == above[:, 1:-1]) & (inner == below[:, 1:-1])
-    return inner, equal.all(axis=2)
+    is_flat = equal[..., 0].copy()
+    for channel in range(1, pixels.shape[2]):  # a quarter of the time of all(axis=2)
+        is_flat &= equal[..., channel]
+    return inner, is_flat
 
 
 def _weight_of_contrast(channels: int, most: int) -> NDArray[np.uint8]:

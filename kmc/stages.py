@@ -11,7 +11,7 @@ from kmc._settings import Settings
 from kmc.color_kmeans import Clustering, exceeds_palette
 from kmc.compact import compacted
 from kmc.dither import dither
-from kmc.flatness import weigh_by_flatness, with_flat_colors
+from kmc.flatness import weigh_by_flatness, with_flat_areas, with_flat_colors
 from kmc.histogram import ColorHistogram
 from kmc.load import Picture
 from kmc.looks import fit_palette_to_dithering
@@ -61,6 +61,8 @@ def weighted_count(
         fitted_pixels, sample = pixels, histogram  # a smaller picture may have too few colours
     if settings.flat_weight > 1:
         sample = weigh_by_flatness(fitted_pixels, sample, settings.threads, settings.flat_weight)
+    elif settings.dithering is not None and pixels.shape[2] < 4:
+        sample = with_flat_areas(fitted_pixels, sample, settings.threads)
     return histogram, sample
 
 

@@ -10,9 +10,18 @@ from numpy.typing import NDArray
 from pictures import few_colors, noise, photograph
 
 import kmc
-from kmc.flatness import HALF_CONTRAST, MOST_WEIGHT, weigh_by_flatness, with_flat_colors
+from kmc._settings import checked_settings
+from kmc.flatness import (
+    FLAT_WEIGHT,
+    HALF_CONTRAST,
+    MOST_WEIGHT,
+    weigh_by_flatness,
+    with_flat_areas,
+    with_flat_colors,
+)
 from kmc.histogram import ColorHistogram
 from kmc.palette import Palette
+from kmc.stages import weighted_count
 
 Array = NDArray[Any]
 
@@ -133,6 +142,50 @@ def near_palette(channels: int) -> Array:
     if channels == 1:
         return np.array([[40], [249], [110], [180]], dtype=np.uint8)
     return colors if channels == 3 else np.column_stack([colors, np.full(4, 255, dtype=np.uint8)])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_inside_flat_areas_count_thrice(channels: int) -> None:
+    pixels = screen(channels)
+    histogram = ColorHistogram.from_pixels(pixels)
+    weighted = with_flat_areas(pixels, histogram, 2)
+    np.testing.assert_array_equal(weighted.colors, histogram.colors)
+    grown = weighted.counts / histogram.counts
+    is_area = (histogram.colors == GROUND[:channels]).all(axis=1) | (histogram.colors == CARD[:channels]).all(axis=1)
+    np.testing.assert_allclose(grown[is_area], FLAT_WEIGHT, rtol=0.05)
+    assert (grown[~is_area] == 1).all()
+
+
+def test_flat_colours_are_added_to_a_sample() -> None:
+    pixels = screen()
+    sample = ColorHistogram(np.array([[41, 41, 34], [128, 128, 128]], dtype=np.uint8), np.array([900, 100]))
+    weighted = with_flat_areas(pixels, sample, 1)
+    assert {bytes(color) for color in weighted.colors} == {
+        bytes([41, 41, 34]),
+        bytes([128] * 3),
+        *map(bytes, (GROUND, CARD)),
+    }
+    assert weighted.n_pixels == pytest.approx(1000 + 2 * 1000 * 0.88, rel=0.03)  # of its pixels 0.88 are inside areas
+
+
+def test_pictures_without_flat_areas_stay_as_they_are() -> None:
+    pixels = photograph(120, 100, 3)
+    pixels[10:30, 10:50] = 255  # a clipped light
+    histogram = ColorHistogram.from_pixels(pixels)
+    assert with_flat_areas(pixels, histogram, 1) is histogram
+
+
+@pytest.mark.parametrize(
+    ("channels", "dither", "is_weighted"), [(3, 0.8, True), (1, 0.8, True), (3, 0, False), (4, 0.8, False)]
+)
+def test_flat_areas_weigh_where_a_palette_dithers(channels: int, dither: float, is_weighted: bool) -> None:
+    """With alpha the preset has weights of its own, and without dithering the promise is the least MSE."""
+    pixels = screen(channels)
+    settings = checked_settings(16, "exact", None, "balanced", None, dither, None, 0, 1)
+    histogram, sample = weighted_count(pixels, pixels, settings)
+    assert histogram is not None
+    assert histogram.n_pixels == 200 * 240
+    assert (sample.n_pixels > 2 * 200 * 240) == is_weighted
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
