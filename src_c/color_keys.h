@@ -81,10 +81,12 @@ typedef struct {
 
 /* keys_of_rgb, keys_of_rgba  IN pixels (n, 3) or (n, 4), n <= KMC_KEY_BATCH; OUT keys (n), of 24 bits: alpha is not
  *                            looked at. 0.3 ns for each pixel with AVX2.
- * running_bits               OUT before (n): how many bits are set in earlier words. Returns how many in all.
  * ranks_of_keys              IN OUT keys (n), which become ranks: how many colours occur that have a lower key. IN
  *                            bits (KMC_N_BOXES) which colours occur, before (KMC_N_BOXES): how many in earlier boxes.
  * nonzero_bits               bit i is set where counters[i] is not 0: of KMC_BOX_COLORS counters.
+ * take_counters              IN OUT counters (n boxes of KMC_BOX_COLORS), which become 0; at most 65536. OUT bits (n): which are
+ *                            not 0; before (n): how many such in earlier boxes; places, counts: which of the counters,
+ *                            in order, and what they were. Returns how many are not 0.
  * squared_error              Sum of the squared differences of pixels (n, 3) and entries (n), packed as in
  *                            kmc_palette; n <= KMC_KEY_BATCH.
  * keep_in_octants            OUT node->keep, from the rest of the node, whose box has this corner and side. An entry is
@@ -97,9 +99,10 @@ typedef struct {
 typedef struct {
   void (*keys_of_rgb)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
   void (*keys_of_rgba)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
-  uint32_t (*running_bits)(const uint64_t *words, ptrdiff_t n, uint32_t *before);
   void (*ranks_of_keys)(const uint64_t *bits, const uint32_t *before, ptrdiff_t n, uint32_t *keys);
   uint64_t (*nonzero_bits)(const uint8_t *counters);
+  uint32_t (*take_counters)(uint8_t *counters, ptrdiff_t n, uint64_t *bits, uint32_t *before, uint16_t *places,
+                            uint8_t *counts);
   int64_t (*squared_error)(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n);
   void (*keep_in_octants)(const kmc_node *node, const uint8_t *corner, int32_t side);
   void (*nearest_in_box)(const kmc_node *node, int octant, const uint8_t *corner, uint16_t *labels);

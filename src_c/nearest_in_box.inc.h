@@ -37,5 +37,5 @@ static void nearest_in_box(const kmc_node *node, int octant, const uint8_t *corn
   }
 }
 
-const kmc_pixel_kernels KMC_PIXEL_TABLE = {keys_of_rgb,  keys_of_rgba,  running_bits,    ranks_of_keys,
-                                           nonzero_bits, squared_error, keep_in_octants, nearest_in_box};
+const kmc_pixel_kernels KMC_PIXEL_TABLE = {keys_of_rgb,   keys_of_rgba,  ranks_of_keys,   nonzero_bits,
+                                           take_counters, squared_error, keep_in_octants, nearest_in_box};

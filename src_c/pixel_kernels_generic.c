@@ -14,15 +14,6 @@ static void keys_of_rgb(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) { ke
 
 static void keys_of_rgba(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) { keys_of_pixels(pixels, n, 4, keys); }
 
-static uint32_t running_bits(const uint64_t *words, ptrdiff_t n, uint32_t *before) {
-  uint32_t sum = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    before[i] = sum;
-    sum += (uint32_t)kmc_count_bits(words[i]);
-  }
-  return sum;
-}
-
 static void ranks_of_keys(const uint64_t *bits, const uint32_t *before, ptrdiff_t n, uint32_t *keys) {
   for (ptrdiff_t i = 0; i < n; i++) keys[i] = kmc_rank_of_key(bits, before, keys[i]);
 }
@@ -32,6 +23,8 @@ static uint64_t nonzero_bits(const uint8_t *counters) {
   for (int i = 0; i < 64; i++) bits |= (uint64_t)(counters[i] != 0) << i;
   return bits;
 }
+
+#include "take_counters.inc.h"
 
 static int64_t squared_error(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n) {
   int64_t sum = 0;
