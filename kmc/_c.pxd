@@ -118,6 +118,7 @@ cdef extern from "color_keys.h" nogil:
     enum: KMC_BLOCK_COLORS
     enum: KMC_N_BOXES
     enum: KMC_KEY_BATCH
+    enum: KMC_TAKEN_SLACK
     enum: KMC_BOX_COLORS
     enum: KMC_TREE_LEVELS
     uint32_t KMC_NO_NODE

@@ -9,8 +9,8 @@ from kmc._scratch import Scratch
 cdef enum:
     # 64 Ki pixels are counted in 0.15 ms, about what it costs to wake a thread.
     PART_PIXELS = 1 << 16
-    # Parts that are dealt to buckets before these are counted: 8 MiB of places.
-    BATCH_PARTS = 64
+    # Parts that are dealt to buckets before these are counted: 10 megapixels, 20 MiB of places.
+    BATCH_PARTS = 160
     # Occupied blocks are unevenly spread over the colour space: many ranges share them out.
     BLOCK_RANGES = 64
     BUCKET_RANGES = 64
@@ -79,6 +79,7 @@ cdef class Buckets:
     cdef _c.kmc_wraps *wraps
     cdef _c.kmc_bucket_colors colors[_c.KMC_N_BUCKETS]
     cdef Py_ssize_t room[_c.KMC_N_BUCKETS]
+    cdef bint is_clear[_c.KMC_N_BUCKETS]
 
     def __cinit__(self, Py_ssize_t n_pixels, int most_threads):
         cdef Py_ssize_t threads = n_parts_of(n_pixels, most_threads), i
@@ -105,6 +106,7 @@ cdef class Buckets:
             self.wraps[i].keys = <uint32_t *> (self.of_part + batch_parts) + i * n_wraps
             self.wraps[i].n = 0
         memset(self.room, 0, sizeof(self.room))
+        memset(self.is_clear, self.is_one_batch, sizeof(self.is_clear))
         memset(self.colors, 0, sizeof(self.colors))
         memset(self.index.boxes, 0, _c.KMC_N_BLOCKS * sizeof(uint64_t))
         if self.is_one_batch:
@@ -121,28 +123,26 @@ cdef class Buckets:
         return self.counters + (thread if self.is_one_batch else bucket) * _c.KMC_BUCKET_COLORS
 
     cdef void find_room(self, Py_ssize_t n_parts) noexcept nogil:
-        """How many colours a bucket can have by now; counters of those that come for the first time become 0."""
+        """How many colours each bucket can have by now."""
         cdef Py_ssize_t bucket, part, more
         for bucket in range(N_BUCKETS):
             more = 0
             for part in range(n_parts):
                 more += self.of_part[part].singles[bucket + 1] - self.of_part[part].singles[bucket]
                 more += self.of_part[part].runs[bucket + 1] - self.of_part[part].runs[bucket]
-            if more and not self.room[bucket] and not self.is_one_batch:
-                memset(self.counters_of(bucket, 0), 0, _c.KMC_BUCKET_COLORS)
             self.room[bucket] = min(self.room[bucket] + more, <Py_ssize_t>_c.KMC_BUCKET_COLORS)
 
     cdef int take_rooms(self) except -1:
         cdef Py_ssize_t bucket, n = 0
         for bucket in range(N_BUCKETS):
-            n += self.room[bucket]
+            n += self.room[bucket] + _c.KMC_TAKEN_SLACK
         self.color_memory = Scratch(n * (sizeof(uint16_t) + sizeof(uint8_t)) + 64)
         cdef uint16_t *places = <uint16_t *> cache_lines(self.color_memory)
         cdef uint8_t *counts = <uint8_t *> (places + n)
         n = 0
         for bucket in range(N_BUCKETS):
             self.colors[bucket].places, self.colors[bucket].counts = places + n, counts + n
-            n += self.room[bucket]
+            n += self.room[bucket] + _c.KMC_TAKEN_SLACK
         return 0
 
     cdef int deal_rgb(self, const uint8_t[:, ::1] pixels, Py_ssize_t first, Py_ssize_t n_parts) except -1:
@@ -184,6 +184,9 @@ cdef class Buckets:
             self.take_rooms()
         for bucket in prange(N_BUCKETS, nogil=True, schedule="dynamic", num_threads=self.num_threads):
             if self.room[bucket]:
+                if not self.is_clear[bucket]:
+                    memset(self.counters_of(bucket, threadid()), 0, _c.KMC_BUCKET_COLORS)
+                    self.is_clear[bucket] = True
                 _c.kmc_count_bucket(
                     self.of_part, self.places, n_parts, bucket, self.counters_of(bucket, threadid()),
                     &self.wraps[threadid()],

@@ -24,6 +24,9 @@
 /* Keys are made for this many pixels at a time: 4 KiB, a small part of the first-level cache. */
 #define KMC_KEY_BATCH 1024
 
+#define KMC_MOST_TAKEN 1024 /* boxes of one call of take_counters */
+#define KMC_TAKEN_SLACK 3   /* colours that it may write behind the last one */
+
 static inline uint32_t kmc_spread_bits(uint32_t value) {
   value = (value | value << 8) & 0x00f00fu;
   value = (value | value << 4) & 0x0c30c3u;

@@ -26,7 +26,7 @@ static void take_runs(kmc_partition_scratch *scratch, lengths *taken, ptrdiff_t 
   uint32_t *singles = scratch->singles + taken->n_singles, *runs = scratch->runs + taken->n_runs;
   ptrdiff_t i = 0;
   for (; i + KMC_RUN <= n; i += KMC_RUN) {
-    if (all_equal(keys + i)) {
+    if (keys[i] == keys[i + KMC_RUN - 1] && all_equal(keys + i)) {
       *runs++ = keys[i];
     } else {
       if (singles != keys + i) memmove(singles, keys + i, KMC_RUN * sizeof *keys);

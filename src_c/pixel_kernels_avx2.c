@@ -79,6 +79,8 @@ static uint64_t nonzero_bits(const uint8_t *counters) {
   return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 | (uint32_t)_mm256_movemask_epi8(low));
 }
 
+static inline int count_bits(uint64_t word) { return (int)_mm_popcnt_u64(word); }
+
 #include "take_counters.inc.h"
 
 /* In 32-bit lanes: 128 times 3 * 255^2 is below 2^31. */

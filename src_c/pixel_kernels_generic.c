@@ -24,6 +24,8 @@ static uint64_t nonzero_bits(const uint8_t *counters) {
   return bits;
 }
 
+static inline int count_bits(uint64_t word) { return kmc_count_bits(word); }
+
 #include "take_counters.inc.h"
 
 static int64_t squared_error(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n) {
