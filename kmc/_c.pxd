@@ -181,9 +181,22 @@ cdef extern from "key_partition.h" nogil:
         uint32_t singles[KMC_N_BUCKETS + 1]
         uint32_t runs[KMC_N_BUCKETS + 1]
 
-    ctypedef struct kmc_partition_scratch:
-        pass
+    ctypedef struct kmc_wraps:
+        uint32_t *keys
+        size n
 
+    ctypedef struct kmc_table:
+        uint32_t *block_start
+        uint8_t *counters
+        size n_blocks
+    enum: KMC_TABLE_BLOCKS
+
+    ctypedef struct kmc_partition_scratch:
+        kmc_wraps wraps
+        kmc_table table
+
+    size kmc_sampled_blocks(const uint8_t *pixels, size n, size channels)
+    void kmc_table_clear(kmc_table *)
     void kmc_partition_rgb(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_partition_scratch *, kmc_buckets *,
         uint16_t *places
@@ -195,10 +208,6 @@ cdef extern from "key_partition.h" nogil:
 
 
 cdef extern from "histogram.h" nogil:
-    ctypedef struct kmc_wraps:
-        uint32_t *keys
-        size n
-
     ctypedef struct kmc_bucket_colors:
         uint16_t *places
         uint8_t *counts
@@ -209,6 +218,8 @@ cdef extern from "histogram.h" nogil:
     void kmc_count_bucket(
         const kmc_buckets *, const uint16_t *places, size n_parts, size bucket, uint8_t *counters, kmc_wraps *
     )
+    size kmc_blocks_of_bucket(const kmc_table *, size bucket)
+    void kmc_add_table(const kmc_table *, size bucket, uint8_t *counters, kmc_wraps *)
     void kmc_take_bucket(
         const kmc_pixel_kernels *, size bucket, uint8_t *counters, uint64_t *bits, uint32_t *before, uint64_t *boxes,
         kmc_bucket_colors *

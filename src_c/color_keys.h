@@ -87,9 +87,10 @@ typedef struct {
  * ranks_of_keys              IN OUT keys (n), which become ranks: how many colours occur that have a lower key. IN
  *                            bits (KMC_N_BOXES) which colours occur, before (KMC_N_BOXES): how many in earlier boxes.
  * nonzero_bits               bit i is set where counters[i] is not 0: of KMC_BOX_COLORS counters.
- * take_counters              IN OUT counters (n boxes of KMC_BOX_COLORS), which become 0; at most 65536. OUT bits (n): which are
- *                            not 0; before (n): how many such in earlier boxes; places, counts: which of the counters,
- *                            in order, and what they were. Returns how many are not 0.
+ * take_counters              IN OUT counters (n boxes of KMC_BOX_COLORS), n <= KMC_MOST_TAKEN, which become 0. OUT bits
+ *                            (n): which were not 0; places, counts (how many those are, and KMC_TAKEN_SLACK): where
+ *                            they are, ascending, and what they were; before (n): how many in earlier boxes, written
+ *                            for boxes that have any. Returns how many.
  * squared_error              Sum of the squared differences of pixels (n, 3) and entries (n), packed as in
  *                            kmc_palette; n <= KMC_KEY_BATCH.
  * keep_in_octants            OUT node->keep, from the rest of the node, whose box has this corner and side. An entry is

@@ -7,17 +7,6 @@
 
 #include "compiler.h"
 
-enum { WRAP = 255 };
-
-static inline void add(uint8_t *counters, uint32_t place, uint32_t n, uint32_t bucket_key, kmc_wraps *wraps) {
-  const uint32_t sum = counters[place] + n;
-  counters[place] = (uint8_t)sum;
-  if (KMC_RARELY(sum > WRAP)) {
-    counters[place] = (uint8_t)(sum - WRAP); /* never 0 again, so that the counter tells that the colour occurs */
-    wraps->keys[wraps->n++] = bucket_key | place;
-  }
-}
-
 /* Each place stands for `weight` pixels. An increment waits for the one before it on the same counter (5 cycles), and
  * neighbours often have the same colour: four stretches take turns. */
 static KMC_ALWAYS_INLINE void count_places(const uint16_t *places, ptrdiff_t n, uint32_t weight, uint32_t bucket_key,
@@ -26,12 +15,14 @@ static KMC_ALWAYS_INLINE void count_places(const uint16_t *places, ptrdiff_t n, 
   for (ptrdiff_t i = 0; i < quarter; i++) {
     const uint32_t place0 = places[i], place1 = places[i + quarter];
     const uint32_t place2 = places[i + 2 * quarter], place3 = places[i + 3 * quarter];
-    add(counters, place0, weight, bucket_key, wraps);
-    add(counters, place1, weight, bucket_key, wraps);
-    add(counters, place2, weight, bucket_key, wraps);
-    add(counters, place3, weight, bucket_key, wraps);
+    kmc_add_to_counter(counters + place0, weight, bucket_key | place0, wraps);
+    kmc_add_to_counter(counters + place1, weight, bucket_key | place1, wraps);
+    kmc_add_to_counter(counters + place2, weight, bucket_key | place2, wraps);
+    kmc_add_to_counter(counters + place3, weight, bucket_key | place3, wraps);
   }
-  for (ptrdiff_t i = 4 * quarter; i < n; i++) add(counters, places[i], weight, bucket_key, wraps);
+  for (ptrdiff_t i = 4 * quarter; i < n; i++) {
+    kmc_add_to_counter(counters + places[i], weight, bucket_key | places[i], wraps);
+  }
 }
 
 void kmc_count_bucket(const kmc_buckets *buckets, const uint16_t *places, ptrdiff_t n_parts, ptrdiff_t bucket,
@@ -41,6 +32,35 @@ void kmc_count_bucket(const kmc_buckets *buckets, const uint16_t *places, ptrdif
     const uint32_t *const singles = buckets[part].singles + bucket, *const runs = buckets[part].runs + bucket;
     count_places(places + singles[0], singles[1] - singles[0], 1, bucket_key, counters, wraps);
     count_places(places + runs[0], runs[1] - runs[0], KMC_RUN, bucket_key, counters, wraps);
+  }
+}
+
+static void add_box(const uint8_t *more, uint32_t key, uint8_t *counters, kmc_wraps *wraps) {
+  uint64_t words[KMC_BOX_COLORS / 8], any = 0;
+  memcpy(words, more, sizeof words);
+  for (int i = 0; i < KMC_BOX_COLORS / 8; i++) any |= words[i];
+  if (any == 0) return;
+  uint8_t passed = 0;
+  for (uint32_t i = 0; i < KMC_BOX_COLORS; i++) passed |= (uint8_t)(counters[i] + more[i]) < more[i];
+  for (uint32_t i = 0; i < KMC_BOX_COLORS && passed; i++) kmc_add_to_counter(counters + i, more[i], key | i, wraps);
+  for (uint32_t i = 0; i < KMC_BOX_COLORS && !passed; i++) counters[i] = (uint8_t)(counters[i] + more[i]);
+}
+
+ptrdiff_t kmc_blocks_of_bucket(const kmc_table *table, ptrdiff_t bucket) {
+  const uint32_t *const block_start = table->block_start + bucket * KMC_BUCKET_BLOCKS;
+  ptrdiff_t n = 0;
+  for (ptrdiff_t block = 0; block < KMC_BUCKET_BLOCKS; block++) n += block_start[block] != KMC_NO_BLOCK;
+  return n;
+}
+
+void kmc_add_table(const kmc_table *table, ptrdiff_t bucket, uint8_t *counters, kmc_wraps *wraps) {
+  for (ptrdiff_t block = 0; block < KMC_BUCKET_BLOCKS; block++) {
+    const uint32_t start = table->block_start[bucket * KMC_BUCKET_BLOCKS + block];
+    if (start == KMC_NO_BLOCK) continue;
+    for (uint32_t i = 0; i < KMC_BLOCK_COLORS; i += KMC_BOX_COLORS) {
+      const uint32_t place = (uint32_t)(block * KMC_BLOCK_COLORS) + i;
+      add_box(table->counters + start + i, (uint32_t)(bucket * KMC_BUCKET_COLORS) | place, counters + place, wraps);
+    }
   }
 }
 
@@ -56,8 +76,8 @@ void kmc_take_bucket(const kmc_pixel_kernels *kernels, ptrdiff_t bucket, uint8_t
   }
 }
 
-/* The lowest six bits of a key are two of each channel, the next six the next two. In four bytes, of which a row of three
- * channels gives the last to the next row. */
+/* The lowest six bits of a key are two of each channel, the next six the next two. In four bytes, of which a row of
+ * three channels gives the last to the next row. */
 static inline uint32_t color_of_place(const uint32_t *color_of_bits, uint32_t place) {
   return color_of_bits[place & 63] | color_of_bits[place >> 6 & 63] << 2 | color_of_bits[place >> 12] << 4;
 }
@@ -141,7 +161,7 @@ void kmc_sum_counts(const kmc_pixel_kernels *kernels, const uint8_t *colors, ptr
 }
 
 void kmc_add_wraps(const kmc_wraps *wraps, const uint64_t *bits, const uint32_t *before, int64_t *counts) {
-  for (ptrdiff_t i = 0; i < wraps->n; i++) counts[kmc_rank_of_key(bits, before, wraps->keys[i])] += WRAP;
+  for (ptrdiff_t i = 0; i < wraps->n; i++) counts[kmc_rank_of_key(bits, before, wraps->keys[i])] += KMC_WRAP;
 }
 
 ptrdiff_t kmc_sort_keys(uint32_t *keys, ptrdiff_t n, uint32_t *counts) {

@@ -1,17 +1,19 @@
 /* The exact histogram of a picture's colours.
  *
- * RGB. The pixels are dealt to buckets of neighbouring colours (key_partition.h), and each bucket is counted: one byte for
- * each of its colours, which stays within the cache. A counter that would pass 255 goes on from what is left above 255 and
- * leaves its key in `wraps`; each entry stands for 255 pixels. A bucket belongs to one thread at a time, so nothing is
- * counted twice and joined. What is needed in the end is a bit for each colour that occurs, in words of boxes (4x4x4
- * colours, see color_keys.h): with the number of colours in all earlier boxes it gives a colour's rank, which is its row
- * in the result.
+ * RGB. The pixels are dealt to buckets of neighbouring colours (key_partition.h), and each bucket is counted: one byte
+ * for each of its colours, which stays within the cache; a counter that would pass 255 leaves its key in `wraps`. A
+ * bucket belongs to one thread at a time, so nothing is counted twice and joined. What is needed in the end is a bit
+ * for each colour that occurs, in words of boxes (4x4x4 colours, see color_keys.h): with the number of colours in all
+ * earlier boxes it gives a colour's rank, which is its row in the result.
  *
  *   1. for each part of a batch, in parallel     kmc_partition_rgb  -> buckets, places
  *   2. for each bucket, in parallel              kmc_count_bucket   -> counters, wraps
  *   3. with that, once all batches are counted   kmc_take_bucket    -> bits, boxes, before, and the bucket's colours
  *   4. for ranges of buckets, in parallel        kmc_emit_bucket    -> colors, counts
  *   5. once                                      kmc_add_wraps      -> counts
+ *
+ * A picture of few blocks of colours is counted as its pixels come, in a table for each thread, which kmc_add_table
+ * adds to the counters before step 3; only what the tables have no room for is dealt.
  *
  * Batches bound the memory. The counters of a picture of one batch are those of the buckets at hand; of a larger one,
  * those of all buckets, 16 MiB.
@@ -29,12 +31,6 @@
 
 #define KMC_SMALL_PICTURE 65536 /* one thread sorts them in 0.9 ms */
 
-/* Keys whose counter passed 255. */
-typedef struct {
-  uint32_t *keys; /* (pixels / 255) */
-  ptrdiff_t n;
-} kmc_wraps;
-
 /* The colours of one bucket. */
 typedef struct {
   uint16_t *places; /* (n) ascending */
@@ -50,15 +46,21 @@ void kmc_count_grey(const uint8_t *pixels, ptrdiff_t n, int64_t *counts);
 void kmc_count_bucket(const kmc_buckets *buckets, const uint16_t *places, ptrdiff_t n_parts, ptrdiff_t bucket,
                       uint8_t *counters, kmc_wraps *wraps);
 
-/* IN OUT counters (KMC_BUCKET_COLORS), which become 0. OUT, of this bucket only: bits (KMC_N_BOXES); before (KMC_N_BOXES):
- * the number of colours in earlier boxes of the bucket; boxes (KMC_N_BLOCKS): bit i of word b is set where box i of
- * block b has colours; the bucket's colours, for which there must be room. */
+/* How many blocks of the bucket a table has. */
+ptrdiff_t kmc_blocks_of_bucket(const kmc_table *table, ptrdiff_t bucket);
+
+/* Adds what a table has of the bucket. */
+void kmc_add_table(const kmc_table *table, ptrdiff_t bucket, uint8_t *counters, kmc_wraps *wraps);
+
+/* IN OUT counters (KMC_BUCKET_COLORS), which become 0. OUT, of this bucket only: bits (KMC_N_BOXES); before
+ * (KMC_N_BOXES): the number of colours in earlier boxes of the bucket; boxes (KMC_N_BLOCKS): bit i of word b is set
+ * where box i of block b has colours; the bucket's colours, for which there must be room. */
 void kmc_take_bucket(const kmc_pixel_kernels *kernels, ptrdiff_t bucket, uint8_t *counters, uint64_t *bits,
                      uint32_t *before, uint64_t *boxes, kmc_bucket_colors *taken);
 
 /* OUT colors (n_distinct, channels), counts (n_distinct): rows first .. first + n - 1, of buckets first_bucket ..
- * last_bucket - 1, ordered by key. IN OUT before (KMC_N_BOXES): from then on the number of colours in all earlier boxes.
- * channels is 3 or 4; 4 writes alpha 255. */
+ * last_bucket - 1, ordered by key. IN OUT before (KMC_N_BOXES): from then on the number of colours in all earlier
+ * boxes. channels is 3 or 4; 4 writes alpha 255. */
 void kmc_emit_buckets(const kmc_bucket_colors *taken, ptrdiff_t first_bucket, ptrdiff_t last_bucket, ptrdiff_t first,
                       ptrdiff_t channels, uint32_t *before, uint8_t *colors, int64_t *counts);
 

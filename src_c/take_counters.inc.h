@@ -1,7 +1,7 @@
 /* Part of pixel_kernels_*.c: over nonzero_bits and count_bits.
  *
- * Few of the boxes have colours and most of these have few: branches would be mispredicted. So boxes are listed first, and
- * of each box at least STEPS colours are written; those that there are not are overwritten by the next box. */
+ * Few of the boxes have colours and most of these have few: branches would be mispredicted. So boxes are listed first,
+ * and of each box at least STEPS colours are written; those that there are not are overwritten by the next box. */
 
 static uint32_t take_counters(uint8_t *counters, ptrdiff_t n, uint64_t *bits, uint32_t *before, uint16_t *places,
                               uint8_t *counts) {
