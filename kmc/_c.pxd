@@ -118,6 +118,7 @@ cdef extern from "color_keys.h" nogil:
     enum: KMC_BLOCK_COLORS
     enum: KMC_N_BOXES
     enum: KMC_KEY_BATCH
+    enum: KMC_TAKEN_SLACK
     enum: KMC_BOX_COLORS
 
 
@@ -203,40 +204,63 @@ cdef extern from "flatness.h" nogil:
     enum: KMC_FLATNESS_BOXES
 
 
-cdef extern from "histogram.h" nogil:
-    ctypedef struct kmc_counter:
-        int is_marked
-        uint64_t *bits
-        uint32_t *again
-        uint8_t *more
+cdef extern from "key_partition.h" nogil:
+    enum: KMC_PART_PIXELS
+    enum: KMC_N_BUCKETS
+    enum: KMC_BUCKET_COLORS
+
+    ctypedef struct kmc_buckets:
+        uint32_t singles[KMC_N_BUCKETS + 1]
+        uint32_t runs[KMC_N_BUCKETS + 1]
+
+    ctypedef struct kmc_wraps:
+        uint32_t *keys
+        size n
+
+    ctypedef struct kmc_table:
         uint32_t *block_start
-        uint8_t *table
-        uint32_t *wraps
-        size n_again
+        uint8_t *counters
         size n_blocks
-        size n_wraps
+    enum: KMC_TABLE_BLOCKS
+
+    ctypedef struct kmc_partition_scratch:
+        kmc_wraps wraps
+        kmc_table table
+
+    size kmc_sampled_blocks(const uint8_t *pixels, size n, size channels)
+    void kmc_table_clear(kmc_table *)
+    void kmc_partition_rgb(
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_partition_scratch *, kmc_buckets *,
+        uint16_t *places
+    )
+    size kmc_partition_rgba(
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_partition_scratch *, kmc_buckets *,
+        uint16_t *places, uint32_t *translucent, int64_t *n_transparent
+    )
+
+
+cdef extern from "histogram.h" nogil:
+    ctypedef struct kmc_bucket_colors:
+        uint16_t *places
+        uint8_t *counts
+        size n
+
     enum: KMC_SMALL_PICTURE
-    enum: KMC_MARKED_PIXELS
-    void kmc_counter_clear(kmc_counter *)
-    void kmc_count_rgb(const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_counter *)
-    size kmc_count_rgba(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_counter *,
-        uint32_t *translucent, int64_t *n_transparent
-    )
     void kmc_count_grey(const uint8_t *pixels, size n, int64_t *counts)
-    void kmc_join_bits(
-        const kmc_pixel_kernels *, const kmc_counter *, size n_counters, size first, size last, uint64_t *bits,
-        uint64_t *boxes, uint32_t *before, int32_t *n_colors
+    void kmc_count_bucket(
+        const kmc_buckets *, const uint16_t *places, size n_parts, size bucket, uint8_t *counters, kmc_wraps *
     )
-    size kmc_number_boxes(const int32_t *n_colors, uint32_t *before)
-    void kmc_count_again(
-        const kmc_pixel_kernels *, kmc_counter *, const uint64_t *bits, const uint32_t *before, size n_distinct
+    size kmc_blocks_of_bucket(const kmc_table *, size bucket)
+    void kmc_add_table(const kmc_table *, size bucket, uint8_t *counters, kmc_wraps *)
+    void kmc_take_bucket(
+        const kmc_pixel_kernels *, size bucket, uint8_t *counters, uint64_t *bits, uint32_t *before, uint64_t *boxes,
+        kmc_bucket_colors *
     )
-    void kmc_emit_colors(
-        const kmc_counter *, size n_counters, const uint64_t *bits, const uint64_t *boxes, const uint32_t *before,
-        size first, size last, size channels, uint8_t *colors, int64_t *counts
+    void kmc_emit_buckets(
+        const kmc_bucket_colors *, size first_bucket, size last_bucket, size first, size channels, uint32_t *before,
+        uint8_t *colors, int64_t *counts
     )
-    void kmc_add_wraps(const kmc_counter *, const uint64_t *bits, const uint32_t *before, int64_t *counts)
+    void kmc_add_wraps(const kmc_wraps *, const uint64_t *bits, const uint32_t *before, int64_t *counts)
     size kmc_rank_pixels(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, uint64_t *sorted,
         uint64_t *scratch, uint8_t *colors, int64_t *counts, uint32_t *ranks

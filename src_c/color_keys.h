@@ -24,6 +24,9 @@
 /* Keys are made for this many pixels at a time: 4 KiB, a small part of the first-level cache. */
 #define KMC_KEY_BATCH 1024
 
+#define KMC_MOST_TAKEN 1024 /* boxes of one call of take_counters */
+#define KMC_TAKEN_SLACK 3   /* colours that it may write behind the last one */
+
 static inline uint32_t kmc_spread_bits(uint32_t value) {
   value = (value | value << 8) & 0x00f00fu;
   value = (value | value << 4) & 0x0c30c3u;
@@ -61,18 +64,22 @@ static inline int32_t kmc_squared_error_of_pixel(const uint8_t *pixel, uint32_t 
 
 /* keys_of_rgb, keys_of_rgba  IN pixels (n, 3) or (n, 4), n <= KMC_KEY_BATCH; OUT keys (n), of 24 bits: alpha is not
  *                            looked at. 0.3 ns for each pixel with AVX2.
- * running_bits               OUT before (n): how many bits are set in earlier words. Returns how many in all.
  * ranks_of_keys              IN OUT keys (n), which become ranks: how many colours occur that have a lower key. IN
  *                            bits (KMC_N_BOXES) which colours occur, before (KMC_N_BOXES): how many in earlier boxes.
  * nonzero_bits               bit i is set where counters[i] is not 0: of KMC_BOX_COLORS counters.
+ * take_counters              IN OUT counters (n boxes of KMC_BOX_COLORS), n <= KMC_MOST_TAKEN, which become 0. OUT bits
+ *                            (n): which were not 0; places, counts (how many those are, and KMC_TAKEN_SLACK): where
+ *                            they are, ascending, and what they were; before (n): how many in earlier boxes, written
+ *                            for boxes that have any. Returns how many.
  * squared_error              Sum of the squared differences of pixels (n, 3) and entries (n), red, green and blue from
  *                            the lowest byte on, the highest 0; n <= KMC_KEY_BATCH. */
 typedef struct {
   void (*keys_of_rgb)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
   void (*keys_of_rgba)(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys);
-  uint32_t (*running_bits)(const uint64_t *words, ptrdiff_t n, uint32_t *before);
   void (*ranks_of_keys)(const uint64_t *bits, const uint32_t *before, ptrdiff_t n, uint32_t *keys);
   uint64_t (*nonzero_bits)(const uint8_t *counters);
+  uint32_t (*take_counters)(uint8_t *counters, ptrdiff_t n, uint64_t *bits, uint32_t *before, uint16_t *places,
+                            uint8_t *counts);
   int64_t (*squared_error)(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n);
 } kmc_pixel_kernels;
 

@@ -1,124 +1,117 @@
 /* The exact histogram; histogram.h tells the whole way.
  *
- * What is touched at random decides the time. Bits: 1.3 to 1.5 ns for each pixel and 1 to 1.8 for each that is in the
- * list. One-byte counters in Z-order: 2.5 to 3 ns for each pixel of most photographs, 8 where there are very many
- * colours; 0.3 ns of each makes the key. What else was tried, with its times: benchmarks/README.md. */
+ * What was tried, with its times: benchmarks/README.md. */
 #include "histogram.h"
 
 #include <string.h>
 
 #include "compiler.h"
 
-enum { MARK_WRAP = 256, TABLE_WRAP = 255 };
-
-void kmc_counter_clear(kmc_counter *counter) {
-  counter->n_again = counter->n_blocks = counter->n_wraps = 0;
-  if (counter->is_marked) {
-    memset(counter->bits, 0, KMC_N_BOXES * sizeof *counter->bits);
-  } else {
-    memset(counter->block_start, 0xff, KMC_N_BLOCKS * sizeof *counter->block_start);
-  }
-}
-
-static uint32_t take_block(kmc_counter *counter, uint32_t block) {
-  const uint32_t start = (uint32_t)(counter->n_blocks++ * KMC_BLOCK_COLORS);
-  memset(counter->table + start, 0, KMC_BLOCK_COLORS);
-  return counter->block_start[block] = start;
-}
-
-/* The counter's pointers come as arguments, in registers: a byte that is written may be any part of a struct. */
-static inline void count_key(kmc_counter *counter, const uint32_t *block_start, uint8_t *table, uint32_t key) {
-  uint32_t start = block_start[key / KMC_BLOCK_COLORS];
-  if (KMC_RARELY(start == KMC_NO_BLOCK)) start = take_block(counter, key / KMC_BLOCK_COLORS);
-  uint8_t *count = table + start + key % KMC_BLOCK_COLORS;
-  const uint8_t sum = (uint8_t)(*count + 1);
-  *count = sum;
-  if (KMC_RARELY(sum == 0)) {
-    *count = 1; /* never 0 again, so that the counter tells that the colour occurs */
-    counter->wraps[counter->n_wraps++] = key;
-  }
-}
-
-/* Neighbouring pixels often have the same colour, and an increment has to wait for the one before it on the same
- * counter (5 cycles). So four stretches of the batch take turns. */
-static void count_in_table(kmc_counter *counter, const uint32_t *keys, ptrdiff_t n) {
-  const uint32_t *const block_start = counter->block_start;
-  uint8_t *const table = counter->table;
+/* Each place stands for `weight` pixels. An increment waits for the one before it on the same counter (5 cycles), and
+ * neighbours often have the same colour: four stretches take turns. */
+static KMC_ALWAYS_INLINE void count_places(const uint16_t *places, ptrdiff_t n, uint32_t weight, uint32_t bucket_key,
+                                           uint8_t *counters, kmc_wraps *wraps) {
   const ptrdiff_t quarter = n / 4;
   for (ptrdiff_t i = 0; i < quarter; i++) {
-    const uint32_t key0 = keys[i], key1 = keys[i + quarter], key2 = keys[i + 2 * quarter], key3 = keys[i + 3 * quarter];
-    count_key(counter, block_start, table, key0);
-    count_key(counter, block_start, table, key1);
-    count_key(counter, block_start, table, key2);
-    count_key(counter, block_start, table, key3);
+    const uint32_t place0 = places[i], place1 = places[i + quarter];
+    const uint32_t place2 = places[i + 2 * quarter], place3 = places[i + 3 * quarter];
+    kmc_add_to_counter(counters + place0, weight, bucket_key | place0, wraps);
+    kmc_add_to_counter(counters + place1, weight, bucket_key | place1, wraps);
+    kmc_add_to_counter(counters + place2, weight, bucket_key | place2, wraps);
+    kmc_add_to_counter(counters + place3, weight, bucket_key | place3, wraps);
   }
-  for (ptrdiff_t i = 4 * quarter; i < n; i++) count_key(counter, block_start, table, keys[i]);
-}
-
-/* Returns 1 if it was marked before. */
-static inline uint32_t mark(uint64_t *bits, uint32_t key) {
-  const uint64_t word = bits[key / KMC_BOX_COLORS];
-  bits[key / KMC_BOX_COLORS] = word | (uint64_t)1 << key % KMC_BOX_COLORS;
-  return word >> key % KMC_BOX_COLORS & 1;
-}
-
-/* As above, stretches take turns. */
-static void mark_keys(kmc_counter *counter, const uint32_t *keys, ptrdiff_t n) {
-  uint64_t *const bits = counter->bits;
-  uint32_t *again = counter->again + counter->n_again;
-  const ptrdiff_t half = n / 2;
-  for (ptrdiff_t i = 0; i < half; i++) {
-    const uint32_t key0 = keys[i], key1 = keys[i + half];
-    *again = key0;
-    again += mark(bits, key0);
-    *again = key1;
-    again += mark(bits, key1);
-  }
-  if (n % 2) {
-    *again = keys[n - 1];
-    again += mark(bits, keys[n - 1]);
-  }
-  counter->n_again = again - counter->again;
-}
-
-static void count_keys(kmc_counter *counter, const uint32_t *keys, ptrdiff_t n) {
-  if (counter->is_marked) {
-    mark_keys(counter, keys, n);
-  } else {
-    count_in_table(counter, keys, n);
+  for (ptrdiff_t i = 4 * quarter; i < n; i++) {
+    kmc_add_to_counter(counters + places[i], weight, bucket_key | places[i], wraps);
   }
 }
 
-void kmc_count_rgb(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter) {
-  uint32_t keys[KMC_KEY_BATCH];
-  for (ptrdiff_t start = 0; start < n; start += KMC_KEY_BATCH) {
-    const ptrdiff_t batch = n - start < KMC_KEY_BATCH ? n - start : KMC_KEY_BATCH;
-    kernels->keys_of_rgb(pixels + 3 * start, batch, keys);
-    count_keys(counter, keys, batch);
+void kmc_count_bucket(const kmc_buckets *buckets, const uint16_t *places, ptrdiff_t n_parts, ptrdiff_t bucket,
+                      uint8_t *counters, kmc_wraps *wraps) {
+  const uint32_t bucket_key = (uint32_t)(bucket * KMC_BUCKET_COLORS);
+  for (ptrdiff_t part = 0; part < n_parts; part++, places += KMC_PART_PIXELS) {
+    const uint32_t *const singles = buckets[part].singles + bucket, *const runs = buckets[part].runs + bucket;
+    count_places(places + singles[0], singles[1] - singles[0], 1, bucket_key, counters, wraps);
+    count_places(places + runs[0], runs[1] - runs[0], KMC_RUN, bucket_key, counters, wraps);
   }
 }
 
-ptrdiff_t kmc_count_rgba(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_counter *counter,
-                         uint32_t *translucent, int64_t *n_transparent) {
-  uint32_t keys[KMC_KEY_BATCH];
-  ptrdiff_t n_translucent = 0, n_opaque = 0;
-  for (ptrdiff_t start = 0; start < n; start += KMC_KEY_BATCH) {
-    const ptrdiff_t batch = n - start < KMC_KEY_BATCH ? n - start : KMC_KEY_BATCH;
-    const uint8_t *alphas = pixels + 4 * start + 3;
-    kernels->keys_of_rgba(pixels + 4 * start, batch, keys);
-    ptrdiff_t opaque = 0;
-    for (ptrdiff_t i = 0; i < batch; i++) {
-      const uint32_t key = keys[i], alpha = alphas[4 * i];
-      keys[opaque] = key;
-      opaque += alpha == 255;
-      translucent[n_translucent] = alpha << 24 | key;
-      n_translucent += alpha - 1 < 254;
+static void add_box(const uint8_t *more, uint32_t key, uint8_t *counters, kmc_wraps *wraps) {
+  uint64_t words[KMC_BOX_COLORS / 8], any = 0;
+  memcpy(words, more, sizeof words);
+  for (int i = 0; i < KMC_BOX_COLORS / 8; i++) any |= words[i];
+  if (any == 0) return;
+  uint8_t passed = 0;
+  for (uint32_t i = 0; i < KMC_BOX_COLORS; i++) passed |= (uint8_t)(counters[i] + more[i]) < more[i];
+  for (uint32_t i = 0; i < KMC_BOX_COLORS && passed; i++) kmc_add_to_counter(counters + i, more[i], key | i, wraps);
+  for (uint32_t i = 0; i < KMC_BOX_COLORS && !passed; i++) counters[i] = (uint8_t)(counters[i] + more[i]);
+}
+
+ptrdiff_t kmc_blocks_of_bucket(const kmc_table *table, ptrdiff_t bucket) {
+  const uint32_t *const block_start = table->block_start + bucket * KMC_BUCKET_BLOCKS;
+  ptrdiff_t n = 0;
+  for (ptrdiff_t block = 0; block < KMC_BUCKET_BLOCKS; block++) n += block_start[block] != KMC_NO_BLOCK;
+  return n;
+}
+
+void kmc_add_table(const kmc_table *table, ptrdiff_t bucket, uint8_t *counters, kmc_wraps *wraps) {
+  for (ptrdiff_t block = 0; block < KMC_BUCKET_BLOCKS; block++) {
+    const uint32_t start = table->block_start[bucket * KMC_BUCKET_BLOCKS + block];
+    if (start == KMC_NO_BLOCK) continue;
+    for (uint32_t i = 0; i < KMC_BLOCK_COLORS; i += KMC_BOX_COLORS) {
+      const uint32_t place = (uint32_t)(block * KMC_BLOCK_COLORS) + i;
+      add_box(table->counters + start + i, (uint32_t)(bucket * KMC_BUCKET_COLORS) | place, counters + place, wraps);
     }
-    count_keys(counter, keys, opaque);
-    n_opaque += opaque;
   }
-  *n_transparent += n - n_opaque - n_translucent;
-  return n_translucent;
+}
+
+void kmc_take_bucket(const kmc_pixel_kernels *kernels, ptrdiff_t bucket, uint8_t *counters, uint64_t *bits,
+                     uint32_t *before, uint64_t *boxes, kmc_bucket_colors *taken) {
+  uint64_t *const words = bits + bucket * KMC_BUCKET_BOXES;
+  taken->n = kernels->take_counters(counters, KMC_BUCKET_BOXES, words, before + bucket * KMC_BUCKET_BOXES,
+                                    taken->places, taken->counts);
+  for (ptrdiff_t block = 0; block < KMC_BUCKET_BLOCKS; block++) {
+    uint64_t occur = 0;
+    for (int i = 0; i < KMC_BLOCK_BOXES; i++) occur |= (uint64_t)(words[block * KMC_BLOCK_BOXES + i] != 0) << i;
+    boxes[bucket * KMC_BUCKET_BLOCKS + block] = occur;
+  }
+}
+
+/* The lowest six bits of a key are two of each channel, the next six the next two. In four bytes, of which a row of
+ * three channels gives the last to the next row. */
+static inline uint32_t color_of_place(const uint32_t *color_of_bits, uint32_t place) {
+  return color_of_bits[place & 63] | color_of_bits[place >> 6 & 63] << 2 | color_of_bits[place >> 12] << 4;
+}
+
+static void emit_colors(const kmc_bucket_colors *taken, const uint32_t *color_of_bits, uint32_t corner,
+                        ptrdiff_t channels, uint8_t *colors) {
+  for (ptrdiff_t i = 0; i < taken->n; i++) {
+    const uint32_t color = corner | color_of_place(color_of_bits, taken->places[i]);
+    if (i + 1 < taken->n) {
+      memcpy(colors + i * channels, &color, sizeof color);
+    } else { /* the next row may be another thread's */
+      memcpy(colors + i * channels, &color, (size_t)channels);
+    }
+  }
+}
+
+void kmc_emit_buckets(const kmc_bucket_colors *taken, ptrdiff_t first_bucket, ptrdiff_t last_bucket, ptrdiff_t first,
+                      ptrdiff_t channels, uint32_t *before, uint8_t *colors, int64_t *counts) {
+  uint32_t color_of_bits[64], corner;
+  uint8_t rgb[4] = {0};
+  for (uint32_t i = 0; i < 64; i++) {
+    kmc_rgb_of_key(i, rgb);
+    memcpy(&color_of_bits[i], rgb, sizeof rgb);
+  }
+  rgb[3] = 255;
+  for (ptrdiff_t bucket = first_bucket; bucket < last_bucket; bucket++) {
+    if (taken[bucket].n == 0) continue;
+    kmc_rgb_of_key((uint32_t)(bucket * KMC_BUCKET_COLORS), rgb);
+    memcpy(&corner, rgb, sizeof rgb);
+    emit_colors(&taken[bucket], color_of_bits, corner, channels, colors + first * channels);
+    for (ptrdiff_t i = 0; i < taken[bucket].n; i++) counts[first + i] = taken[bucket].counts[i];
+    for (ptrdiff_t i = 0; i < KMC_BUCKET_BOXES; i++) before[bucket * KMC_BUCKET_BOXES + i] += (uint32_t)first;
+    first += taken[bucket].n;
+  }
 }
 
 /* 32-bit counters, four for each grey that take turns, emptied before they can overflow. */
@@ -156,132 +149,6 @@ static void sort_keys(uint32_t *keys, uint32_t *scratch, ptrdiff_t n) {
   if (from != keys) memcpy(keys, from, (size_t)n * sizeof *keys);
 }
 
-/* The bits of one counter's box. */
-static inline uint64_t bits_of_box(const kmc_pixel_kernels *kernels, const kmc_counter *counter, uint32_t box) {
-  if (counter->is_marked) return counter->bits[box];
-  const uint32_t start = counter->block_start[box / KMC_BLOCK_BOXES];
-  if (start == KMC_NO_BLOCK) return 0;
-  return kernels->nonzero_bits(counter->table + start + box % KMC_BLOCK_BOXES * KMC_BOX_COLORS);
-}
-
-/* Tells quickly of most blocks that they are empty. */
-static int has_block(const kmc_counter *counter, ptrdiff_t block) {
-  if (!counter->is_marked) return counter->block_start[block] != KMC_NO_BLOCK;
-  uint64_t any = 0;
-  for (ptrdiff_t i = 0; i < KMC_BLOCK_BOXES; i++) any |= counter->bits[block * KMC_BLOCK_BOXES + i];
-  return any != 0;
-}
-
-void kmc_join_bits(const kmc_pixel_kernels *kernels, const kmc_counter *counters, ptrdiff_t n_counters, ptrdiff_t first,
-                   ptrdiff_t last, uint64_t *bits, uint64_t *boxes, uint32_t *before, int32_t *n_colors) {
-  for (ptrdiff_t block = first; block < last; block++) {
-    const uint32_t first_box = (uint32_t)block * KMC_BLOCK_BOXES;
-    uint64_t *const words = bits + first_box;
-    int occurs = 0;
-    boxes[block] = 0;
-    n_colors[block] = 0;
-    for (ptrdiff_t c = 0; c < n_counters; c++) {
-      if (!has_block(&counters[c], block)) continue;
-      if (!occurs) memset(words, 0, KMC_BLOCK_BOXES * sizeof *words);
-      occurs = 1;
-      for (uint32_t i = 0; i < KMC_BLOCK_BOXES; i++) words[i] |= bits_of_box(kernels, &counters[c], first_box + i);
-    }
-    if (!occurs) continue;
-    for (uint32_t i = 0; i < KMC_BLOCK_BOXES; i++) boxes[block] |= (uint64_t)(words[i] != 0) << i;
-    n_colors[block] = (int32_t)kernels->running_bits(words, KMC_BLOCK_BOXES, before + first_box);
-  }
-}
-
-ptrdiff_t kmc_number_boxes(const int32_t *n_colors, uint32_t *before) {
-  uint32_t n_before = 0;
-  for (ptrdiff_t block = 0; block < KMC_N_BLOCKS; block++) {
-    if (n_colors[block] == 0) continue;
-    for (ptrdiff_t i = 0; i < KMC_BLOCK_BOXES; i++) before[block * KMC_BLOCK_BOXES + i] += n_before;
-    n_before += (uint32_t)n_colors[block];
-  }
-  return n_before;
-}
-
-void kmc_count_again(const kmc_pixel_kernels *kernels, kmc_counter *counter, const uint64_t *bits,
-                     const uint32_t *before, ptrdiff_t n_distinct) {
-  if (!counter->is_marked) return;
-  uint8_t *const more = counter->more;
-  memset(more, 0, (size_t)n_distinct);
-  for (ptrdiff_t first = 0; first < counter->n_again; first += KMC_KEY_BATCH) {
-    const ptrdiff_t left = counter->n_again - first, batch = left < KMC_KEY_BATCH ? left : KMC_KEY_BATCH;
-    uint32_t *const ranks = counter->again + first;
-    kernels->ranks_of_keys(bits, before, batch, ranks);
-    for (ptrdiff_t i = 0; i < batch; i++) {
-      const uint32_t rank = ranks[i];
-      const uint8_t sum = (uint8_t)(more[rank] + 1);
-      more[rank] = sum;
-      if (KMC_RARELY(sum == 0)) counter->wraps[counter->n_wraps++] = rank;
-    }
-  }
-}
-
-/* Four bytes: a colour and, below the alpha of an RGBA row, what the next RGB row overwrites. */
-typedef struct {
-  uint8_t channel[4];
-} four_bytes;
-
-static inline four_bytes joined(four_bytes one, four_bytes other) {
-  uint32_t words[2];
-  memcpy(&words[0], &one, sizeof one);
-  memcpy(&words[1], &other, sizeof other);
-  words[0] |= words[1];
-  memcpy(&one, words, sizeof one);
-  return one;
-}
-
-/* How often a counter has color i of the box, whose rank this is; but for its wraps. */
-static inline int64_t count_of(const kmc_counter *counter, uint32_t box, uint32_t i, uint32_t rank) {
-  if (counter->is_marked) return (int64_t)(counter->bits[box] >> i & 1) + counter->more[rank];
-  const uint32_t start = counter->block_start[box / KMC_BLOCK_BOXES];
-  return start == KMC_NO_BLOCK ? 0 : counter->table[start + box % KMC_BLOCK_BOXES * KMC_BOX_COLORS + i];
-}
-
-/* The row behind the last one of blocks first .. last - 1, or 0: they have none. */
-static uint32_t end_of_rows(const uint64_t *bits, const uint64_t *boxes, const uint32_t *before, ptrdiff_t first,
-                            ptrdiff_t last) {
-  while (last > first && boxes[last - 1] == 0) last--;
-  if (last == first) return 0;
-  ptrdiff_t box = last * KMC_BLOCK_BOXES - 1;
-  while (bits[box] == 0) box--;
-  return before[box] + (uint32_t)kmc_count_bits(bits[box]);
-}
-
-/* One loop for colours and counts: most boxes have few colours, and the end of each loop is hard to foretell. */
-void kmc_emit_colors(const kmc_counter *counters, ptrdiff_t n_counters, const uint64_t *bits, const uint64_t *boxes,
-                     const uint32_t *before, ptrdiff_t first, ptrdiff_t last, ptrdiff_t channels, uint8_t *colors,
-                     int64_t *counts) {
-  const uint32_t end = end_of_rows(bits, boxes, before, first, last);
-  four_bytes low_bits[KMC_BOX_COLORS], corner = {{0, 0, 0, 255}};
-  for (uint32_t i = 0; i < KMC_BOX_COLORS; i++) {
-    low_bits[i].channel[3] = 0;
-    kmc_rgb_of_key(i, low_bits[i].channel);
-  }
-  for (ptrdiff_t block = first; block < last; block++) {
-    for (uint64_t left = boxes[block]; left; left &= left - 1) {
-      const uint32_t box = (uint32_t)block * KMC_BLOCK_BOXES + (uint32_t)kmc_lowest_bit(left);
-      uint32_t rank = before[box];
-      kmc_rgb_of_key(box * KMC_BOX_COLORS, corner.channel);
-      for (uint64_t word = bits[box]; word; word &= word - 1, rank++) {
-        const uint32_t i = (uint32_t)kmc_lowest_bit(word);
-        const four_bytes color = joined(corner, low_bits[i]);
-        if (rank + 1 < end) {
-          memcpy(colors + rank * channels, &color, sizeof color);
-        } else { /* the next row may be another thread's */
-          memcpy(colors + rank * channels, &color, (size_t)channels);
-        }
-        int64_t count = 0;
-        for (ptrdiff_t c = 0; c < n_counters; c++) count += count_of(&counters[c], box, i, rank);
-        counts[rank] = count;
-      }
-    }
-  }
-}
-
 void kmc_sum_counts(const kmc_pixel_kernels *kernels, const uint8_t *colors, ptrdiff_t n, const uint64_t *bits,
                     const uint32_t *before, const int64_t *counts, int64_t *sums) {
   uint32_t ranks[KMC_KEY_BATCH];
@@ -293,14 +160,8 @@ void kmc_sum_counts(const kmc_pixel_kernels *kernels, const uint8_t *colors, ptr
   }
 }
 
-void kmc_add_wraps(const kmc_counter *counter, const uint64_t *bits, const uint32_t *before, int64_t *counts) {
-  for (ptrdiff_t i = 0; i < counter->n_wraps; i++) {
-    if (counter->is_marked) {
-      counts[counter->wraps[i]] += MARK_WRAP;
-    } else {
-      counts[kmc_rank_of_key(bits, before, counter->wraps[i])] += TABLE_WRAP;
-    }
-  }
+void kmc_add_wraps(const kmc_wraps *wraps, const uint64_t *bits, const uint32_t *before, int64_t *counts) {
+  for (ptrdiff_t i = 0; i < wraps->n; i++) counts[kmc_rank_of_key(bits, before, wraps->keys[i])] += KMC_WRAP;
 }
 
 ptrdiff_t kmc_sort_keys(uint32_t *keys, ptrdiff_t n, uint32_t *counts) {

@@ -4,6 +4,8 @@
  * are joined by multiply-adds with weights 1, 2, 4: b + 2g in one 16-bit half, 4r in the other, then their sum. */
 #include "color_keys.h"
 
+#include <string.h>
+
 #if defined(__x86_64__) || defined(_M_X64)
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,popcnt"))), apply_to = function)
@@ -60,15 +62,6 @@ static void keys_of_rgba(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) {
 }
 
 /* Processors with AVX2 have popcnt, which Nehalem brought. */
-static uint32_t running_bits(const uint64_t *words, ptrdiff_t n, uint32_t *before) {
-  uint32_t sum = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    before[i] = sum;
-    sum += (uint32_t)_mm_popcnt_u64(words[i]);
-  }
-  return sum;
-}
-
 static void ranks_of_keys(const uint64_t *bits, const uint32_t *before, ptrdiff_t n, uint32_t *keys) {
   for (ptrdiff_t i = 0; i < n; i++) {
     const uint32_t box = keys[i] / KMC_BOX_COLORS;
@@ -83,6 +76,10 @@ static uint64_t nonzero_bits(const uint8_t *counters) {
   const __m256i high = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(counters + 32)), zero);
   return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 | (uint32_t)_mm256_movemask_epi8(low));
 }
+
+static inline int count_bits(uint64_t word) { return (int)_mm_popcnt_u64(word); }
+
+#include "take_counters.inc.h"
 
 /* In 32-bit lanes: 128 times 3 * 255^2 is below 2^31. */
 static int64_t squared_error(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n) {
@@ -106,8 +103,8 @@ static int64_t squared_error(const uint8_t *pixels, const uint32_t *entries, ptr
   return sum;
 }
 
-const kmc_pixel_kernels kmc_pixel_kernels_avx2 = {keys_of_rgb,   keys_of_rgba, running_bits,
-                                                  ranks_of_keys, nonzero_bits, squared_error};
+const kmc_pixel_kernels kmc_pixel_kernels_avx2 = {keys_of_rgb,  keys_of_rgba,  ranks_of_keys,
+                                                  nonzero_bits, take_counters, squared_error};
 
 #if defined(__clang__)
 #pragma clang attribute pop

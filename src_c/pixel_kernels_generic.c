@@ -9,15 +9,6 @@ static void keys_of_rgb(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) { ke
 
 static void keys_of_rgba(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) { keys_of_pixels(pixels, n, 4, keys); }
 
-static uint32_t running_bits(const uint64_t *words, ptrdiff_t n, uint32_t *before) {
-  uint32_t sum = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    before[i] = sum;
-    sum += (uint32_t)kmc_count_bits(words[i]);
-  }
-  return sum;
-}
-
 static void ranks_of_keys(const uint64_t *bits, const uint32_t *before, ptrdiff_t n, uint32_t *keys) {
   for (ptrdiff_t i = 0; i < n; i++) keys[i] = kmc_rank_of_key(bits, before, keys[i]);
 }
@@ -28,14 +19,18 @@ static uint64_t nonzero_bits(const uint8_t *counters) {
   return bits;
 }
 
+static inline int count_bits(uint64_t word) { return kmc_count_bits(word); }
+
+#include "take_counters.inc.h"
+
 static int64_t squared_error(const uint8_t *pixels, const uint32_t *entries, ptrdiff_t n) {
   int64_t sum = 0;
   for (ptrdiff_t i = 0; i < n; i++) sum += kmc_squared_error_of_pixel(pixels + 3 * i, entries[i]);
   return sum;
 }
 
-const kmc_pixel_kernels kmc_pixel_kernels_generic = {keys_of_rgb,   keys_of_rgba, running_bits,
-                                                     ranks_of_keys, nonzero_bits, squared_error};
+const kmc_pixel_kernels kmc_pixel_kernels_generic = {keys_of_rgb,  keys_of_rgba,  ranks_of_keys,
+                                                     nonzero_bits, take_counters, squared_error};
 
 const kmc_pixel_kernels *kmc_pixel_kernels_for(const kmc_kernels *kernels) {
 #if defined(__x86_64__) || defined(_M_X64)

@@ -52,6 +52,56 @@ static void run_error(const kmc_kernels *kernels, const void *problem, record *o
   if (*bits != expected_bits) report(kernels->name, "nonzero_bits", "not where the counters are");
 }
 
+typedef struct {
+  const uint8_t *counters;
+  ptrdiff_t n;
+} taken_problem;
+
+static void run_taken(const kmc_kernels *kernels, const void *problem, record *out) {
+  const taken_problem *p = problem;
+  const ptrdiff_t n_colors = p->n * KMC_BOX_COLORS;
+  uint8_t *counters = new_output(n_colors, 1), *counts = new_output(n_colors + KMC_TAKEN_SLACK, 1);
+  uint64_t *bits = new_output(p->n, sizeof *bits);
+  uint32_t *before = new_output(p->n, sizeof *before);
+  uint16_t *places = new_output(n_colors + KMC_TAKEN_SLACK, sizeof *places);
+  memcpy(counters, p->counters, (size_t)n_colors);
+  const ptrdiff_t n = kmc_pixel_kernels_for(kernels)->take_counters(counters, p->n, bits, before, places, counts);
+  ptrdiff_t taken = 0;
+  for (ptrdiff_t i = 0; i < n_colors; i++) {
+    const ptrdiff_t box = i / KMC_BOX_COLORS;
+    const int occurs = p->counters[i] > 0;
+    if ((int)(bits[box] >> i % KMC_BOX_COLORS & 1) != occurs) report(kernels->name, "take_counters", "wrong bits");
+    if (counters[i] != 0) report(kernels->name, "take_counters", "a counter that is not 0");
+    if (!occurs) continue;
+    if (taken >= n || places[taken] != i || counts[taken] != p->counters[i] ||
+        (ptrdiff_t)before[box] + kmc_count_bits(bits[box] & (((uint64_t)1 << i % KMC_BOX_COLORS) - 1)) != taken) {
+      report(kernels->name, "take_counters", "not the colours in order");
+      return;
+    }
+    taken++;
+  }
+  if (taken != n) report(kernels->name, "take_counters", "too many colours");
+  record_output(out, "bits", bits, p->n, sizeof *bits);
+  record_output(out, "places", places, n, sizeof *places);
+  record_output(out, "counts", counts, n, 1);
+}
+
+/* Boxes of no colour, of some, and of all. */
+static void check_taken(void) {
+  for (ptrdiff_t n = 1; n <= KMC_MOST_TAKEN; n += n < 9 ? 1 : 145) {
+    uint8_t *counters = new_input(n * KMC_BOX_COLORS, 1);
+    for (ptrdiff_t i = 0; i < n * KMC_BOX_COLORS; i++) {
+      const ptrdiff_t one_in = (ptrdiff_t[]){1, 3, 20, 100}[i / KMC_BOX_COLORS % 4];
+      counters[i] = random_below(one_in) == 0 ? (uint8_t)random_bits() : 0;
+    }
+    const taken_problem problem = {counters, n};
+    char name[120];
+    snprintf(name, sizeof name, "counters of n=%td boxes", n);
+    check(name, run_taken, &problem);
+    free_down_to(0);
+  }
+}
+
 /* With extremes: the largest difference there is, in every sample. */
 static void check_errors(void) {
   for (ptrdiff_t n = 1; n <= KMC_KEY_BATCH; n += n < 70 ? 1 : 53) {

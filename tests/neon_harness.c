@@ -24,6 +24,7 @@ int main(int n_arguments, char **arguments) {
   check_all_points();
   check_keys();
   check_errors();
+  check_taken();
   check_nearest();
   check_all_boxes();
   check_map();

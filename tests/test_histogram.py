@@ -116,13 +116,35 @@ def test_all_colours_there_are() -> None:
     assert (histogram.counts == 1).all()
 
 
-@pytest.mark.parametrize("times", [9, 520, 600])
-def test_colours_that_come_again(times: int, isa: str) -> None:
-    """A small picture is sorted; up to 4 megapixels its colours are marked, above they are counted in tables."""
-    pixels = noise(1, 7777, 3) // 3
+@pytest.mark.parametrize(("times", "divisor"), [(9, 3), (260, 3), (600, 3), (1400, 1)])
+def test_colours_that_come_again(times: int, divisor: int, isa: str) -> None:
+    """Counted by sorting and as pixels in buckets, in tables where there are few blocks, and in more than one batch."""
+    pixels = noise(1, 7777, 3) // divisor
     once, again = ColorHistogram.from_pixels(pixels), ColorHistogram.from_pixels(np.tile(pixels, (times, 1, 1)), 2)
     np.testing.assert_array_equal(again.colors, once.colors)
     np.testing.assert_array_equal(again.counts, once.counts * times)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+def test_runs_of_any_length(threads: int, channels: int, isa: str) -> None:
+    """Runs of eight pixels go another way than single ones, where they are many."""
+    colors = noise(1, 4001, channels, seed=1)[0]
+    lengths = np.random.default_rng(2).choice([1, 2, 7, 8, 9, 300], len(colors))
+    pixels = np.concatenate([np.repeat(colors, lengths, axis=0), noise(1, 9999, channels, seed=3)[0]])
+    histogram = ColorHistogram.from_pixels(pixels[:, None], threads)
+    assert counted(histogram) == _reference.count_colors(pixels)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_blocks_that_tables_have_no_room_for(threads: int, isa: str) -> None:
+    """Every 300th pixel, which is where a sample is taken, has one of few colours; all others have any."""
+    pixels = noise(4096, 300, 3)
+    pixels[:, 0] //= 32
+    histogram = ColorHistogram.from_pixels(pixels, threads)
+    keys, counts = np.unique(keys_of(pixels.reshape(-1, 3)), return_counts=True)
+    np.testing.assert_array_equal(keys_of(histogram.colors), keys)
+    np.testing.assert_array_equal(histogram.counts, counts)
 
 
 @pytest.mark.parametrize("k", [2, 100, 256, 700])
