@@ -1,6 +1,8 @@
 /* Pixel kernels for every processor, and which table goes with which instruction set. */
 #include "color_keys.h"
 
+#include <string.h>
+
 static void keys_of_pixels(const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels, uint32_t *keys) {
   for (ptrdiff_t i = 0; i < n; i++) keys[i] = kmc_key_of_rgb(pixels + i * channels);
 }

@@ -120,8 +120,9 @@ class TestSweep:
     def test_the_same_as_compress(self, channels: int, space: str) -> None:
         picture = photograph(240, 320, channels)
         ks = [2, 5, 16, 64, 200] if channels < 4 else [2, 16]
+        most = 1.01 if space == "srgb" else 1.03  # the MSE is that of sRGB, which nobody minimizes in Oklab
         for score in kmc.choose_k(picture, ks, space=space).scores:
-            assert score.mse <= 1.01 * kmc.compress(picture, score.k, space=space).mse, score.k
+            assert score.mse <= most * kmc.compress(picture, score.k, space=space).mse, score.k
 
     def test_photograph(self, china: np.ndarray) -> None:
         for score in kmc.choose_k(china).scores:
