@@ -94,7 +94,7 @@ def test_a_small_red_thing_keeps_its_red(effort: str) -> None:
         red, green, blue = kmc.compress(picture, 8, weighting=weighting, effort=effort).image[155, 205].astype(int)
         redness[weighting] = red - max(green, blue)
     assert redness["pixels"] < 60  # of 180 in the picture
-    assert redness["flatness"] > 120
+    assert redness["flatness"] > 100
 
 
 def test_plain_counts_have_the_least_error(china: Array) -> None:
