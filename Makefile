@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
-SOURCES = setup.py pyproject.toml $(wildcard kmc/*.pyx kmc/*.pxd kmc/*.pxi src_c/*.c src_c/*.h)
+SOURCES = setup.py pyproject.toml $(wildcard kmc/*.pyx kmc/*.pxd kmc/*.pxi src_c/*.[ch] src_c/*/*.[ch])
 
 .PHONY: demo test bench quantette tables plots lint coverage neon wheel clean
 
@@ -37,7 +37,7 @@ lint: $(VENV)/.dev
 	$(RUN) -m ruff format --check .
 	PATH="$(abspath $(VENV)/bin):$$PATH" cython-lint kmc
 	$(RUN) -m mypy
-	$(VENV)/bin/clang-format --dry-run --Werror src_c/*.c src_c/*.h tests/*.c tests/*.h
+	$(VENV)/bin/clang-format --dry-run --Werror src_c/*.[ch] src_c/*/*.[ch] tests/*.c tests/*.h
 
 # Line tracing needs its own build: in a copy, so that the ordinary one stays. The tests of the histogram come first:
 # Cython's plugin finds an included file only from the folder of the build, and other tests change the current folder.

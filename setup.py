@@ -102,8 +102,8 @@ if COVERAGE:
 
 extension = Extension(
     "kmc._kernels",
-    sources=["kmc/_kernels.pyx", *sorted(str(path) for path in Path("src_c").glob("*.c"))],
-    depends=sorted(str(path) for path in Path("src_c").glob("*.h")),
+    sources=["kmc/_kernels.pyx", *sorted(str(path) for path in Path("src_c").rglob("*.c"))],
+    depends=sorted(str(path) for path in Path("src_c").rglob("*.h")),
     include_dirs=["src_c"],
     define_macros=macros,
     py_limited_api=STABLE_ABI,

@@ -110,7 +110,7 @@ cdef extern from "compiler.h" nogil:
     int kmc_count_bits(uint64_t mask)
 
 
-cdef extern from "color_keys.h" nogil:
+cdef extern from "histogram/color_keys.h" nogil:
     ctypedef struct kmc_pixel_kernels:
         pass
     const kmc_pixel_kernels *kmc_pixel_kernels_for(const kmc_kernels *kernels)
@@ -122,7 +122,7 @@ cdef extern from "color_keys.h" nogil:
     enum: KMC_BOX_COLORS
 
 
-cdef extern from "alpha_kmeans.h" nogil:
+cdef extern from "alpha_kmeans/alpha_kmeans.h" nogil:
     enum:
         KMC_ALPHA_CHANNELS
         KMC_ALPHA_BLOCK
@@ -177,26 +177,26 @@ cdef extern from "alpha_kmeans.h" nogil:
     )
 
 
-cdef extern from "silhouette.h" nogil:
+cdef extern from "measures/silhouette.h" nogil:
     void kmc_silhouettes(
         const double *sums, size k, const double *weight, const double *others, const int32_t *label, size n,
         double *silhouette
     )
 
 
-cdef extern from "color_boxes.h" nogil:
+cdef extern from "color_kmeans/color_boxes.h" nogil:
     size kmc_join_boxes(
         const uint8_t *colors, const int64_t *counts, size u, size channels, int bits, uint8_t *box_colors,
         int64_t *box_counts, double *scatter
     )
 
 
-cdef extern from "oklab.h" nogil:
+cdef extern from "colorspace/oklab.h" nogil:
     void kmc_oklab(const uint8_t *colors, size n, size channels, const float *linear, float *points)
     void kmc_oklab_grid(const float *points, size n, uint8_t *grid)
 
 
-cdef extern from "flatness.h" nogil:
+cdef extern from "color_kmeans/flatness.h" nogil:
     void kmc_flatness(
         const uint8_t *above, const uint8_t *row, const uint8_t *below, size width, size channels,
         const uint8_t *weight_of, int64_t *sums, int64_t *counts
@@ -204,7 +204,7 @@ cdef extern from "flatness.h" nogil:
     enum: KMC_FLATNESS_BOXES
 
 
-cdef extern from "key_partition.h" nogil:
+cdef extern from "histogram/key_partition.h" nogil:
     enum: KMC_PART_PIXELS
     enum: KMC_N_BUCKETS
     enum: KMC_BUCKET_COLORS
@@ -239,7 +239,7 @@ cdef extern from "key_partition.h" nogil:
     )
 
 
-cdef extern from "histogram.h" nogil:
+cdef extern from "histogram/histogram.h" nogil:
     ctypedef struct kmc_bucket_colors:
         uint16_t *places
         uint8_t *counts
@@ -276,7 +276,7 @@ cdef extern from "histogram.h" nogil:
     )
 
 
-cdef extern from "color_sample.h" nogil:
+cdef extern from "histogram/color_sample.h" nogil:
     enum: KMC_MOST_JOINED_BITS
 
     ctypedef struct kmc_sampler:
@@ -290,7 +290,7 @@ cdef extern from "color_sample.h" nogil:
     size kmc_emit_sample(kmc_sampler *, uint8_t *colors, int64_t *counts)
 
 
-cdef extern from "nearest_entry.h" nogil:
+cdef extern from "remap/nearest_entry.h" nogil:
     enum: KMC_MOST_COMPARED
 
     ctypedef struct kmc_entries:
@@ -307,7 +307,7 @@ cdef extern from "nearest_entry.h" nogil:
     const kmc_entry_kernels *kmc_entry_kernels_for(const kmc_kernels *kernels)
 
 
-cdef extern from "box_labels.h" nogil:
+cdef extern from "remap/box_labels.h" nogil:
     enum: KMC_TREE_LEVELS
     uint32_t KMC_NO_NODE
 
@@ -342,7 +342,7 @@ cdef extern from "box_labels.h" nogil:
     )
 
 
-cdef extern from "color_map.h" nogil:
+cdef extern from "remap/color_map.h" nogil:
     int64_t kmc_error_of_indices(
         const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint8_t *entries, size k,
         const uint8_t *indices
@@ -374,7 +374,7 @@ cdef extern from "color_map.h" nogil:
     void kmc_map_ranks_u16(const uint32_t *ranks, size n, const uint16_t *labels, uint16_t *indices)
 
 
-cdef extern from "color_kmeans_dispatch.h" nogil:
+cdef extern from "color_kmeans/color_kmeans_dispatch.h" nogil:
     ctypedef void (*kmc_task)(void *context, int32_t i) noexcept nogil
     ctypedef void (*kmc_parallel_for)(
         void *threads, kmc_task task, void *context, int32_t n_tasks
@@ -418,7 +418,7 @@ cdef extern from "color_kmeans_dispatch.h" nogil:
     )
 
 
-cdef extern from "dither.h" nogil:
+cdef extern from "dither/dither.h" nogil:
     enum: KMC_POINT
     enum: KMC_GAIN_ONE
     enum: KMC_MOST_ENTRIES
@@ -503,7 +503,7 @@ cdef extern from "dither.h" nogil:
     )
 
 
-cdef extern from "compact.h" nogil:
+cdef extern from "compact/compact.h" nogil:
     enum: KMC_LONGEST_MATCH
     enum: KMC_CANDIDATES
     ctypedef struct kmc_compact:

@@ -1,7 +1,7 @@
 /* What every part of neon_harness.c uses: tables, random numbers, memory, records, and `check`. */
-#include "box_labels.h"
-#include "color_kmeans_dispatch.h"
-#include "nearest_entry.h"
+#include "remap/box_labels.h"
+#include "color_kmeans/color_kmeans_dispatch.h"
+#include "remap/nearest_entry.h"
 
 #include <inttypes.h>
 #include <math.h>

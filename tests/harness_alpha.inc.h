@@ -1,5 +1,5 @@
 /* Part of neon_harness.c. Which centroid colours with alpha choose. */
-#include "alpha_kmeans.h"
+#include "alpha_kmeans/alpha_kmeans.h"
 
 typedef struct {
   const int32_t *xy, *zw;

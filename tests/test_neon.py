@@ -38,7 +38,7 @@ def build(compiler: str, program: Path, flags: list[str]) -> Path:
         subprocess.run([*command, "-c", str(source), "-o", str(target)], check=True, timeout=600)
         return str(target)
 
-    kernels = [source for source in sorted((ROOT / "src_c").glob("*.c")) if not source.name.startswith("dither")]
+    kernels = [source for source in sorted((ROOT / "src_c").rglob("*.c")) if not source.name.startswith("dither")]
     sources = [ROOT / "tests" / "neon_harness.c", *kernels]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(compiled, sources))

@@ -1,0 +1,134 @@
+/* Seeds by variance cuts.
+ *
+ * The cluster whose variance along its principal axis times its weight is greatest is cut at its mean across that
+ * axis, until there are k (in the manner of Wu, "Efficient statistical computations for optimal color quantization",
+ * Graphics Gems II, 1991). */
+#include <math.h>
+#include <string.h>
+
+#include "color_kmeans/color_kmeans_shape.h"
+
+static kmc_second_moments difference(const kmc_second_moments *a, const kmc_second_moments *b) {
+  kmc_second_moments rest = {.weight = a->weight - b->weight};
+  for (int t = 0; t < KMC_CHANNELS; t++) {
+    rest.sum[t] = a->sum[t] - b->sum[t];
+    for (int s = 0; s <= t; s++) rest.product[t][s] = a->product[t][s] - b->product[t][s];
+  }
+  return rest;
+}
+
+/* The principal axis by power iteration from the channel of greatest variance. */
+kmc_shape kmc_shape_of(const kmc_second_moments *sums, int channels) {
+  enum { STEPS = 8 };
+  const double weight = (double)sums->weight;
+  kmc_shape shape = {.weight = weight};
+  double covariance[KMC_CHANNELS][KMC_CHANNELS], most = -1;
+  int widest = 0;
+  for (int t = 0; t < channels; t++) shape.mean[t] = (double)sums->sum[t] / weight;
+  for (int t = 0; t < channels; t++) {
+    for (int s = 0; s <= t; s++) {
+      covariance[t][s] = covariance[s][t] = (double)sums->product[t][s] - (double)sums->sum[t] * shape.mean[s];
+    }
+    if (covariance[t][t] > most) {
+      most = covariance[t][t];
+      widest = t;
+    }
+  }
+  shape.axis[widest] = 1;
+  for (int step = 0; step < STEPS; step++) {
+    double next[KMC_CHANNELS] = {0}, length2 = 0;
+    for (int t = 0; t < channels; t++) {
+      for (int s = 0; s < channels; s++) next[t] += covariance[t][s] * shape.axis[s];
+      length2 += next[t] * next[t];
+    }
+    if (length2 <= 0) break;
+    shape.spread = sqrt(length2);
+    for (int t = 0; t < channels; t++) shape.axis[t] = next[t] / shape.spread;
+  }
+  return shape;
+}
+
+typedef struct {
+  int32_t begin, end; /* of the permutation */
+  kmc_second_moments sums;
+  kmc_shape shape;
+} segment;
+
+static void measure(const kmc_level *level, const int32_t *order, segment *segment) {
+  kmc_second_moments sums = {0};
+  for (int32_t i = segment->begin; i < segment->end; i++) {
+    kmc_add_second_moments(&sums, level->color[order[i]], kmc_weight_of(level, order[i]));
+  }
+  segment->sums = sums;
+}
+
+/* Moves the points below the mean along the axis to the front; returns where the others begin. */
+static int32_t cut(const kmc_level *level, int32_t *order, const segment *segment, int32_t *others) {
+  double threshold = 0, axis[KMC_CHANNELS];
+  for (int t = 0; t < KMC_CHANNELS; t++) {
+    axis[t] = segment->shape.axis[t];
+    threshold += axis[t] * segment->shape.mean[t];
+  }
+  int32_t low = segment->begin, n_others = 0;
+  for (int32_t i = segment->begin; i < segment->end; i++) { /* without branches: either place is overwritten */
+    const int32_t p = order[i];
+    double projection = 0;
+    for (int t = 0; t < KMC_CHANNELS; t++) projection += axis[t] * kmc_channel(level->color[p], t);
+    order[low] = others[n_others] = p;
+    low += projection < threshold;
+    n_others += !(projection < threshold);
+  }
+  memcpy(order + low, others, (size_t)n_others * sizeof *order);
+  if (low == segment->begin) low++;
+  return low == segment->end ? low - 1 : low;
+}
+
+/* Cuts a segment in two and measures the smaller part; the rest is the difference. */
+static void cut_segment(const kmc_level *level, int32_t *order, int32_t *others, int channels, segment *whole,
+                        segment *half) {
+  const int32_t middle = cut(level, order, whole, others);
+  const kmc_second_moments both = whole->sums;
+  *half = (segment){.begin = middle, .end = whole->end};
+  whole->end = middle;
+  segment *small = half->end - half->begin < whole->end - whole->begin ? half : whole;
+  measure(level, order, small);
+  segment *large = small == half ? whole : half;
+  large->sums = difference(&both, &small->sums);
+  half->shape = kmc_shape_of(&half->sums, channels);
+  whole->shape = kmc_shape_of(&whole->sums, channels);
+}
+
+static void label_segments(kmc_fit *fit, const kmc_level *level, const int32_t *order, const segment *segments) {
+  for (int32_t j = 0; j < fit->k; j++) {
+    kmc_moment *total = &fit->total[j];
+    for (int32_t i = segments[j].begin; i < segments[j].end; i++) {
+      const int32_t p = order[i];
+      level->label[p] = (uint16_t)j;
+      const kmc_moment moment = kmc_moment_of(level, p);
+      kmc_add_moment(total, &moment, 1);
+    }
+    for (int t = 0; t < KMC_CHANNELS; t++) {
+      fit->position[j * KMC_CHANNELS + t] = (double)total->sum[t] / (double)total->count;
+    }
+  }
+}
+
+void kmc_seed_by_cuts(kmc_fit *fit, const kmc_level *level, kmc_arena arena) {
+  const int channels = fit->centroids.channels;
+  int32_t *order = kmc_take(&arena, (size_t)level->n * sizeof *order);
+  int32_t *others = kmc_take(&arena, (size_t)level->n * sizeof *others);
+  segment *segments = kmc_take(&arena, (size_t)fit->k * sizeof *segments);
+  for (int32_t p = 0; p < level->n; p++) order[p] = p;
+  segments[0] = (segment){.begin = 0, .end = level->n};
+  measure(level, order, &segments[0]);
+  segments[0].shape = kmc_shape_of(&segments[0].sums, channels);
+  for (int32_t n = 1; n < fit->k; n++) {
+    int32_t widest = -1;
+    for (int32_t j = 0; j < n; j++) {
+      if (segments[j].end - segments[j].begin < 2) continue;
+      if (widest < 0 || segments[j].shape.spread > segments[widest].shape.spread) widest = j;
+    }
+    cut_segment(level, order, others, channels, &segments[widest], &segments[n]);
+  }
+  label_segments(fit, level, order, segments);
+}

@@ -1,9 +1,0 @@
-/* The kernels for generic: its vector vocabulary and the bodies that every instruction set shares. */
-#include "kmc_kernels.h"
-
-#include <math.h>
-#include <string.h>
-
-#include "simd_generic.h"
-
-#include "kernels.inc.h"
