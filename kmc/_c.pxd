@@ -287,7 +287,7 @@ cdef extern from "histogram/color_sample.h" nogil:
 
     void kmc_sampler_clear(kmc_sampler *)
     void kmc_sample_rgb(const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_sampler *)
-    size kmc_emit_sample(kmc_sampler *, uint8_t *colors, int64_t *counts)
+    size kmc_emit_sample(const kmc_pixel_kernels *, kmc_sampler *, uint8_t *colors, int64_t *counts)
 
 
 cdef extern from "remap/nearest_entry.h" nogil:

@@ -331,7 +331,7 @@ def count_sample(const uint8_t[:, ::1] pixels, Py_ssize_t n_runs, int joined_bit
     with nogil:
         _c.kmc_sampler_clear(&sampler)
         sample_runs(pixels, n_runs, &sampler)
-        u = _c.kmc_emit_sample(&sampler, &colors[0, 0], &counts[0])
+        u = _c.kmc_emit_sample(_c.kmc_pixel_kernels_for(kernels), &sampler, &colors[0, 0], &counts[0])
     return color_array[:u], count_array[:u]
 
 

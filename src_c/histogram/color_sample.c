@@ -49,9 +49,10 @@ void kmc_sample_rgb(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptr
       uint32_t start = block_start[key / KMC_BLOCK_COLORS];
       if (KMC_RARELY(start == KMC_NO_WORDS)) start = take_block(sampler, key / KMC_BLOCK_COLORS);
       uint32_t *const word = words + start + (box & in_block);
-      *word += pixel_word[key & (n_offsets - 1)];
-      if (KMC_RARELY(*word >= full)) {
-        sampler->full[sampler->n_full++] = (uint64_t)box << 32 | *word;
+      const uint32_t sum = *word + pixel_word[key & (n_offsets - 1)];
+      *word = sum;
+      if (KMC_RARELY(sum >= full)) {
+        sampler->full[sampler->n_full++] = (uint64_t)box << 32 | sum;
         *word = 0;
       }
     }
@@ -68,12 +69,6 @@ static inline uint8_t mean_offset(int64_t sum, int64_t count, int bits) {
   int offset = 0;
   for (int level = 1; level < 1 << bits; level++) offset += 2 * sum >= (2 * level - 1) * count;
   return (uint8_t)offset;
-}
-
-static void write_row(const moment *moment, uint32_t box, int bits, uint8_t *color, int64_t *count) {
-  kmc_rgb_of_key(box << 3 * bits, color);
-  for (int t = 0; t < 3; t++) color[t] = (uint8_t)(color[t] + mean_offset(moment->sum[t], moment->count, bits));
-  *count = moment->count;
 }
 
 /* Radix sort by the number of the box, lowest byte first; returns where the result lies. */
@@ -94,37 +89,54 @@ static const uint64_t *sort_full(uint64_t *full, uint64_t *scratch, ptrdiff_t n)
   return full;
 }
 
-/* Boxes that have pixels in `words`, or only a word that was put aside, are marked by a word that is not 0. */
-static ptrdiff_t list_boxes(const uint32_t *words, ptrdiff_t n, uint16_t *list) {
-  ptrdiff_t n_listed = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    list[n_listed] = (uint16_t)i;
-    n_listed += words[i] != 0;
-  }
-  return n_listed;
+/* Colours in four bytes, red first, so that a box's colour is the sum of its block's corner, its own in the block and
+ * the mean above that. */
+static inline uint32_t packed_color(uint32_t key) {
+  uint8_t rgb[3];
+  kmc_rgb_of_key(key, rgb);
+  return (uint32_t)rgb[0] | (uint32_t)rgb[1] << 8 | (uint32_t)rgb[2] << 16;
 }
 
-ptrdiff_t kmc_emit_sample(kmc_sampler *sampler, uint8_t *colors, int64_t *counts) {
-  const ptrdiff_t n_boxes = block_boxes(sampler), n_full = sampler->n_full;
-  const uint64_t *full = sort_full(sampler->full, sampler->full + n_full, n_full);
-  uint16_t list[KMC_BLOCK_COLORS];
-  ptrdiff_t row = 0, next = 0;
+static inline void write_row(const moment *moment, uint32_t corner, int bits, uint8_t *color, int64_t *count) {
+  for (int t = 0; t < 3; t++)
+    color[t] = (uint8_t)((corner >> 8 * t) + mean_offset(moment->sum[t], moment->count, bits));
+  *count = moment->count;
+}
+
+/* A word that was put aside leaves 0 behind, if no pixel came after it: such boxes are marked. */
+static void mark_full(const uint64_t *full, const uint64_t *full_end, uint32_t first_box, ptrdiff_t n_boxes,
+                      uint32_t *words) {
+  for (; full < full_end && *full >> 32 < first_box + (uint64_t)n_boxes; full++) {
+    uint32_t *const word = words + (*full >> 32) - first_box;
+    if (*word == 0) *word = UINT32_MAX;
+  }
+}
+
+ptrdiff_t kmc_emit_sample(const kmc_pixel_kernels *kernels, kmc_sampler *sampler, uint8_t *colors, int64_t *counts) {
+  enum { WORDS = KMC_BOX_COLORS / sizeof(uint32_t) }; /* whose bytes nonzero_bits looks at */
+  const ptrdiff_t n_boxes = block_boxes(sampler);
+  const uint64_t *full = sort_full(sampler->full, sampler->full + sampler->n_full, sampler->n_full);
+  const uint64_t *const full_end = full + sampler->n_full;
+  uint32_t corner_in_block[KMC_BLOCK_COLORS];
+  for (ptrdiff_t i = 0; i < n_boxes; i++) corner_in_block[i] = packed_color((uint32_t)i << 3 * sampler->bits);
+  ptrdiff_t row = 0;
   for (uint32_t block = 0; block < KMC_N_BLOCKS; block++) {
     if (sampler->block_start[block] == KMC_NO_WORDS) continue;
     uint32_t *const words = sampler->words + sampler->block_start[block];
-    const uint32_t first_box = block * (uint32_t)n_boxes;
-    /* A word that was put aside leaves 0 behind, if no pixel came after it. */
-    for (ptrdiff_t i = next; i < n_full && full[i] >> 32 < first_box + (uint32_t)n_boxes; i++) {
-      uint32_t *const word = words + (full[i] >> 32) - first_box;
-      if (*word == 0) *word = UINT32_MAX;
-    }
-    const ptrdiff_t n_listed = list_boxes(words, n_boxes, list);
-    for (ptrdiff_t i = 0; i < n_listed; i++, row++) {
-      const uint32_t box = first_box + list[i], word = words[list[i]];
-      moment moment = {0};
-      if (word != UINT32_MAX) add_word(&moment, word);
-      for (; next < n_full && full[next] >> 32 == box; next++) add_word(&moment, (uint32_t)full[next]);
-      write_row(&moment, box, sampler->bits, colors + 3 * row, counts + row);
+    const uint32_t first_box = block * (uint32_t)n_boxes, corner = packed_color(block * KMC_BLOCK_COLORS);
+    mark_full(full, full_end, first_box, n_boxes, words);
+    for (ptrdiff_t first = 0; first < n_boxes; first += WORDS) {
+      uint64_t left = kernels->nonzero_bits((const uint8_t *)(words + first));
+      while (left) {
+        const int byte = kmc_lowest_bit(left) & ~3; /* of the word's four the first */
+        const ptrdiff_t i = first + byte / 4;
+        left &= ~((uint64_t)15 << byte);
+        moment moment = {0};
+        if (words[i] != UINT32_MAX) add_word(&moment, words[i]);
+        for (; full < full_end && *full >> 32 == first_box + (uint64_t)i; full++) add_word(&moment, (uint32_t)*full);
+        write_row(&moment, corner + corner_in_block[i], sampler->bits, colors + 3 * row, counts + row);
+        row++;
+      }
     }
   }
   return row;

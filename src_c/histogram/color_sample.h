@@ -34,6 +34,6 @@ void kmc_sample_rgb(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptr
 
 /* OUT colors (boxes, 3): the means, rounded to whole levels, in the order of their keys; counts (boxes). There are at
  * most as many boxes as pixels. Returns how many. */
-ptrdiff_t kmc_emit_sample(kmc_sampler *sampler, uint8_t *colors, int64_t *counts);
+ptrdiff_t kmc_emit_sample(const kmc_pixel_kernels *kernels, kmc_sampler *sampler, uint8_t *colors, int64_t *counts);
 
 #endif
