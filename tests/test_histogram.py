@@ -184,6 +184,15 @@ def test_a_sample_of_all_pixels_is_exact() -> None:
     np.testing.assert_array_equal(sample.counts, whole.counts)
 
 
+@pytest.mark.parametrize("bits", [0, 1, 2])
+def test_a_sample_whose_words_are_full_at_its_end(bits: int) -> None:
+    """Counts go on in 64 bits each 255 or, of 4x4x4 colours, 85 pixels: nothing may be left below that."""
+    pixels = np.full((1020, 4, 3), 77, dtype=np.uint8)
+    sample = ColorHistogram.from_sample(pixels, 4080, bits)
+    assert sample.colors.tolist() == [[77, 77, 77]]
+    assert sample.counts.tolist() == [4080]
+
+
 def test_one_colour_many_times() -> None:
     pixels = np.full((3000, 1000, 3), 7, dtype=np.uint8)
     histogram = ColorHistogram.from_pixels(pixels, 3)
