@@ -79,22 +79,25 @@ def test_a_sample_is_weighted_by_all_pixels() -> None:
     np.testing.assert_allclose(weighted.counts / sample.counts, expected, atol=1)
 
 
-def small_red_on_noise() -> Array:
+def small_red_on_noise(seed: int) -> Array:
     """A square of one red, 12 x 12 pixels, on noise of 300 x 300."""
-    picture = np.random.default_rng(0).normal((80, 120, 100), 45, (300, 300, 3))
+    picture = np.random.default_rng(seed).normal((80, 120, 100), 45, (300, 300, 3))
     picture[150:162, 200:212] = (210, 30, 30)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("effort", ["fast", "balanced", "best"])
 def test_a_small_red_thing_keeps_its_red(effort: str) -> None:
-    picture = small_red_on_noise()
-    redness = {}
-    for weighting in ("pixels", "flatness"):
-        red, green, blue = kmc.compress(picture, 8, weighting=weighting, effort=effort).image[155, 205].astype(int)
-        redness[weighting] = red - max(green, blue)
-    assert redness["pixels"] < 60  # of 180 in the picture
-    assert redness["flatness"] > 100
+    """Of 180 in the pictures; a single one has 101 to 132 with flatness, whichever minimum its noise leads to."""
+    redness: dict[str, list[int]] = {"pixels": [], "flatness": []}
+    for seed in range(4):
+        picture = small_red_on_noise(seed)
+        for weighting, found in redness.items():
+            red, green, blue = kmc.compress(picture, 8, weighting=weighting, effort=effort).image[155, 205].astype(int)
+            found.append(red - max(green, blue))
+    assert max(redness["pixels"]) < 60
+    assert min(redness["flatness"]) > 100
+    assert np.mean(redness["flatness"]) > 112
 
 
 def test_plain_counts_have_the_least_error(china: Array) -> None:
