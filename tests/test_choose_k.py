@@ -118,8 +118,8 @@ class TestTargets:
 
 
 def distortion(picture: np.ndarray, result: np.ndarray, space: str) -> float:
-    """Mean squared distance of pixels (h, w, c) in a space."""
-    channels = picture.shape[2]
+    """Mean squared distance of pixels (h, w) or (h, w, c) in a space."""
+    channels = 1 if picture.ndim == 2 else picture.shape[2]
     points, others = (points_of(pixels.reshape(-1, channels), space).astype(float) for pixels in (picture, result))
     return float(((points - others) ** 2).sum(axis=1).mean())
 
