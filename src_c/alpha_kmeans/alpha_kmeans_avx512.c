@@ -3,13 +3,8 @@
 #include "compiler.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw")
-#endif
-#include <immintrin.h>
+#define KMC_TARGET "avx512f,avx512bw"
+#include "target_push.inc.h"
 
 #define KERNELS kmc_alpha_kernels_avx512
 
@@ -32,11 +27,7 @@ static inline vi vi_where_less(vi a, vi b, vi yes, vi no) {
 
 #include "alpha_kmeans/alpha_kmeans_kernels.inc.h"
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "target_pop.inc.h"
 #else
 typedef int kmc_not_for_this_processor;
 #endif

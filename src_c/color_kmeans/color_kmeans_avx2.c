@@ -5,13 +5,8 @@
 #include "color_kmeans/color_kmeans_level.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#endif
-#include <immintrin.h>
+#define KMC_TARGET "avx2"
+#include "target_push.inc.h"
 
 #define KERNELS kmc_color_kernels_avx2
 #define KERNELS_NAME "avx2"
@@ -85,11 +80,7 @@ static inline vm vm_times(vm a, vm b) { return _mm256_mul_epi32(a, b); } /* of t
 
 #include "color_kmeans/color_kmeans_kernels.inc.h"
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "target_pop.inc.h"
 #else
 typedef int kmc_not_for_this_processor;
 #endif

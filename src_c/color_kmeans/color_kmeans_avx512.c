@@ -5,13 +5,8 @@
 #include "color_kmeans/color_kmeans_level.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vnni"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vnni")
-#endif
-#include <immintrin.h>
+#define KMC_TARGET "avx512f,avx512bw,avx512vnni"
+#include "target_push.inc.h"
 
 #define KERNELS kmc_color_kernels_avx512
 #define KERNELS_NAME "avx512"
@@ -79,11 +74,7 @@ static inline vm vm_times(vm a, vm b) { return _mm256_mul_epi32(a, b); } /* of t
 
 #include "color_kmeans/color_kmeans_kernels.inc.h"
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "target_pop.inc.h"
 #else
 typedef int kmc_not_for_this_processor;
 #endif

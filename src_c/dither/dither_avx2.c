@@ -6,13 +6,8 @@
 #include "dither/dither.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#endif
-#include <immintrin.h>
+#define KMC_TARGET "avx2"
+#include "target_push.inc.h"
 
 #define KMC_DITHER_TABLE kmc_dither_kernels_avx2
 
@@ -337,11 +332,7 @@ static KMC_ALWAYS_INLINE uint32_t nearest_in_chunks(kmc_targets *targets, const 
 
 #include "dither/dither_kernels.inc.h"
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "target_pop.inc.h"
 #else
 typedef int kmc_no_avx2_on_this_processor;
 #endif

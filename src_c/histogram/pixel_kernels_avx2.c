@@ -7,14 +7,8 @@
 #include <string.h>
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,popcnt"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2,popcnt")
-#endif
-
-#include <immintrin.h>
+#define KMC_TARGET "avx2,popcnt"
+#include "target_push.inc.h"
 
 /* IN bgr: in each 32-bit lane the bytes b, g, r, 0. OUT nine bits of key for three bits of each channel. */
 static inline __m256i join_bits(__m256i bgr, int shift, int mask, int weight) {
@@ -106,11 +100,7 @@ static int64_t squared_error(const uint8_t *pixels, const uint32_t *entries, ptr
 const kmc_pixel_kernels kmc_pixel_kernels_avx2 = {keys_of_rgb,  keys_of_rgba,  ranks_of_keys,
                                                   nonzero_bits, take_counters, squared_error};
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "target_pop.inc.h"
 #else
 typedef int kmc_no_avx2_on_this_processor;
 #endif

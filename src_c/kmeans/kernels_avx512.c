@@ -5,22 +5,14 @@
 #include <string.h>
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx512f")
-#endif
+#define KMC_TARGET "avx512f"
+#include "target_push.inc.h"
 
 #include "kmeans/simd_avx512.h"
 
 #include "kmeans/kernels.inc.h"
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "target_pop.inc.h"
 #else
 typedef int kmc_not_for_this_processor;
 #endif

@@ -2,13 +2,8 @@
 #include "remap/box_labels.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#endif
-#include <immintrin.h>
+#define KMC_TARGET "avx2"
+#include "target_push.inc.h"
 
 /* One octant to a lane. Coordinates are halves of integers and squared distances below 2^20: float is exact. */
 static inline __m256 squared_distance(const kmc_candidate *candidate, const __m256 *middle) {
@@ -174,11 +169,7 @@ static int64_t map_keys(const kmc_box_labels *boxes, uint32_t other, const uint8
 
 const kmc_label_kernels kmc_label_kernels_avx2 = {kmc_keep_in_octants_avx2, nearest_in_box, equal_labels, map_keys};
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "target_pop.inc.h"
 #else
 typedef int kmc_no_avx2_on_this_processor;
 #endif

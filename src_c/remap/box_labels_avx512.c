@@ -3,13 +3,8 @@
 #include "remap/box_labels.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vnni"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vnni")
-#endif
-#include <immintrin.h>
+#define KMC_TARGET "avx512f,avx512bw,avx512vnni"
+#include "target_push.inc.h"
 
 /* 32 colours to a vector: lanes count up blue, green and red by one, then blue and green by two; the second vector has
  * red two higher. */
@@ -114,11 +109,7 @@ static int64_t map_keys(const kmc_box_labels *boxes, uint32_t other, const uint8
 
 const kmc_label_kernels kmc_label_kernels_avx512 = {kmc_keep_in_octants_avx2, nearest_in_box, equal_labels, map_keys};
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "target_pop.inc.h"
 #else
 typedef int kmc_no_avx512_on_this_processor;
 #endif

@@ -4,13 +4,8 @@
 #include <string.h>
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#endif
-#include <immintrin.h>
+#define KMC_TARGET "avx2"
+#include "target_push.inc.h"
 
 enum { LANES = 8, VECTORS = 2, AT_ONCE = LANES * VECTORS };
 
@@ -87,11 +82,7 @@ static int64_t nearest(const uint8_t *pixels, ptrdiff_t n, const kmc_entries *en
 /* 0.13 ns for each entry. */
 const kmc_entry_kernels kmc_entry_kernels_avx2 = {nearest, 20, 28};
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "target_pop.inc.h"
 #else
 typedef int kmc_no_avx2_on_this_processor;
 #endif

@@ -3,13 +3,8 @@
 #include "remap/nearest_entry.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vnni"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vnni")
-#endif
-#include <immintrin.h>
+#define KMC_TARGET "avx512f,avx512bw,avx512vnni"
+#include "target_push.inc.h"
 
 enum { LANES = 16, VECTORS = 4 };
 
@@ -95,11 +90,7 @@ static int64_t nearest(const uint8_t *pixels, ptrdiff_t n, const kmc_entries *en
 /* 0.04 to 0.06 ns for each entry; boxes take 1.6 to 2.5 ns, to mark them 0.9. */
 const kmc_entry_kernels kmc_entry_kernels_avx512 = {nearest, 48, 64};
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
+#include "target_pop.inc.h"
 #else
 typedef int kmc_no_avx512_on_this_processor;
 #endif
