@@ -28,7 +28,7 @@ from kmc.flatness import weigh_by_flatness
 from kmc.frames import Frame, frames_of
 from kmc.histogram import ColorHistogram
 from kmc.load import Picture
-from kmc.loading.array_pixels import row_strips
+from kmc.loading.array_pixels import row_strips, without_idle_alpha
 from kmc.loading.color_profile import PROFILES
 from kmc.loading.metadata import Metadata
 from kmc.loading.picture_file import FileLike, is_file_like, rewindable
@@ -178,7 +178,8 @@ def _count(
     sampled = counted if are_the_same else _Sum()
     for frame in frames:
         n_frames += 1
-        pixels, histogram = frame.pixels, ColorHistogram.from_pixels(frame.pixels, settings.threads)
+        pixels = without_idle_alpha(frame.pixels)
+        histogram = ColorHistogram.from_pixels(pixels, settings.threads)
         counted.add(histogram)
         if downsample is not None:
             pixels = shrink(Picture(pixels, pixels.shape), downsample).pixels

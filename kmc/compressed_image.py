@@ -15,7 +15,7 @@ from kmc._validate import choice
 from kmc.encode import Format, format_named, format_of, write_atomically
 from kmc.loading.color_profile import for_file
 from kmc.loading.metadata import KEPT, Metadata
-from kmc.palette import Palette
+from kmc.palette import Palette, with_channels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ class CompressedImage:
     Attributes
     ----------
     palette : Palette
-        Its colours.
+        Its colours, in the channels of the picture.
     indices : ndarray (height, width), uint8 up to 256 colours, else uint16
         The palette entry of every pixel.
     shape : tuple of int
@@ -40,7 +40,8 @@ class CompressedImage:
     lossless : bool
         Whether every pixel kept its colour (of entirely transparent pixels, their transparency).
     mse : float
-        Mean over all samples (pixels times channels) of the squared difference of the 8-bit values.
+        Mean over all samples (pixels times channels) of the squared difference of the 8-bit values; alpha is a channel
+        where some pixel is not opaque.
     inertia : float
         What k-means minimized: the sum over the pixels that were clustered of the squared distance to the nearest
         centroid, before centroids were rounded to 8 bits, in the units of the points of :mod:`kmc.colorspace`. 0 if
@@ -65,6 +66,11 @@ class CompressedImage:
     converged: bool
     timings: dict[str, float] = field(default_factory=dict, repr=False)
     metadata: Metadata = field(default_factory=Metadata, repr=False)
+
+    def __post_init__(self) -> None:
+        channels = self.shape[2] if len(self.shape) == 3 else 1
+        if channels == 4:  # of opaque RGBA, which is compressed as RGB
+            object.__setattr__(self, "palette", Palette(with_channels(self.palette.colors, channels)))
 
     def __repr__(self) -> str:
         height, width = self.indices.shape

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc._validate import choice
-from kmc.loading.array_pixels import as_array, check_shape, row_strips, to_8_bits
+from kmc.loading.array_pixels import as_array, check_shape, row_strips, to_8_bits, without_idle_alpha
 from kmc.loading.color_profile import PROFILES
 from kmc.loading.metadata import Metadata
 from kmc.loading.picture_file import ANIMATED_FORMATS, FileLike, is_file_like, n_frames_of, opened
@@ -54,9 +54,10 @@ class Picture:
     Attributes
     ----------
     pixels : ndarray of uint8, shape (height, width, channels)
-        C-contiguous; 1 channel is grey, 3 are RGB, 4 are RGBA with straight alpha. The colour of
+        C-contiguous; 1 channel is grey, 3 are RGB, 4 are RGBA with straight alpha, of which some
+        pixel is not opaque: the others take a tenth of the time as RGB. The colour of
         an entirely transparent pixel is left as it came; later stages take it as (0, 0, 0, 0).
-        A uint8 array given by the caller is not copied.
+        A uint8 array given by the caller is not copied, but for an alpha that says nothing.
     shape : tuple of int
         Shape of the array that the caller gave, such as ``(height, width)``: results come back
         in it.
@@ -103,8 +104,8 @@ def load(image: ImageLike, *, profile: str = "keep", max_pixels: int | None = No
     ----------
     image : path, open binary file, bytes, PIL image, array or Picture
         Of a file or a PIL image the first frame is taken, the right way up (EXIF orientation).
-        Grey stays grey; RGB, CMYK, YCbCr, HSV, LAB and opaque palettes become RGB; whatever can
-        be transparent becomes RGBA. Samples of 16 bits are divided by 257 and rounded (Pillow
+        Grey stays grey; RGB, CMYK, YCbCr, HSV and LAB become RGB; what has alpha becomes RGBA if a pixel is not opaque,
+        else RGB. Samples of 16 bits are divided by 257 and rounded (Pillow
         itself hands out colour files of 16 bits as the upper 8). The integers of a mode "I"
         image are taken as 16-bit grey, the floats of a mode "F" image as lying in [0, 1].
 
@@ -149,6 +150,7 @@ def load(image: ImageLike, *, profile: str = "keep", max_pixels: int | None = No
     if is_file_like(image):
         with opened(cast(FileLike, image), name, max_pixels) as picture:
             pixels, metadata = pixels_and_metadata(picture, profile)
+            pixels = without_idle_alpha(pixels)
             shape = pixels.shape[:2] if pixels.shape[2] == 1 else pixels.shape
             n_frames = n_frames_of(picture)
             is_animated = n_frames > 1 and picture.image.format in ANIMATED_FORMATS
@@ -156,4 +158,5 @@ def load(image: ImageLike, *, profile: str = "keep", max_pixels: int | None = No
     array = as_array(image, name)
     check_shape(array.shape, name)
     channels = array.shape[2] if array.ndim == 3 else 1
-    return Picture(to_8_bits(array, name).reshape(*array.shape[:2], channels), array.shape)
+    pixels = to_8_bits(array, name).reshape(*array.shape[:2], channels)
+    return Picture(without_idle_alpha(pixels), array.shape)

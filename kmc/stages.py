@@ -14,6 +14,7 @@ from kmc.dither import dither
 from kmc.flatness import weigh_by_flatness, with_flat_areas, with_flat_colors
 from kmc.histogram import ColorHistogram
 from kmc.load import Picture
+from kmc.loading.array_pixels import has_idle_alpha
 from kmc.looks import fit_palette_to_dithering
 from kmc.palette import Palette, with_channels, with_channels_in_common
 from kmc.remap import error_of, remap
@@ -112,6 +113,19 @@ def map_pixels(
     settings: Settings,
 ) -> tuple[Palette, NDArray[np.uint8], float]:
     """Give the palette, which dithering and compacting may move, each pixel's index, and the MSE."""
+    palette, indices, mse = _mapped(pixels, histogram, sample, palette, settings)
+    if has_idle_alpha(pixels) and palette.colors[:, 3].max() == 255:  # for a palette's sake: opaque ones stay opaque
+        mse *= 4 / 3
+    return palette, indices, mse
+
+
+def _mapped(
+    pixels: NDArray[np.uint8],
+    histogram: ColorHistogram | None,
+    sample: ColorHistogram | None,
+    palette: Palette,
+    settings: Settings,
+) -> tuple[Palette, NDArray[np.uint8], float]:
     space, threads = settings.space, settings.threads
     if histogram is not None and palette.holds(histogram.colors):
         return palette, *remap(pixels, histogram, palette, threads, space)

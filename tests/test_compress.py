@@ -141,6 +141,25 @@ def test_nearest_is_measured_in_premultiplied_space() -> None:
         assert (image[..., 3][soft_disc()[..., 3] == alpha] == alpha).all()
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"preset": "looks"}, {"k": 99, "min_psnr": 30}, {"fixed": [[9, 8, 7, 255], [9, 8, 7, 6]]}]
+)
+def test_opaque_alpha_changes_nothing(options: dict[str, Any]) -> None:
+    rgb = photograph(60, 80)
+    opaque = np.dstack([rgb, np.full((60, 80), 255, dtype=np.uint8)])
+    options = {"k": 16} | options
+    result, expected = kmc.compress(opaque, **options), kmc.compress(rgb, **options)
+    assert result.image.shape == opaque.shape
+    assert result.palette.colors.shape == (len(expected.palette), 4)
+    np.testing.assert_array_equal(result.image[..., :3], expected.image[..., :3])
+    assert (result.image[..., 3] == 255).all()
+    assert result.mse == expected.mse == pytest.approx(kmc.evaluate(rgb, result).mse)
+    assert result.to_bytes() == expected.to_bytes()
+    mapped = expected.palette.apply(opaque)
+    np.testing.assert_array_equal(mapped.image[..., :3], expected.palette.apply(rgb).image[..., :3])
+    assert mapped.image.shape == opaque.shape
+
+
 def test_an_entirely_transparent_picture() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (9, 9, 4), dtype=np.uint8)
     picture[:, :, 3] = 0

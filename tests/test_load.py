@@ -292,7 +292,7 @@ def test_damaged_exif_data_do_not_matter(exif, file_format):
         ("L", 1, 0),
         ("RGB", 3, 0),
         ("RGBX", 3, 0),
-        ("RGBA", 4, 0),
+        ("RGBA", 3, 0),
         ("CMYK", 3, 0),
         ("YCbCr", 3, 4),
         ("HSV", 3, 8),
@@ -570,3 +570,22 @@ def test_the_message_names_an_open_file(tmp_path):
 def test_a_missing_file_is_also_the_built_in_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         load(pathlib.Path(tmp_path, "missing.png"))
+
+
+# Alpha that says nothing
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_opaque_alpha_is_left_out(dtype):
+    stored = np.dstack([noise(5, 7), np.full((5, 7), 255, dtype=np.uint8)])
+    scale = 1 if dtype == np.uint8 else 257 if dtype == np.uint16 else 1 / 255
+    array = (stored * np.float64(scale)).astype(dtype)
+    picture = load(array)
+    assert picture.shape == (5, 7, 4)
+    np.testing.assert_array_equal(picture.pixels, stored[..., :3])
+    for place in [(0, 0), (4, 6), (2, 3)]:
+        other = stored.copy()
+        other[(*place, 3)] = 254
+        np.testing.assert_array_equal(load(other).pixels, other)
+    file = load(file_bytes(stored, "PNG"))
+    assert file.shape == file.pixels.shape == (5, 7, 3)
