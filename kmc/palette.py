@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc import _threads
+from kmc import _kernels, _threads
 from kmc._validate import color_samples, real_array
 from kmc.colorspace import colors_of, points_of
 from kmc.errors import KmcValueError
@@ -170,13 +170,19 @@ class Palette:
                 "bring them to its channels"
             )
         n_threads = _threads.resolve(threads)
-        entries = points_of(self.colors, space).astype(np.float64)
-        points = points_of(colors, space, n_threads)
-        labels = nearest_centroids(points, entries, n_threads)
-        for alpha in (0, 255) if self.channels == 4 else ():
-            own, rows = np.flatnonzero(self.colors[:, 3] == alpha), colors[:, 3] == alpha
-            if len(own) and rows.any():
-                labels[rows] = own[nearest_centroids(points[rows], entries[own], n_threads)]
+        if self.channels < 4:
+            return _nearest(colors, self.colors, space, n_threads)
+        labels = np.empty(len(colors), dtype=np.int32)
+        others = np.ones(len(colors), dtype=np.bool_)
+        for alpha in (0, 255):
+            own, rows = np.flatnonzero(self.colors[:, 3] == alpha), _rows(colors[:, 3] == alpha)
+            if len(own) and len(labels[rows]):
+                channels = 3 if alpha == 255 and space == "srgb" else 4  # distances of opaque colours are those of RGB
+                entries = np.ascontiguousarray(self.colors[own, :channels])
+                labels[rows] = own[_nearest(colors[rows, :channels], entries, space, n_threads)]
+                others[rows] = False
+        if others.any():
+            labels[others] = _nearest(colors[others], self.colors, space, n_threads)
         return labels
 
     @property
@@ -285,6 +291,22 @@ def checked_colors(name: str, colors: object) -> NDArray[np.uint8]:
             f"{name} must be whole numbers from 0 to 255, got {array.min():g} to {array.max():g}; scale and round them"
         )
     return np.ascontiguousarray(array, dtype=np.uint8)
+
+
+def _rows(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
+    """Give what selects the rows where `mask` (u,) holds: a slice where they follow each other, as in histograms."""
+    first, n = int(mask.argmax()), int(np.count_nonzero(mask))
+    return slice(first, first + n) if mask[first : first + n].all() else mask
+
+
+def _nearest(colors: NDArray[np.uint8], entries: NDArray[np.uint8], space: str, threads: int) -> NDArray[np.int32]:
+    """Give the index of the nearest of entries (k, c) to each of colors (u, c); of RGB in sRGB by boxes of colours."""
+    if entries.shape[1] == 3 and space == "srgb":
+        labels = np.empty(len(colors), dtype=np.uint8 if len(entries) <= 256 else np.uint16)
+        _kernels.apply_palette(np.ascontiguousarray(colors), entries, None, labels, threads)
+        return labels.astype(np.int32)
+    points = points_of(colors, space, threads)
+    return nearest_centroids(points, points_of(entries, space).astype(np.float64), threads)
 
 
 def with_channels_in_common(
