@@ -16,7 +16,8 @@ def color_kmeans(
     """k-means of distinct colours (u, c), in the order of their keys, with counts (u,).
 
     IN OUT centroids (k, c). trials: of the search on cells, on more cells and on colours; thorough: with
-    noisy rounds before it, and going by what its trials have shown. Returns (inertia, rounds, converged), or None where counts are beyond the bounds of ``color_kmeans.h``.
+    noisy rounds before it, and going by what its trials have shown. Returns (inertia, rounds, converged), or None
+    where counts are beyond the bounds of ``color_kmeans.h``.
     """
     cdef int32_t u = <int32_t>colors.shape[0], k = <int32_t>centroids.shape[0]
     cdef _c.kmc_color_kmeans_options options

@@ -171,8 +171,8 @@ static int32_t clusters_for(int32_t k, int on_cells) {
   return k < least ? least : k;
 }
 
-/* A thorough search fits itself to what the second level leaves out: with as many points as colours allow, at most twice
- * as many for 256 clusters, k=256 0.1 % less error. */
+/* A thorough search fits itself to what the second level leaves out: with as many points as colours allow, at most
+ * twice as many for 256 clusters, k=256 0.1 % less error. */
 enum { THOROUGH_POINTS = 49152, THOROUGH_SHARE = 2 };
 
 void kmc_take_levels(int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena, kmc_points *points) {

@@ -3,38 +3,11 @@
  *
  * Two trials start from the same state and run side by side, each on a copy of what it changes; the better one is
  * kept if it lowers the inertia.
- *
- * A search that learns goes by what trials have shown. The merge and the split of a swap are far apart as a rule, so the
- * changes of the inertia around the one and around the other tell what each is worth, in any other pair too: n trials
- * judge n^2 swaps. (k=256: the sum of such a loss and such a gain explains 95 % of the variance of what a swap gives,
- * the estimates by cost and spread 10 to 20 %.) */
+ * A search that learns: color_kmeans_lessons.c. */
 #include <math.h>
 #include <string.h>
 
-#include "color_kmeans/color_kmeans_shape.h"
-
-/* What a trial that fails goes back to. */
-typedef struct {
-  double *position;
-  kmc_moment *total;
-  uint16_t *label;
-} state;
-
-typedef struct {
-  float *cost;              /* (k) inertia that joining the cluster to its best partner would add */
-  int32_t *partner;         /* (k) */
-  kmc_second_moments *sums; /* (k) of the saved labels */
-  kmc_shape *shape;         /* (k) */
-  uint8_t *changed;         /* (k) sums since the shape was found */
-  uint8_t *used;            /* (k) takes part in this trial */
-  uint8_t tried[64];
-  double *key;                              /* (k) */
-  float *mean[KMC_CHANNELS], *weight, *row; /* (k) */
-  /* Of a search that learns: */
-  double *loss, *gain;                /* (k) by merging the cluster away, by splitting it */
-  uint8_t *knows_loss, *knows_gain;   /* (k) from a trial */
-  double *inertia;                    /* (k) of the saved labels */
-} plan;
+#include "color_kmeans/color_kmeans_search.h"
 
 static void find_merges(const kmc_fit *fit, plan *plan) {
   for (int32_t j = 0; j < fit->k; j++) {
@@ -139,53 +112,6 @@ static int32_t apply_one(kmc_fit *fit, plan *plan) {
   return 1;
 }
 
-/* Estimates until a trial tells: low for losses and high for gains, so that trials are made. */
-static const double LEAST_LOSS = 0.3, MOST_GAIN = 1;
-/* What is known of a cluster is forgotten when its mean moves by this share of the root of its mean error. */
-static const double FORGET_STEP = 0.2;
-
-static void forget(plan *plan, int32_t j) { plan->knows_loss[j] = plan->knows_gain[j] = 0; }
-
-/* Forgets what changed since the state was `saved`, and estimates what is not known. */
-static void update_knowledge(const kmc_fit *fit, const state *saved, int is_first, plan *plan) {
-  if (is_first) memset(plan->knows_loss, 0, (size_t)fit->k);
-  if (is_first) memset(plan->knows_gain, 0, (size_t)fit->k);
-  for (int32_t j = 0; j < fit->k; j++) {
-    const kmc_second_moments *sums = &plan->sums[j];
-    const double weight = (double)sums->weight;
-    double inertia = 0, step2 = 0;
-    for (int t = 0; t < KMC_CHANNELS; t++) {
-      const double mean = (double)sums->sum[t] / weight;
-      inertia += (double)sums->product[t][t] - (double)sums->sum[t] * mean;
-      if (is_first) continue;
-      const double step = mean - (double)saved->total[j].sum[t] / (double)saved->total[j].count;
-      step2 += step * step;
-    }
-    if (!is_first && step2 * weight > FORGET_STEP * FORGET_STEP * plan->inertia[j]) forget(plan, j);
-    plan->inertia[j] = inertia;
-    if (!plan->knows_loss[j]) plan->loss[j] = LEAST_LOSS * plan->cost[j];
-    if (!plan->knows_gain[j]) plan->gain[j] = MOST_GAIN * plan->shape[j].spread;
-  }
-}
-
-/* The swap that promises most of what no other trial uses; 0 if none promises anything. */
-static int32_t apply_known(kmc_fit *fit, plan *plan, int32_t *merged, int32_t *split) {
-  int32_t cheap = -1, wide = -1;
-  for (int32_t j = 0; j < fit->k; j++) {
-    if (plan->used[j] || plan->shape[j].spread <= 0) continue;
-    if (wide < 0 || plan->gain[j] > plan->gain[wide]) wide = j;
-  }
-  for (int32_t j = 0; j < fit->k; j++) {
-    if (plan->used[j] || j == wide) continue;
-    if (cheap < 0 || plan->loss[j] < plan->loss[cheap]) cheap = j;
-  }
-  if (wide < 0 || cheap < 0 || plan->loss[cheap] >= plan->gain[wide]) return 0;
-  apply_swap(fit, plan, cheap, wide);
-  *merged = cheap;
-  *split = wide;
-  return 1;
-}
-
 static void take_plan(plan *plan, int32_t k, kmc_arena *arena) {
   plan->cost = kmc_take(arena, (size_t)k * sizeof(float));
   plan->partner = kmc_take(arena, (size_t)k * sizeof(int32_t));
@@ -204,27 +130,6 @@ static void take_plan(plan *plan, int32_t k, kmc_arena *arena) {
   plan->knows_loss = kmc_take(arena, (size_t)k);
   plan->knows_gain = kmc_take(arena, (size_t)k);
 }
-
-/* Who tries: a fit, and a level whose labels, blocks and groups are its own. Between trials all stand at the state. */
-typedef struct {
-  kmc_fit *fit;
-  kmc_level *level;
-  int32_t swaps;
-  double inertia;
-  /* Of a single swap in a search that learns: */
-  int32_t merged, split;
-  double loss, gain;
-  int64_t *square; /* (k) sum of |x|^2 of the cluster, less what it was */
-} runner;
-
-typedef struct {
-  int32_t n_runners;
-  runner runner[KMC_RUNNERS];
-  state saved;
-  double best; /* its inertia */
-  int learns;
-  plan *plan;
-} search;
 
 /* Copies the labels of a group. */
 static void copy_labels(const uint16_t *from, kmc_level *level, int32_t g) {
@@ -271,84 +176,13 @@ static double try_rounds(kmc_fit *fit, const kmc_level *level, double best, int3
   return before;
 }
 
-static void measure_squares(const kmc_level *level, const uint16_t *before, int32_t k, int64_t *square) {
-  memset(square, 0, (size_t)k * sizeof *square);
-  for (int32_t g = 0; g < level->n_groups; g++) {
-    const kmc_group *group = &level->group[g];
-    if (!group->touched) continue;
-    for (int32_t p = level->block[group->begin].begin; p < level->block[group->end - 1].end; p++) {
-      if (level->label[p] == before[p]) continue;
-      int64_t square_of = 0;
-      for (int t = 0; t < KMC_CHANNELS; t++) {
-        square_of += kmc_channel(level->color[p], t) * kmc_channel(level->color[p], t);
-      }
-      square[level->label[p]] += square_of * kmc_weight_of(level, p);
-      square[before[p]] -= square_of * kmc_weight_of(level, p);
-    }
-  }
-}
-
-static double distance2(const plan *plan, int32_t i, int32_t j) {
-  double sum = 0;
-  for (int t = 0; t < KMC_CHANNELS; t++) {
-    const double diff = plan->shape[i].mean[t] - plan->shape[j].mean[t];
-    sum += diff * diff;
-  }
-  return sum;
-}
-
-/* What a swap gave where the merged cluster was, and where the split one is. */
-static void measure_swap(const search *search, runner *runner) {
-  const kmc_fit *fit = runner->fit;
-  const plan *plan = search->plan;
-  measure_squares(runner->level, search->saved.label, fit->k, runner->square);
-  runner->loss = -plan->inertia[runner->merged];
-  runner->gain = 0;
-  for (int32_t j = 0; j < fit->k; j++) {
-    const kmc_moment *now = &fit->total[j], *before = &search->saved.total[j];
-    double rise = (double)runner->square[j];
-    for (int t = 0; t < KMC_CHANNELS; t++) {
-      rise += (double)before->sum[t] * (double)before->sum[t] / (double)before->count;
-      rise -= (double)now->sum[t] * (double)now->sum[t] / (double)now->count;
-    }
-    if (j == runner->merged)
-      runner->gain -= rise + plan->inertia[j];
-    else if (distance2(plan, j, runner->split) < distance2(plan, j, runner->merged))
-      runner->gain -= rise;
-    else
-      runner->loss += rise;
-  }
-}
-
 static void try_swaps(void *context, int32_t i) {
   search *search = context;
   runner *runner = &search->runner[i];
   const int32_t rounds = search->learns ? LEARNING_ROUNDS : SEARCH_ROUNDS;
   runner->inertia = try_rounds(runner->fit, runner->level, search->best, rounds);
-  if (search->learns && runner->swaps == 1) measure_swap(search, runner);
+  if (search->learns && runner->swaps == 1) kmc_measure_swap(search, runner);
   if (runner->inertia >= search->best) go_to(runner, &search->saved, runner->level);
-}
-
-/* Takes note of what single swaps have shown. Of one that failed, its two places may have been too close to tell them
- * apart: then all that is known is that this pair is none. */
-static void learn(search *search, int32_t n, const runner *winner) {
-  plan *plan = search->plan;
-  for (int32_t i = 0; i < n; i++) {
-    const runner *runner = &search->runner[i];
-    if (runner->swaps > 1) continue;
-    const int32_t merged = runner->merged, split = runner->split;
-    if (runner == winner) {
-      forget(plan, merged);
-      forget(plan, split);
-    } else if (runner->loss > 0 && runner->gain > 0) {
-      plan->loss[merged] = runner->loss;
-      plan->gain[split] = runner->gain;
-      plan->knows_loss[merged] = plan->knows_gain[split] = 1;
-    } else {
-      plan->loss[merged] = fmax(plan->gain[split], plan->gain[split] + runner->loss - runner->gain);
-      plan->knows_loss[merged] = 1;
-    }
-  }
 }
 
 /* The runner whose trial lowered the inertia most, or NULL. */
@@ -366,7 +200,7 @@ static runner *winner_of(search *search, int32_t n) {
 static void start_from(search *search, const runner *winner, int is_first, plan *plan) {
   find_merges(winner->fit, plan);
   find_shapes(winner->fit, winner->level, is_first ? NULL : search->saved.label, plan);
-  if (search->learns) update_knowledge(winner->fit, &search->saved, is_first, plan);
+  if (search->learns) kmc_update_knowledge(search, winner->fit, is_first);
   save_state(winner, &search->saved);
   for (int32_t i = 0; i < search->n_runners; i++) {
     if (!is_first && &search->runner[i] != winner) go_to(&search->runner[i], &search->saved, winner->level);
@@ -379,7 +213,9 @@ static void start_from(search *search, const runner *winner, int is_first, plan 
 static int32_t apply_single(const search *search, runner *runner, plan *plan) {
   if (!search->learns) return apply_one(runner->fit, plan);
   if (runner == &search->runner[0]) memset(plan->used, 0, (size_t)runner->fit->k);
-  return apply_known(runner->fit, plan, &runner->merged, &runner->split);
+  if (!kmc_choose_swap(search, runner)) return 0;
+  apply_swap(runner->fit, plan, runner->merged, runner->split);
+  return 1;
 }
 
 /* Plans the next trials, each with half the swaps of the one before. Returns how many; IN OUT swaps: of the next one.
@@ -416,8 +252,8 @@ static void take_search(kmc_fit *fit, kmc_level *level, kmc_arena *arena, search
   search->runner[0] = (runner){.fit = fit, .level = level, .square = kmc_take(arena, k * sizeof(int64_t))};
   if (level->n >= KMC_PAIR_POINTS) return;
   kmc_take_copy(fit, level, arena, &own->fit, &own->level);
-  search->runner[search->n_runners++] = (runner){
-      .fit = &own->fit, .level = &own->level, .square = kmc_take(arena, k * sizeof(int64_t))};
+  search->runner[search->n_runners++] =
+      (runner){.fit = &own->fit, .level = &own->level, .square = kmc_take(arena, k * sizeof(int64_t))};
 }
 
 size_t kmc_search_scratch(const kmc_fit *fit, int32_t n) {
@@ -452,7 +288,7 @@ void kmc_search(kmc_fit *fit, kmc_level *level, int32_t trials, kmc_arena arena)
     if (n == 0) break;
     kmc_share(fit->team, try_swaps, &search, n);
     winner = winner_of(&search, n);
-    if (search.learns) learn(&search, n, winner);
+    if (search.learns) kmc_learn(&search, n, winner);
     if (winner) swaps = winner->swaps;
   }
   if (winner && winner != &search.runner[0]) {
