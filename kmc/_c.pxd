@@ -392,6 +392,7 @@ cdef extern from "color_kmeans/color_kmeans_dispatch.h" nogil:
         int32_t search_trials
         int32_t polish_trials
         int32_t fine_trials
+        int32_t thorough
         double tol
         double coarse_tol
         kmc_seeding seeding

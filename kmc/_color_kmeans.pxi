@@ -11,12 +11,13 @@ cdef void parallel_for(void *num_threads, _c.kmc_task task, void *context, int32
 
 def color_kmeans(
     const uint8_t[:, ::1] colors, const int64_t[::1] counts, double[:, ::1] centroids, bint seeds_given,
-    int max_rounds, tuple trials, double tol, double coarse_tol, bint on_cells, int num_threads,
+    int max_rounds, tuple trials, bint thorough, double tol, double coarse_tol, bint on_cells, int num_threads,
 ):
     """k-means of distinct colours (u, c), in the order of their keys, with counts (u,).
 
-    IN OUT centroids (k, c). trials: of the search on cells, on more cells and on colours. Returns (inertia,
-    rounds, converged), or None where counts are beyond the bounds of ``color_kmeans.h``.
+    IN OUT centroids (k, c). trials: of the search on cells, on more cells and on colours; thorough: with
+    noisy rounds before it, and going by what its trials have shown. Returns (inertia, rounds, converged), or None
+    where counts are beyond the bounds of ``color_kmeans.h``.
     """
     cdef int32_t u = <int32_t>colors.shape[0], k = <int32_t>centroids.shape[0]
     cdef _c.kmc_color_kmeans_options options
@@ -25,6 +26,7 @@ def color_kmeans(
     assert colors.shape[1] == 1 or colors.shape[1] == 3
     options.k, options.channels, options.max_rounds = k, <int32_t>colors.shape[1], max_rounds
     options.search_trials, options.polish_trials, options.fine_trials = trials
+    options.thorough = thorough
     options.tol, options.coarse_tol = tol, coarse_tol
     options.seeding = _c.KMC_SEEDS_GIVEN if seeds_given else _c.KMC_SEEDS_SEARCHED
     options.on_cells = on_cells

@@ -126,6 +126,7 @@ def color_kmeans(
     seeds_given: bool,
     max_rounds: int,
     trials: tuple[int, int, int],
+    thorough: bool,
     tol: float,
     coarse_tol: float,
     on_cells: bool,

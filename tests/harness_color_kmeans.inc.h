@@ -55,6 +55,7 @@ static void check_color_kmeans(int32_t channels, int32_t u, int32_t k, uint32_t 
                            .search_trials = trials,
                            .polish_trials = trials / 2,
                            .fine_trials = trials / 4,
+                           .thorough = seeding == KMC_SEEDS_SEARCHED && loose && gap == 2,
                            .tol = loose ? 3e-4 : 0,
                            .coarse_tol = 3e-4,
                            .seeding = (kmc_seeding)seeding},

@@ -157,6 +157,7 @@ static int start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
     if (l > last) refine(fit, &level[last], &level[l]);
     last = l;
     kmc_color_lloyd(fit, &level[l], options->coarse_tol, 200, rounds);
+    if (l == 1 && kmc_takes_noise(fit, &level[l])) kmc_noisy_rounds(fit, &level[l]);
     kmc_search(fit, &level[l], l == first ? options->search_trials : options->polish_trials, arena);
   }
   if (first == 2) kmc_search(fit, &level[2], options->search_trials, arena);
@@ -168,6 +169,10 @@ static int start_coarse(kmc_fit *fit, kmc_arena arena, int32_t *rounds) {
 static void fit_colors(kmc_fit *fit, kmc_arena arena, kmc_color_kmeans_result *result) {
   const kmc_color_kmeans_options *options = fit->options;
   kmc_level *colors = &fit->points.level[2];
+  if (kmc_takes_noise(fit, colors)) {
+    kmc_assign_moved_centroids(fit, colors);
+    kmc_noisy_rounds(fit, colors);
+  }
   result->converged = kmc_color_lloyd(fit, colors, options->tol, options->max_rounds, &result->rounds);
   if (options->fine_trials > 0) {
     kmc_search(fit, colors, options->fine_trials, arena);

@@ -37,6 +37,7 @@ typedef struct {
   int32_t search_trials; /* most trials of the search; 0 with KMC_SEEDS_CUT */
   int32_t polish_trials; /* the same on more cells */
   int32_t fine_trials;   /* the same on the colours, after their rounds */
+  int32_t thorough;      /* more points, noisy rounds, and a search that learns: not with KMC_SEEDS_GIVEN */
   double tol;            /* stop when a plain round lowers the inertia by at most tol times itself; 0: a fixed point
                           * (labels by double distances). Measured default: 5e-4 */
   double coarse_tol;     /* the same for rounds on cells, above 0; default 1e-3 */

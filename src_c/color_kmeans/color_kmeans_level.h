@@ -165,7 +165,7 @@ int kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int
                     const kmc_color_kernels *kernels, kmc_team *team, kmc_points *points);
 
 /* color_kmeans_levels.c */
-void kmc_take_levels(int32_t u, int32_t k, int on_cells, kmc_arena *arena, kmc_points *points);
+void kmc_take_levels(int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena, kmc_points *points);
 void kmc_count_divisions(kmc_part *part);
 void kmc_make_coarse_levels(kmc_points *points, const kmc_color_kernels *kernels, kmc_team *team);
 void kmc_make_blocks_of_colors(kmc_points *points, const kmc_color_kernels *kernels, kmc_team *team);
@@ -202,6 +202,8 @@ static const double MOMENTUM = 0.8;
 
 static const float SEARCH_HOPE = 1, SEARCH_STEP = 0.25f;
 enum { SEARCH_ROUNDS = 3, SEARCH_SWAPS = 8 };
+/* Rounds of a trial where it learns: three say less, eight take more time, for the same error. */
+enum { LEARNING_ROUNDS = 5 };
 
 /* Trials that run side by side, on levels of fewer points than this: on more of them each has all threads. */
 enum { KMC_RUNNERS = 2, KMC_PAIR_POINTS = 131072 };
@@ -233,6 +235,10 @@ void kmc_note_assigned(kmc_fit *fit);
 
 /* color_kmeans_cuts.c */
 void kmc_seed_by_cuts(kmc_fit *fit, const kmc_level *level, kmc_arena arena);
+
+/* color_kmeans_noise.c: whether a level has few enough points for noisy rounds; some of them. */
+int kmc_takes_noise(const kmc_fit *fit, const kmc_level *level);
+void kmc_noisy_rounds(kmc_fit *fit, const kmc_level *level);
 
 /* color_kmeans_search.c: bytes for levels of up to n points. */
 size_t kmc_search_scratch(const kmc_fit *fit, int32_t n);

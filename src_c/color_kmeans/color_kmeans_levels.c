@@ -171,10 +171,18 @@ static int32_t clusters_for(int32_t k, int on_cells) {
   return k < least ? least : k;
 }
 
-void kmc_take_levels(int32_t u, int32_t k, int on_cells, kmc_arena *arena, kmc_points *points) {
+/* A thorough search fits itself to what the second level leaves out: with as many points as colours allow, at most
+ * twice as many for 256 clusters, k=256 0.1 % less error. */
+enum { THOROUGH_POINTS = 49152, THOROUGH_SHARE = 2 };
+
+void kmc_take_levels(int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena, kmc_points *points) {
+  const int32_t k = options->k;
   for (int l = 0; l < 2; l++) {
-    const int64_t enough = (int64_t)LEVEL_POINTS[l] * clusters_for(k, on_cells);
-    const int32_t affordable = u / LEVEL_SHARE[l] < LEAST_POINTS[l] ? LEAST_POINTS[l] : u / LEVEL_SHARE[l];
+    const int is_finer = l == 1 && options->thorough;
+    const int64_t usual = (int64_t)LEVEL_POINTS[l] * clusters_for(k, options->on_cells);
+    const int64_t enough = is_finer && usual < THOROUGH_POINTS ? THOROUGH_POINTS : usual;
+    const int32_t share = u / (is_finer ? THOROUGH_SHARE : LEVEL_SHARE[l]);
+    const int32_t affordable = share < LEAST_POINTS[l] ? LEAST_POINTS[l] : share;
     points->most[l] = enough < affordable ? (int32_t)enough : affordable;
     const int32_t room = points->most[l] < MOST_CUBES ? MOST_CUBES : points->most[l];
     take_level(&points->level[l], room < u ? room : u, k, 0, points->n_parts, arena);

@@ -131,7 +131,7 @@ void kmc_take_points(int32_t u, const kmc_color_kmeans_options *options, kmc_are
   points->cells = take_nodes(u, CELLS, points->n_parts, arena);
   points->boxes = take_nodes(u, BOXES, points->n_parts, arena);
   points->through = kmc_take(arena, (size_t)(least_of(u, BOXES) + points->n_parts) * sizeof *points->through);
-  kmc_take_levels(u, options->k, options->on_cells, arena, points);
+  kmc_take_levels(u, options, arena, points);
 }
 
 int kmc_make_points(const uint8_t *colors, const int64_t *counts, int32_t u, int32_t channels, int with_blocks,

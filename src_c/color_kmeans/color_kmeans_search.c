@@ -2,30 +2,12 @@
  * k-means algorithm", arXiv 2006.15666.
  *
  * Two trials start from the same state and run side by side, each on a copy of what it changes; the better one is
- * kept if it lowers the inertia. */
+ * kept if it lowers the inertia.
+ * A search that learns: color_kmeans_lessons.c. */
 #include <math.h>
 #include <string.h>
 
-#include "color_kmeans/color_kmeans_shape.h"
-
-/* What a trial that fails goes back to. */
-typedef struct {
-  double *position;
-  kmc_moment *total;
-  uint16_t *label;
-} state;
-
-typedef struct {
-  float *cost;              /* (k) inertia that joining the cluster to its best partner would add */
-  int32_t *partner;         /* (k) */
-  kmc_second_moments *sums; /* (k) of the saved labels */
-  kmc_shape *shape;         /* (k) */
-  uint8_t *changed;         /* (k) sums since the shape was found */
-  uint8_t *used;            /* (k) takes part in this trial */
-  uint8_t tried[64];
-  double *key;                              /* (k) */
-  float *mean[KMC_CHANNELS], *weight, *row; /* (k) */
-} plan;
+#include "color_kmeans/color_kmeans_search.h"
 
 static void find_merges(const kmc_fit *fit, plan *plan) {
   for (int32_t j = 0; j < fit->k; j++) {
@@ -142,22 +124,12 @@ static void take_plan(plan *plan, int32_t k, kmc_arena *arena) {
   plan->row = kmc_take(arena, room);
   for (int t = 0; t < KMC_CHANNELS; t++) plan->mean[t] = kmc_take(arena, room);
   plan->key = kmc_take(arena, (size_t)k * sizeof(double));
+  plan->loss = kmc_take(arena, (size_t)k * sizeof(double));
+  plan->gain = kmc_take(arena, (size_t)k * sizeof(double));
+  plan->inertia = kmc_take(arena, (size_t)k * sizeof(double));
+  plan->knows_loss = kmc_take(arena, (size_t)k);
+  plan->knows_gain = kmc_take(arena, (size_t)k);
 }
-
-/* Who tries: a fit, and a level whose labels, blocks and groups are its own. Between trials all stand at the state. */
-typedef struct {
-  kmc_fit *fit;
-  kmc_level *level;
-  int32_t swaps;
-  double inertia;
-} runner;
-
-typedef struct {
-  int32_t n_runners;
-  runner runner[KMC_RUNNERS];
-  state saved;
-  double best; /* its inertia */
-} search;
 
 /* Copies the labels of a group. */
 static void copy_labels(const uint16_t *from, kmc_level *level, int32_t g) {
@@ -191,15 +163,15 @@ static void clear_touched(const kmc_level *level) {
   for (int32_t g = 0; g < level->n_groups; g++) level->group[g].touched = 0;
 }
 
-/* Rounds from changed centroids; gives up where the fall of the inertia promises no more than it was. */
-static double try_rounds(kmc_fit *fit, const kmc_level *level, double best) {
+/* Up to `most` rounds from changed centroids; gives up where the fall of the inertia promises no more than it was. */
+static double try_rounds(kmc_fit *fit, const kmc_level *level, double best, int32_t most) {
   kmc_assign_moved_centroids(fit, level);
   double before = kmc_fit_inertia(fit);
-  for (int32_t round = 0; round < SEARCH_ROUNDS; round++) {
+  for (int32_t round = 0; round < most; round++) {
     kmc_color_round(fit, level, round == 0 ? 1 : 1.5, SEARCH_STEP);
     const double now = kmc_fit_inertia(fit), gain = before - now;
     before = now;
-    if (now - best > SEARCH_HOPE * gain * (SEARCH_ROUNDS - 1 - round)) break;
+    if (now - best > SEARCH_HOPE * gain * (most - 1 - round)) break;
   }
   return before;
 }
@@ -207,7 +179,9 @@ static double try_rounds(kmc_fit *fit, const kmc_level *level, double best) {
 static void try_swaps(void *context, int32_t i) {
   search *search = context;
   runner *runner = &search->runner[i];
-  runner->inertia = try_rounds(runner->fit, runner->level, search->best);
+  const int32_t rounds = search->learns ? LEARNING_ROUNDS : SEARCH_ROUNDS;
+  runner->inertia = try_rounds(runner->fit, runner->level, search->best, rounds);
+  if (search->learns && runner->swaps == 1) kmc_measure_swap(search, runner);
   if (runner->inertia >= search->best) go_to(runner, &search->saved, runner->level);
 }
 
@@ -226,12 +200,22 @@ static runner *winner_of(search *search, int32_t n) {
 static void start_from(search *search, const runner *winner, int is_first, plan *plan) {
   find_merges(winner->fit, plan);
   find_shapes(winner->fit, winner->level, is_first ? NULL : search->saved.label, plan);
+  if (search->learns) kmc_update_knowledge(search, winner->fit, is_first);
   save_state(winner, &search->saved);
   for (int32_t i = 0; i < search->n_runners; i++) {
     if (!is_first && &search->runner[i] != winner) go_to(&search->runner[i], &search->saved, winner->level);
   }
   for (int32_t i = 0; i < search->n_runners; i++) clear_touched(search->runner[i].level);
   memset(plan->tried, 0, sizeof plan->tried);
+}
+
+/* The next single swap. */
+static int32_t apply_single(const search *search, runner *runner, plan *plan) {
+  if (!search->learns) return apply_one(runner->fit, plan);
+  if (runner == &search->runner[0]) memset(plan->used, 0, (size_t)runner->fit->k);
+  if (!kmc_choose_swap(search, runner)) return 0;
+  apply_swap(runner->fit, plan, runner->merged, runner->split);
+  return 1;
 }
 
 /* Plans the next trials, each with half the swaps of the one before. Returns how many; IN OUT swaps: of the next one.
@@ -242,7 +226,7 @@ static int32_t plan_trials(search *search, int32_t most, plan *plan, int32_t *sw
     runner *runner = &search->runner[n];
     runner->swaps = *swaps;
     const int32_t is_single = *swaps == 1;
-    if (is_single ? apply_one(runner->fit, plan) : apply_swaps(runner->fit, plan, *swaps)) {
+    if (is_single ? apply_single(search, runner, plan) : apply_swaps(runner->fit, plan, *swaps)) {
       *swaps = *swaps / 2 > 1 ? *swaps / 2 : 1;
       n++;
     } else if (is_single) {
@@ -265,10 +249,11 @@ static void take_search(kmc_fit *fit, kmc_level *level, kmc_arena *arena, search
   search->saved = (state){kmc_take(arena, k * KMC_CHANNELS * sizeof(double)), kmc_take(arena, k * sizeof(kmc_moment)),
                           kmc_take(arena, (size_t)level->n * sizeof(uint16_t))};
   search->n_runners = 1;
-  search->runner[0] = (runner){.fit = fit, .level = level};
+  search->runner[0] = (runner){.fit = fit, .level = level, .square = kmc_take(arena, k * sizeof(int64_t))};
   if (level->n >= KMC_PAIR_POINTS) return;
   kmc_take_copy(fit, level, arena, &own->fit, &own->level);
-  search->runner[search->n_runners++] = (runner){.fit = &own->fit, .level = &own->level};
+  search->runner[search->n_runners++] =
+      (runner){.fit = &own->fit, .level = &own->level, .square = kmc_take(arena, k * sizeof(int64_t))};
 }
 
 size_t kmc_search_scratch(const kmc_fit *fit, int32_t n) {
@@ -291,6 +276,8 @@ void kmc_search(kmc_fit *fit, kmc_level *level, int32_t trials, kmc_arena arena)
   copies own;
   take_plan(&plan, fit->k, &arena);
   take_search(fit, level, &arena, &search, &own);
+  search.learns = fit->options->thorough;
+  search.plan = &plan;
   fit->searching = 1;
   if (search.n_runners > 1) kmc_copy_fit(fit, level, &own.fit, &own.level);
   search.best = kmc_fit_inertia(fit);
@@ -301,6 +288,7 @@ void kmc_search(kmc_fit *fit, kmc_level *level, int32_t trials, kmc_arena arena)
     if (n == 0) break;
     kmc_share(fit->team, try_swaps, &search, n);
     winner = winner_of(&search, n);
+    if (search.learns) kmc_learn(&search, n, winner);
     if (winner) swaps = winner->swaps;
   }
   if (winner && winner != &search.runner[0]) {
