@@ -189,8 +189,9 @@ static void give_centroids(const kmc_fit *fit, double *centroids) {
   }
 }
 
-/* Fits of fewer colours run in one thread. */
-enum { ALONE_COLORS = 4096 };
+/* Fits of fewer colours run in one thread, those that end on cells up to the second bound: less than a millisecond, and
+ * another thread's wait for a core, at the end of a parallel loop, can take eight. */
+enum { ALONE_COLORS = 4096, ALONE_COLORS_IN_CELLS = 131072 };
 
 /* A call of kmc_color_kmeans. */
 typedef struct {
@@ -240,7 +241,7 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   call.centroids = centroids;
   call.labels = labels;
   take_fit(&call.fit, u, options, &call.arena);
-  if (u < ALONE_COLORS) team.n_tasks = 1;
+  if (u < (options->on_cells ? ALONE_COLORS_IN_CELLS : ALONE_COLORS)) team.n_tasks = 1;
   kmc_lead_team(&team, find_centroids, &call);
   return call.result;
 }

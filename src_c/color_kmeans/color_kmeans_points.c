@@ -103,10 +103,10 @@ static void make_part(void *context, int32_t i) {
   for (int32_t p = part.begin; p < part.end; p += PIECE) {
     const int32_t end = part.end - p < PIECE ? part.end : p + PIECE;
     pack_colors(job, p, end, colors->color);
-    part.square += job->kernels->measure(colors->color + p, colors->count + p, end - p, &part.any);
     const uint32_t last = p == part.begin ? ~colors->color[p] : colors->color[p - 1];
     part.boxes.n += job->kernels->join_colors(colors, p, end, BOX_BITS, last, &part.sum, part.boxes.end + part.boxes.n,
                                               part.through + part.boxes.n);
+    part.square += job->kernels->measure(colors->color + p, colors->count + p, end - p, &part.any);
   }
   join_nodes(colors->color, &part.boxes, NULL, CELL_BITS, &part.cells);
   join_nodes(colors->color, &part.cells, &part.boxes, CUBE_BITS, &part.cubes);
