@@ -150,6 +150,16 @@ static uint64_t measure(uint32_t *color, const int64_t *count, int32_t n, uint64
   return square;
 }
 
+/* Adds n colours to the moment; OUT before (n): what it was before each of them. */
+static KMC_ALWAYS_INLINE vm add_colors(const uint32_t *color, const int64_t *count, int32_t n, vm moment,
+                                       kmc_moment *before) {
+  for (int32_t i = 0; i < n; i++) {
+    vm_store(&before[i], moment);
+    moment = vm_add(moment, vm_times(vm_bytes(color[i]), vm_set1((uint32_t)count[i])));
+  }
+  return moment;
+}
+
 /* Where a node begins the one before it ends: LANES colours are summed first, without a look at nodes. */
 static int32_t join_colors(const kmc_level *level, int32_t begin, int32_t end, uint32_t bits, uint32_t last,
                            kmc_moment *sum, int32_t *node_end, kmc_moment *through) {
@@ -163,10 +173,8 @@ static int32_t join_colors(const kmc_level *level, int32_t begin, int32_t end, u
     const int32_t n = end - p < LANES ? end - p : LANES;
     unsigned begins = vi_differ(vi_and(vi_load(color + p + 1), which), vi_and(vi_load(color + p), which)) << 1;
     begins = (begins | (((color[p] ^ last) & bits) != 0)) & lane_mask(n);
-    for (int32_t i = 0; i < n; i++) {
-      vm_store(&before[i], moment);
-      moment = vm_add(moment, vm_times(vm_bytes(color[p + i]), vm_set1((uint32_t)count[p + i])));
-    }
+    moment = n == LANES ? add_colors(color + p, count + p, LANES, moment, before)
+                        : add_colors(color + p, count + p, n, moment, before);
     for (; begins; begins &= begins - 1, node++) {
       const int i = lowest_bit(begins);
       through[node] = before[i];
@@ -182,13 +190,16 @@ static int32_t join_colors(const kmc_level *level, int32_t begin, int32_t end, u
 
 static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t label, kmc_moment *moments) {
   if (block->uniform == label) return 0;
+  block->uniform = label;
+  unsigned differ = 0;
+  for (int32_t p = block->begin; p < block->end; p++) differ |= (unsigned)level->label[p] ^ (unsigned)label;
+  if (!differ) return 0;
   int32_t moved = 0;
   for (int32_t p = block->begin; p < block->end; p++) {
     if (level->label[p] == label) continue;
     move_point(level, p, label, moments);
     moved++;
   }
-  block->uniform = label;
   return moved;
 }
 
