@@ -42,7 +42,7 @@ typedef struct {
   double coarse_tol;     /* the same for rounds on cells, above 0; default 1e-3 */
   kmc_seeding seeding;
   int32_t on_cells; /* end on cells of colours, where there are far more colours than clusters */
-  int32_t n_tasks;  /* parts that a parallel step is cut into, at least 1; does not change the result */
+  int32_t n_tasks;  /* that take part: threads, at least 1; does not change the result */
 } kmc_color_kmeans_options;
 
 typedef struct {

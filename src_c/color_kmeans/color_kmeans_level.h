@@ -190,9 +190,9 @@ typedef struct {
   double *velocity;              /* (k, KMC_CHANNELS) the last step, 0 after a plain round */
   double *mean;                  /* (k, KMC_CHANNELS) 8-bit coordinates, for labels in double */
   kmc_moment *total;             /* (k) */
-  kmc_moment *part_moment;       /* (n_tasks, k) */
-  int32_t *part_moved;           /* (n_tasks) */
-  kmc_list_scratch *scratch;     /* (n_tasks) */
+  kmc_moment *part_moment;       /* (parts, k) */
+  int32_t *part_moved;           /* (parts) */
+  kmc_list_scratch *scratch;     /* (parts) */
   const kmc_level *level;        /* of the step that runs in parallel */
   int32_t searching;             /* steps are small: one thread */
   int32_t in_double;             /* labels are decided in double, see assign_in_double */

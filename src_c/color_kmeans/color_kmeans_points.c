@@ -125,7 +125,7 @@ static kmc_nodes take_nodes(int32_t u, int32_t most, int32_t n_parts, kmc_arena 
 enum { PARALLEL_COLORS = 16384 };
 
 void kmc_take_points(int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena, kmc_points *points) {
-  points->n_parts = u < PARALLEL_COLORS ? 1 : options->n_tasks;
+  points->n_parts = u < PARALLEL_COLORS ? 1 : kmc_parts_for(options->n_tasks);
   points->part = kmc_take(arena, (size_t)points->n_parts * sizeof *points->part);
   points->cubes = take_nodes(u, MOST_CUBES, points->n_parts, arena);
   points->cells = take_nodes(u, CELLS, points->n_parts, arena);
