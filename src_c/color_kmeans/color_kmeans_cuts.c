@@ -126,22 +126,30 @@ static void label_segments(kmc_fit *fit, const kmc_level *level, const int32_t *
   }
 }
 
+/* What a segment promises: one of a single point nothing. */
+static double spread_of(const segment *segment) {
+  return segment->end - segment->begin < 2 ? -1 : segment->shape.spread;
+}
+
 void kmc_seed_by_cuts(kmc_fit *fit, const kmc_level *level, kmc_arena arena) {
   const int channels = fit->centroids.channels;
   int32_t *order = kmc_take(&arena, (size_t)level->n * sizeof *order);
   int32_t *others = kmc_take(&arena, (size_t)level->n * sizeof *others);
   segment *segments = kmc_take(&arena, (size_t)fit->k * sizeof *segments);
+  double *spread = kmc_take(&arena, (size_t)fit->k * sizeof *spread); /* apart, as all are looked at for each cut */
   for (int32_t p = 0; p < level->n; p++) order[p] = p;
   segments[0] = (segment){.begin = 0, .end = level->n};
   measure(level, order, &segments[0]);
   segments[0].shape = kmc_shape_of(&segments[0].sums, channels);
+  spread[0] = spread_of(&segments[0]);
   for (int32_t n = 1; n < fit->k; n++) {
-    int32_t widest = -1;
-    for (int32_t j = 0; j < n; j++) {
-      if (segments[j].end - segments[j].begin < 2) continue;
-      if (widest < 0 || segments[j].shape.spread > segments[widest].shape.spread) widest = j;
+    int32_t widest = 0;
+    for (int32_t j = 1; j < n; j++) {
+      if (spread[j] > spread[widest]) widest = j;
     }
     cut_segment(level, order, others, channels, &segments[widest], &segments[n]);
+    spread[widest] = spread_of(&segments[widest]);
+    spread[n] = spread_of(&segments[n]);
   }
   label_segments(fit, level, order, segments);
 }
