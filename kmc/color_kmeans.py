@@ -55,19 +55,16 @@ class Effort(NamedTuple):
     on_cells: bool = False  # end on cells, without a round on colours, for up to CELLS_MOST_CLUSTERS
 
 
-# tol: on 20 pictures of CQ100 at k=256 the mean MSE is .9945, .9965 and .9986 times that of converged k-means++ with
-# 3e-4, 7e-4 and 1e-3; on 10 megapixels the worst is 1.0053 with 7e-4, 1.0039 with 5e-4. coarse_tol: 2e-3 is as good
-# in the mean, but worse on single pictures at k=16. Trials: (16, 12) give 0.1 % less at k=256, (8, 0) up to 0.3 % more.
-# Of few clusters: at k=16 the worst of 20 pictures of CQ100 is 1.0029 with (8, 4) and (24, 0), .9956 with (32, 0) and
-# (32, 8); a trial takes 10 to 20 microseconds. "fast": a coarse_tol of 2e-3 saves a tenth of the fit at k=256 for 0.1 %
-# more error.
+# Measured in benchmarks/README.md. "balanced": with a tol of 5e-4 the MSE is 0.1 (k=16) to 0.2 % (k=256) lower, with
+# twice the trials up to 0.1 %. "fast": 8 trials give 0.1 % less at k=64.
 EFFORTS = {
-    "fast": Effort(3, 1e-3, 2e-3, (6, 0, 0), (6, 0, 0), on_cells=True),
-    "balanced": Effort(MOST_ROUNDS, 5e-4, 1e-3, (8, 4, 0), (32, 0, 0)),
+    "fast": Effort(3, 1e-3, 2e-3, (4, 0, 0), (6, 0, 0), on_cells=True),
+    "balanced": Effort(MOST_ROUNDS, 1e-3, 1e-3, (8, 0, 0), (16, 0, 0)),
     "best": Effort(MOST_ROUNDS, 1e-5, 1e-4, (300, 200, 100), (300, 200, 100), thorough=True),
 }
-# Of the search with alpha.
+# Of the search with alpha, and the tol of its rounds.
 ALPHA_TRIALS = {"fast": 6, "balanced": 24, "best": 200}
+ALPHA_TOL = {"fast": 1e-3, "balanced": 5e-4, "best": 1e-5}
 # Movement at which rounds around fixed colours end, from a start of the engine. 2.5 megapixels, 0.7 million colours,
 # k=256: 1e-4, which is that of other rounds, takes 53 rounds, 1e-3 5, a fifth of the time for 0.2 % more MSE.
 AROUND_FIXED_TOL = 1e-3
@@ -162,7 +159,7 @@ def cluster_colors(
 def _with_alpha(shown: ColorHistogram, k: int, apart: int, settings: Settings) -> Clustering:
     """Find k centroids of colours with alpha, behind as many transparent ones as are `apart`."""
     effort = EFFORTS[settings.effort]
-    rounds, tol = effort.most_rounds, effort.tol
+    rounds, tol = effort.most_rounds, ALPHA_TOL[settings.effort]
     if settings.num_iterations is not None:
         rounds, tol = settings.num_iterations, 0.0
     elif len(shown) <= FEW_COLORS:

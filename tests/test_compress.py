@@ -340,6 +340,19 @@ def test_the_result_is_a_fixed_point(flower: Array, size: int, k: int) -> None:
     assert not few or np.abs(again.centroids - clustering.centroids).max() < 1e-9
 
 
+def test_counts_around_what_a_byte_holds(isa: str) -> None:
+    """Clusters keep the sums of their colours: a fixed point's centroids are the means, whatever the counts are."""
+    rng = np.random.default_rng(7)
+    keys = np.sort(rng.choice(1 << 24, 3000, replace=False))
+    planes = [sum((keys >> 3 * bit + 2 - channel & 1) << bit for bit in range(8)) for channel in range(3)]
+    counts = rng.choice([1, 2, 254, 255, 256, 257, 511, 512, 70000], len(keys))
+    histogram = kmc.ColorHistogram(np.stack(planes, axis=1).astype(np.uint8), counts)
+    clustering = cluster_colors(histogram, "auto", Settings(20, None, "balanced", "srgb", None, 0, 2))
+    labels = np.argmin(np.square(histogram.colors[:, None] - clustering.centroids).sum(axis=2), axis=1)
+    means = [np.average(histogram.colors[labels == j], axis=0, weights=counts[labels == j]) for j in range(20)]
+    np.testing.assert_allclose(clustering.centroids, means, rtol=1e-12)
+
+
 def test_some_rounds_of_the_engine(flower: Array) -> None:
     rounds = [kmc.compress(flower, 64, num_iterations=n) for n in (1, 4)]
     assert [result.n_iter for result in rounds] == [1, 4]

@@ -52,17 +52,17 @@ static kmc_list take_list(int32_t k, kmc_arena *arena) {
   return list;
 }
 
-/* What the steps of a fit change, and scratch, for n_tasks parts. */
-static void take_state(kmc_fit *fit, int32_t n_tasks, kmc_arena *arena) {
+/* What the steps of a fit change, and scratch, for so many parts. */
+static void take_state(kmc_fit *fit, int32_t n_parts, kmc_arena *arena) {
   const size_t k = (size_t)fit->k, room = (k + KMC_PADDING) * sizeof(float);
   kmc_centroids *centroids = &fit->centroids;
   fit->position = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
   fit->velocity = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
   fit->mean = kmc_take(arena, k * KMC_CHANNELS * sizeof(double));
   fit->total = kmc_take(arena, k * sizeof(kmc_moment));
-  fit->part_moment = kmc_take(arena, k * (size_t)n_tasks * sizeof(kmc_moment));
-  fit->part_moved = kmc_take(arena, (size_t)n_tasks * sizeof(int32_t));
-  fit->scratch = kmc_take(arena, (size_t)n_tasks * sizeof(kmc_list_scratch));
+  fit->part_moment = kmc_take(arena, k * (size_t)n_parts * sizeof(kmc_moment));
+  fit->part_moved = kmc_take(arena, (size_t)n_parts * sizeof(int32_t));
+  fit->scratch = kmc_take(arena, (size_t)n_parts * sizeof(kmc_list_scratch));
   centroids->has_moved = kmc_take(arena, k);
   centroids->all = take_list(fit->k, arena);
   centroids->before = take_list(fit->k, arena);
@@ -71,7 +71,7 @@ static void take_state(kmc_fit *fit, int32_t n_tasks, kmc_arena *arena) {
   centroids->minus_even = kmc_take(arena, room);
   centroids->minus_odd = kmc_take(arena, room);
   centroids->bias = kmc_take(arena, room);
-  for (int32_t i = 0; i < n_tasks; i++) {
+  for (int32_t i = 0; i < n_parts; i++) {
     kmc_list_scratch scratch;
     scratch.region = take_list(fit->k, arena);
     scratch.group = take_list(fit->k, arena);
@@ -84,7 +84,7 @@ static void take_state(kmc_fit *fit, int32_t n_tasks, kmc_arena *arena) {
 static void take_fit(kmc_fit *fit, int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena) {
   fit->k = fit->centroids.k = options->k;
   fit->centroids.channels = options->channels;
-  take_state(fit, options->n_tasks, arena);
+  take_state(fit, kmc_parts_for(options->n_tasks), arena);
   kmc_take_points(u, options, arena, &fit->points);
 }
 
@@ -194,8 +194,9 @@ static void give_centroids(const kmc_fit *fit, double *centroids) {
   }
 }
 
-/* Fits of fewer colours run in one thread. */
-enum { ALONE_COLORS = 4096 };
+/* Fits of fewer colours run in one thread, those that end on cells up to the second bound: less than a millisecond, and
+ * another thread's wait for a core, at the end of a parallel loop, can take eight. */
+enum { ALONE_COLORS = 4096, ALONE_COLORS_IN_CELLS = 131072 };
 
 /* A call of kmc_color_kmeans. */
 typedef struct {
@@ -245,7 +246,7 @@ kmc_color_kmeans_result kmc_color_kmeans(const uint8_t *colors, const int64_t *c
   call.centroids = centroids;
   call.labels = labels;
   take_fit(&call.fit, u, options, &call.arena);
-  if (u < ALONE_COLORS) team.n_tasks = 1;
+  if (u < (options->on_cells ? ALONE_COLORS_IN_CELLS : ALONE_COLORS)) team.n_tasks = 1;
   kmc_lead_team(&team, find_centroids, &call);
   return call.result;
 }

@@ -39,11 +39,11 @@ typedef struct {
   int32_t fine_trials;   /* the same on the colours, after their rounds */
   int32_t thorough;      /* more points, noisy rounds, and a search that learns: not with KMC_SEEDS_GIVEN */
   double tol;            /* stop when a plain round lowers the inertia by at most tol times itself; 0: a fixed point
-                          * (labels by double distances). Measured default: 5e-4 */
+                          * (labels by double distances). Measured default: 1e-3 */
   double coarse_tol;     /* the same for rounds on cells, above 0; default 1e-3 */
   kmc_seeding seeding;
   int32_t on_cells; /* end on cells of colours, where there are far more colours than clusters */
-  int32_t n_tasks;  /* parts that a parallel step is cut into, at least 1; does not change the result */
+  int32_t n_tasks;  /* that take part: threads, at least 1; does not change the result */
 } kmc_color_kmeans_options;
 
 typedef struct {

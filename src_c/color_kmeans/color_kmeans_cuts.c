@@ -17,14 +17,15 @@ static kmc_second_moments difference(const kmc_second_moments *a, const kmc_seco
   return rest;
 }
 
-/* The principal axis by power iteration from the channel of greatest variance. */
+/* The principal axis by power iteration from the channel of greatest variance. Nothing is scaled on the way: entries
+ * are below 2^54, so squares of what STEPS products leave are below 2^900. */
 kmc_shape kmc_shape_of(const kmc_second_moments *sums, int channels) {
   enum { STEPS = 8 };
-  const double weight = (double)sums->weight;
-  kmc_shape shape = {.weight = weight};
-  double covariance[KMC_CHANNELS][KMC_CHANNELS], most = -1;
+  const double scale = 1 / (double)sums->weight;
+  kmc_shape shape = {.weight = (double)sums->weight};
+  double covariance[KMC_CHANNELS][KMC_CHANNELS] = {{0}}, axis[KMC_CHANNELS] = {0}, next[KMC_CHANNELS], most = -1;
   int widest = 0;
-  for (int t = 0; t < channels; t++) shape.mean[t] = (double)sums->sum[t] / weight;
+  for (int t = 0; t < channels; t++) shape.mean[t] = (double)sums->sum[t] * scale;
   for (int t = 0; t < channels; t++) {
     for (int s = 0; s <= t; s++) {
       covariance[t][s] = covariance[s][t] = (double)sums->product[t][s] - (double)sums->sum[t] * shape.mean[s];
@@ -34,16 +35,23 @@ kmc_shape kmc_shape_of(const kmc_second_moments *sums, int channels) {
       widest = t;
     }
   }
-  shape.axis[widest] = 1;
+  axis[widest] = 1;
+  double before2 = 1, length2 = 1;
   for (int step = 0; step < STEPS; step++) {
-    double next[KMC_CHANNELS] = {0}, length2 = 0;
-    for (int t = 0; t < channels; t++) {
-      for (int s = 0; s < channels; s++) next[t] += covariance[t][s] * shape.axis[s];
-      length2 += next[t] * next[t];
+    for (int t = 0; t < KMC_CHANNELS; t++) {
+      next[t] = covariance[t][0] * axis[0] + covariance[t][1] * axis[1] + covariance[t][2] * axis[2];
     }
+    before2 = length2;
+    length2 = next[0] * next[0] + next[1] * next[1] + next[2] * next[2];
     if (length2 <= 0) break;
-    shape.spread = sqrt(length2);
-    for (int t = 0; t < channels; t++) shape.axis[t] = next[t] / shape.spread;
+    for (int t = 0; t < KMC_CHANNELS; t++) axis[t] = next[t];
+  }
+  if (length2 > 0) {
+    const double length = sqrt(length2);
+    shape.spread = length / sqrt(before2);
+    for (int t = 0; t < KMC_CHANNELS; t++) shape.axis[t] = axis[t] / length;
+  } else {
+    shape.axis[widest] = 1;
   }
   return shape;
 }
@@ -64,19 +72,24 @@ static void measure(const kmc_level *level, const int32_t *order, segment *segme
 
 /* Moves the points below the mean along the axis to the front; returns where the others begin. */
 static int32_t cut(const kmc_level *level, int32_t *order, const segment *segment, int32_t *others) {
-  double threshold = 0, axis[KMC_CHANNELS];
+  enum { ONE = 1 << 15 };
+  int32_t axis[KMC_CHANNELS];
+  double middle = 0;
   for (int t = 0; t < KMC_CHANNELS; t++) {
-    axis[t] = segment->shape.axis[t];
-    threshold += axis[t] * segment->shape.mean[t];
+    axis[t] = (int32_t)floor(segment->shape.axis[t] * ONE + 0.5);
+    middle += axis[t] * segment->shape.mean[t];
   }
+  const int32_t threshold = (int32_t)ceil(middle);
   int32_t low = segment->begin, n_others = 0;
   for (int32_t i = segment->begin; i < segment->end; i++) { /* without branches: either place is overwritten */
     const int32_t p = order[i];
-    double projection = 0;
-    for (int t = 0; t < KMC_CHANNELS; t++) projection += axis[t] * kmc_channel(level->color[p], t);
+    const uint32_t color = level->color[p];
+    const int32_t projection =
+        axis[0] * kmc_channel(color, 0) + axis[1] * kmc_channel(color, 1) + axis[2] * kmc_channel(color, 2);
+    const int32_t is_low = projection < threshold;
     order[low] = others[n_others] = p;
-    low += projection < threshold;
-    n_others += !(projection < threshold);
+    low += is_low;
+    n_others += 1 - is_low;
   }
   memcpy(order + low, others, (size_t)n_others * sizeof *order);
   if (low == segment->begin) low++;
@@ -113,22 +126,30 @@ static void label_segments(kmc_fit *fit, const kmc_level *level, const int32_t *
   }
 }
 
+/* What a segment promises: one of a single point nothing. */
+static double spread_of(const segment *segment) {
+  return segment->end - segment->begin < 2 ? -1 : segment->shape.spread;
+}
+
 void kmc_seed_by_cuts(kmc_fit *fit, const kmc_level *level, kmc_arena arena) {
   const int channels = fit->centroids.channels;
   int32_t *order = kmc_take(&arena, (size_t)level->n * sizeof *order);
   int32_t *others = kmc_take(&arena, (size_t)level->n * sizeof *others);
   segment *segments = kmc_take(&arena, (size_t)fit->k * sizeof *segments);
+  double *spread = kmc_take(&arena, (size_t)fit->k * sizeof *spread); /* apart, as all are looked at for each cut */
   for (int32_t p = 0; p < level->n; p++) order[p] = p;
   segments[0] = (segment){.begin = 0, .end = level->n};
   measure(level, order, &segments[0]);
   segments[0].shape = kmc_shape_of(&segments[0].sums, channels);
+  spread[0] = spread_of(&segments[0]);
   for (int32_t n = 1; n < fit->k; n++) {
-    int32_t widest = -1;
-    for (int32_t j = 0; j < n; j++) {
-      if (segments[j].end - segments[j].begin < 2) continue;
-      if (widest < 0 || segments[j].shape.spread > segments[widest].shape.spread) widest = j;
+    int32_t widest = 0;
+    for (int32_t j = 1; j < n; j++) {
+      if (spread[j] > spread[widest]) widest = j;
     }
     cut_segment(level, order, others, channels, &segments[widest], &segments[n]);
+    spread[widest] = spread_of(&segments[widest]);
+    spread[n] = spread_of(&segments[n]);
   }
   label_segments(fit, level, order, segments);
 }

@@ -47,7 +47,6 @@ static KMC_ALWAYS_INLINE void keep_near(const reach *reach, const kmc_list *from
   int32_t n = 0;
   for (int32_t j = 0; j < from->n; j += LANES) {
     const unsigned near = within(reach, from, j, channels);
-    if (!near) continue;
     for (int32_t t = 0; t < channels; t++) vf_keep(kept->at[t] + n, near, from->at[t] + j);
     vf_keep(kept->square + n, near, from->square + j);
     n += vi_keep(kept->index + n, near, from->index + j);
@@ -72,7 +71,9 @@ static inline int32_t rival_of(const kmc_level *level, const kmc_centroids *cent
 
 static inline vm moment_of(const kmc_level *level, int32_t p) {
   if (level->moment) return vm_load(&level->moment[p]);
-  return vm_times(vm_bytes(level->color[p]), vm_set1((uint32_t)level->count[p]));
+  const uint32_t color = level->color[p], count = color >> 24;
+  return vm_times(vm_bytes((color & 0xffffff) | 1 << 24),
+                  vm_set1(KMC_RARELY(count == 0) ? (uint32_t)level->count[p] : count));
 }
 
 /* Takes the point from its cluster's moment and adds it to another's. */
@@ -135,7 +136,7 @@ static void find_means(const kmc_moment *moment, int32_t n, uint32_t *color) {
   }
 }
 
-static uint64_t measure(const uint32_t *color, const int64_t *count, int32_t n, uint64_t *any) {
+static uint64_t measure(uint32_t *color, const int64_t *count, int32_t n, uint64_t *any) {
   uint64_t square = 0, bits = 0;
   for (int32_t p = 0; p < n; p++) { /* written for compilers, which make vectors of it */
     const int32_t c = (int32_t)color[p], weight = (int32_t)count[p];
@@ -143,38 +144,62 @@ static uint64_t measure(const uint32_t *color, const int64_t *count, int32_t n, 
     const int32_t x2 = (int32_t)((uint32_t)c << 8) >> 24;
     square += (uint64_t)((int64_t)(x0 * x0 + x1 * x1 + x2 * x2) * weight);
     bits |= (uint64_t)count[p];
+    color[p] = (uint32_t)(c & 0xffffff) | (uint32_t)(weight < 256 ? weight : 0) << 24;
   }
   *any |= bits;
   return square;
 }
 
-/* Without branches on where nodes begin: the sum so far is written for each colour. */
+/* Adds n colours to the moment; OUT before (n): what it was before each of them. */
+static KMC_ALWAYS_INLINE vm add_colors(const uint32_t *color, const int64_t *count, int32_t n, vm moment,
+                                       kmc_moment *before) {
+  for (int32_t i = 0; i < n; i++) {
+    vm_store(&before[i], moment);
+    moment = vm_add(moment, vm_times(vm_bytes(color[i]), vm_set1((uint32_t)count[i])));
+  }
+  return moment;
+}
+
+/* Where a node begins the one before it ends: LANES colours are summed first, without a look at nodes. */
 static int32_t join_colors(const kmc_level *level, int32_t begin, int32_t end, uint32_t bits, uint32_t last,
                            kmc_moment *sum, int32_t *node_end, kmc_moment *through) {
   const uint32_t *color = level->color;
   const int64_t *count = level->count;
+  const vi which = vi_set1((int32_t)bits);
+  kmc_moment before[LANES];
   vm moment = vm_load(sum);
   ptrdiff_t node = -1;
-  for (int32_t p = begin; p < end; p++) {
-    node += ((color[p] ^ last) & bits) != 0;
-    last = color[p];
-    moment = vm_add(moment, vm_times(vm_bytes(last), vm_set1((uint32_t)count[p])));
-    vm_store(&through[node], moment);
-    node_end[node] = p + 1;
+  for (int32_t p = begin; p < end; p += LANES) {
+    const int32_t n = end - p < LANES ? end - p : LANES;
+    unsigned begins = vi_differ(vi_and(vi_load(color + p + 1), which), vi_and(vi_load(color + p), which)) << 1;
+    begins = (begins | (((color[p] ^ last) & bits) != 0)) & lane_mask(n);
+    moment = n == LANES ? add_colors(color + p, count + p, LANES, moment, before)
+                        : add_colors(color + p, count + p, n, moment, before);
+    for (; begins; begins &= begins - 1, node++) {
+      const int i = lowest_bit(begins);
+      through[node] = before[i];
+      node_end[node] = p + i;
+    }
+    last = color[p + n - 1];
   }
+  vm_store(&through[node], moment);
+  node_end[node] = end;
   vm_store(sum, moment);
   return (int32_t)node + 1;
 }
 
 static int32_t assign_whole(const kmc_level *level, kmc_block *block, int32_t label, kmc_moment *moments) {
   if (block->uniform == label) return 0;
+  block->uniform = label;
+  unsigned differ = 0;
+  for (int32_t p = block->begin; p < block->end; p++) differ |= (unsigned)level->label[p] ^ (unsigned)label;
+  if (!differ) return 0;
   int32_t moved = 0;
   for (int32_t p = block->begin; p < block->end; p++) {
     if (level->label[p] == label) continue;
     move_point(level, p, label, moments);
     moved++;
   }
-  block->uniform = label;
   return moved;
 }
 
@@ -307,6 +332,9 @@ static KMC_ALWAYS_INLINE int32_t assign_group(const kmc_level *level, const kmc_
   }
   keep_near(&around, from, channels, &scratch->group);
   group->touched = 1;
+  if (group->end == group->begin + 1) { /* its block has the same box */
+    return assign_block(level, centroids, &level->block[group->begin], scratch->group.index, scratch->group.n, moments);
+  }
   int32_t moved = 0;
   for (int32_t b = group->begin; b < group->end; b += KMC_BATCH) {
     const int32_t n = group->end - b < KMC_BATCH ? group->end - b : KMC_BATCH;

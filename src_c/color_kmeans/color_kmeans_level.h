@@ -15,7 +15,7 @@
 
 #define KMC_CHANNELS 3
 #define KMC_CENTROID_ONE 64  /* fixed-point one of a centroid's coordinate */
-#define KMC_BLOCK_POINTS 256 /* most points in a block; see benchmarks/README.md */
+#define KMC_BLOCK_POINTS 512 /* most points in a block; see benchmarks/README.md */
 #define KMC_PADDING 64       /* readable elements that follow every array of points and of centroids */
 #define KMC_MAX_CANDIDATES 256
 #define KMC_NO_LABEL 0xffff
@@ -54,7 +54,7 @@ typedef struct {
 typedef struct {
   int32_t n, n_groups, n_regions;
   int32_t block_points; /* most in a block, 64 .. KMC_BLOCK_POINTS */
-  uint32_t *color;      /* (n) signed bytes, channel 0 lowest; the fourth is 1, so that count * color is a moment */
+  uint32_t *color;      /* (n) signed bytes, channel 0 lowest; the fourth: the count, 0 where `count` has to be read */
   const int64_t *count; /* (n) pixels, or NULL where moments are given */
   kmc_moment *moment;   /* (n) or NULL */
   int32_t *first;       /* (n + 1) first colour, or NULL */
@@ -96,8 +96,9 @@ struct kmc_color_kernels {
                     kmc_list_scratch *scratch, kmc_moment *moments);
   /* IN rgb (n, 3), nothing is written or read beyond LANES; OUT colors (n) centred. */
   void (*pack_colors)(const uint8_t *rgb, int32_t n, uint32_t *colors);
-  /* Returns the sum of count * |x|^2; IN OUT any: the bits that are set in any count. */
-  uint64_t (*measure)(const uint32_t *color, const int64_t *count, int32_t n, uint64_t *any);
+  /* Returns the sum of count * |x|^2; IN OUT any: the bits that are set in any count; color: the fourth byte becomes
+   * the count if that is below 256, else 0. */
+  uint64_t (*measure)(uint32_t *color, const int64_t *count, int32_t n, uint64_t *any);
   /* Colours [begin, end); neighbours with the same `bits`, and `last` before the first of them, are one node. OUT for
    * each node where it ends and the moment of all colours up to there, at [-1] of the one that `last` is in; IN OUT
    * sum: that moment. Returns how many nodes begin. */
@@ -146,7 +147,7 @@ typedef struct {
 
 /* Points of a coarse level: at most LEVEL_POINTS for each cluster, at most that share of the colours, but that many at
  * least; and never fewer than there are cubes. */
-static const int32_t LEVEL_POINTS[2] = {32, 96}, LEVEL_SHARE[2] = {24, 4}, LEAST_POINTS[2] = {4096, 8192};
+static const int32_t LEVEL_POINTS[2] = {16, 48}, LEVEL_SHARE[2] = {24, 4}, LEAST_POINTS[2] = {4096, 8192};
 enum { MOST_CUBES = 1 << 12 };
 
 /* Scratch that is handed out from the front; with no base only its size is counted. */
@@ -189,9 +190,9 @@ typedef struct {
   double *velocity;              /* (k, KMC_CHANNELS) the last step, 0 after a plain round */
   double *mean;                  /* (k, KMC_CHANNELS) 8-bit coordinates, for labels in double */
   kmc_moment *total;             /* (k) */
-  kmc_moment *part_moment;       /* (n_tasks, k) */
-  int32_t *part_moved;           /* (n_tasks) */
-  kmc_list_scratch *scratch;     /* (n_tasks) */
+  kmc_moment *part_moment;       /* (parts, k) */
+  int32_t *part_moved;           /* (parts) */
+  kmc_list_scratch *scratch;     /* (parts) */
   const kmc_level *level;        /* of the step that runs in parallel */
   int32_t searching;             /* steps are small: one thread */
   int32_t in_double;             /* labels are decided in double, see assign_in_double */

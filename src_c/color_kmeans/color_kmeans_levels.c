@@ -22,7 +22,7 @@ static inline int64_t pixels_in(const kmc_part *part, int32_t first_box, int32_t
 }
 
 void kmc_count_divisions(kmc_part *part) {
-  const int32_t *cell_end = part->cells.end, *box_end = part->boxes.end;
+  const int32_t *cell_end = part->cells.end;
   memset(part->more, 0, sizeof part->more);
   for (int32_t i = 0; i < part->cubes.n; i++) {
     const int32_t begin = part->cubes.end[i - 1], end = part->cubes.end[i];
@@ -32,8 +32,16 @@ void kmc_count_divisions(kmc_part *part) {
     const int32_t begin = cell_end[i - 1], end = cell_end[i];
     part->more[bin_of(pixels_in(part, begin, end), CELL_SIDE)] += end - begin - 1;
   }
-  for (int32_t i = 0; i < part->boxes.n; i++) {
-    part->more[bin_of(pixels_in(part, i, i + 1), BOX_SIDE)] += box_end[i] - box_end[i - 1] - 1;
+}
+
+/* Divisions of boxes in bins from `least` on. Few cells have a box with so many pixels. */
+static void count_divided_boxes(kmc_part *part, int least) {
+  for (int32_t i = 0; i < part->cells.n; i++) {
+    const int32_t begin = part->cells.end[i - 1], end = part->cells.end[i];
+    if (bin_of(pixels_in(part, begin, end), BOX_SIDE) < least) continue;
+    for (int32_t b = begin; b < end; b++) {
+      part->more[bin_of(pixels_in(part, b, b + 1), BOX_SIDE)] += part->boxes.end[b] - part->boxes.end[b - 1] - 1;
+    }
   }
 }
 
@@ -106,8 +114,14 @@ static void choose_points(const kmc_part *part, output *out, int divided) {
 typedef struct {
   kmc_points *points;
   const kmc_color_kernels *kernels;
+  int least; /* the first bin that can be divided on any level */
   int divided[2];
 } job;
+
+static void count_boxes(void *context, int32_t i) {
+  const job *job = context;
+  count_divided_boxes(&job->points->part[i], job->least);
+}
 
 /* The points of a part on both levels, in blocks. */
 static void make_coarse(void *context, int32_t i) {
@@ -126,6 +140,8 @@ static void make_coarse(void *context, int32_t i) {
 
 void kmc_make_coarse_levels(kmc_points *points, const kmc_color_kernels *kernels, kmc_team *team) {
   job job = {.points = points, .kernels = kernels};
+  job.least = first_divided(points, points->most[1]); /* without boxes: more divisions only raise it */
+  kmc_share(team, count_boxes, &job, points->n_parts);
   for (int l = 0; l < 2; l++) {
     kmc_level *level = &points->level[l];
     job.divided[l] = first_divided(points, points->most[l]);
@@ -149,15 +165,14 @@ void kmc_make_blocks_of_colors(kmc_points *points, const kmc_color_kernels *kern
   kmc_join_groups(points, 2);
 }
 
-/* On coarse levels, whose points lie far apart, smaller blocks shorten the lists of many candidates: 0.4 megapixels,
- * k=256, 13 % less time for the fit; k=64, 8 % more. */
-enum { MANY_CLUSTERS = 128 };
+/* On coarse levels, whose points lie far apart, smaller blocks shorten the lists of many candidates. */
+enum { MANY_CLUSTERS = 128, BLOCK_POINTS_OF_MANY = 128 };
 
 static void take_level(kmc_level *level, int32_t n, int32_t k, int exact, int32_t n_parts, kmc_arena *arena) {
   const size_t room = (size_t)n + KMC_PADDING;
   memset(level, 0, sizeof *level);
   level->n = n;
-  level->block_points = !exact && k >= MANY_CLUSTERS ? 64 : KMC_BLOCK_POINTS;
+  level->block_points = !exact && k >= MANY_CLUSTERS ? BLOCK_POINTS_OF_MANY : KMC_BLOCK_POINTS;
   level->color = kmc_take(arena, room * sizeof *level->color);
   level->label = kmc_take(arena, room * sizeof *level->label);
   if (!exact) level->moment = kmc_take(arena, room * sizeof *level->moment);
@@ -165,9 +180,9 @@ static void take_level(kmc_level *level, int32_t n, int32_t k, int exact, int32_
   kmc_take_blocks(level, n, n_parts, arena);
 }
 
-/* For how many clusters a coarse level has points at least, more where the palette is its own. */
+/* For how many clusters a coarse level has points at least: for few they cost little and find better minima. */
 static int32_t clusters_for(int32_t k, int on_cells) {
-  const int32_t least = on_cells ? 128 : k <= 16 ? 32 : 96;
+  const int32_t least = k > 16 ? 192 : on_cells ? 128 : 64;
   return k < least ? least : k;
 }
 

@@ -103,10 +103,10 @@ static void make_part(void *context, int32_t i) {
   for (int32_t p = part.begin; p < part.end; p += PIECE) {
     const int32_t end = part.end - p < PIECE ? part.end : p + PIECE;
     pack_colors(job, p, end, colors->color);
-    part.square += job->kernels->measure(colors->color + p, colors->count + p, end - p, &part.any);
     const uint32_t last = p == part.begin ? ~colors->color[p] : colors->color[p - 1];
     part.boxes.n += job->kernels->join_colors(colors, p, end, BOX_BITS, last, &part.sum, part.boxes.end + part.boxes.n,
                                               part.through + part.boxes.n);
+    part.square += job->kernels->measure(colors->color + p, colors->count + p, end - p, &part.any);
   }
   join_nodes(colors->color, &part.boxes, NULL, CELL_BITS, &part.cells);
   join_nodes(colors->color, &part.cells, &part.boxes, CUBE_BITS, &part.cubes);
@@ -125,7 +125,7 @@ static kmc_nodes take_nodes(int32_t u, int32_t most, int32_t n_parts, kmc_arena 
 enum { PARALLEL_COLORS = 16384 };
 
 void kmc_take_points(int32_t u, const kmc_color_kmeans_options *options, kmc_arena *arena, kmc_points *points) {
-  points->n_parts = u < PARALLEL_COLORS ? 1 : options->n_tasks;
+  points->n_parts = u < PARALLEL_COLORS ? 1 : kmc_parts_for(options->n_tasks);
   points->part = kmc_take(arena, (size_t)points->n_parts * sizeof *points->part);
   points->cubes = take_nodes(u, MOST_CUBES, points->n_parts, arena);
   points->cells = take_nodes(u, CELLS, points->n_parts, arena);

@@ -5,14 +5,15 @@
 #include "color_kmeans/color_kmeans_level.h"
 
 /* Steps on fewer points than this run in one thread, with many clusters those on fewer points. A trial of the search is
- * one part of a step, where it is not as large as this. */
-enum { PARALLEL_POINTS = 32768, PARALLEL_POINTS_OF_MANY = 8192, MANY_CLUSTERS = 128 };
+ * one part of a step, where it is not as large as this. With many points there are more parts than threads. */
+enum { PARALLEL_POINTS = 32768, PARALLEL_POINTS_OF_MANY = 8192, MANY_CLUSTERS = 128, MANY_POINTS = 65536 };
 
 int32_t kmc_tasks_for(const kmc_fit *fit, const kmc_level *level) {
   const int32_t least = fit->searching            ? KMC_PAIR_POINTS
                         : fit->k >= MANY_CLUSTERS ? PARALLEL_POINTS_OF_MANY
                                                   : PARALLEL_POINTS;
-  return level->n < least ? 1 : fit->team->n_tasks;
+  const int32_t n_tasks = level->n < least ? 1 : fit->team->n_tasks;
+  return level->n < MANY_POINTS ? n_tasks : kmc_parts_for(n_tasks);
 }
 
 /* The first group of a part: parts have about the same number of points. */

@@ -28,6 +28,13 @@ typedef struct {
   void *context;
 } kmc_team;
 
+/* Into how many parts a step is cut: three for each thread while these are few, as some parts are done much sooner. */
+static inline int32_t kmc_parts_for(int32_t n_tasks) {
+  enum { ENOUGH = 24 };
+  if (n_tasks == 1 || n_tasks >= ENOUGH) return n_tasks;
+  return 3 * n_tasks < ENOUGH ? 3 * n_tasks : ENOUGH;
+}
+
 /* Runs lead(context) in the first of n_tasks tasks, while the others help. */
 void kmc_lead_team(kmc_team *team, void (*lead)(void *context), void *context);
 
