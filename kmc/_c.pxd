@@ -120,6 +120,7 @@ cdef extern from "histogram/color_keys.h" nogil:
     enum: KMC_KEY_BATCH
     enum: KMC_TAKEN_SLACK
     enum: KMC_BOX_COLORS
+    enum: KMC_BLOCK_BOXES
 
 
 cdef extern from "alpha_kmeans/alpha_kmeans.h" nogil:
@@ -347,7 +348,7 @@ cdef extern from "remap/color_map.h" nogil:
     )
     void kmc_index_alphas(const uint8_t *colors, size n, uint32_t *keys, int64_t *alpha_start)
     void kmc_mark_boxes(const kmc_label_kernels *, const uint8_t *pixels, size n, uint8_t *marks)
-    void kmc_join_marks(const kmc_pixel_kernels *, const uint8_t *marks, uint64_t *boxes)
+    void kmc_join_marks(const kmc_pixel_kernels *, const uint8_t *marks, size first, size last, uint64_t *boxes)
     int64_t kmc_map_rgb_u8(
         const kmc_label_kernels *, const uint8_t *pixels, size n, const kmc_box_map *, const uint32_t *entries, size k,
         uint8_t *indices

@@ -67,8 +67,9 @@ void kmc_mark_boxes(const kmc_label_kernels *kernels, const uint8_t *pixels, ptr
   }
 }
 
-void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint64_t *boxes) {
-  for (ptrdiff_t block = 0; block < KMC_N_BLOCKS; block++) {
+void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, ptrdiff_t first, ptrdiff_t last,
+                    uint64_t *boxes) {
+  for (ptrdiff_t block = first; block < last; block++) {
     boxes[block] |= kernels->nonzero_bits(marks + block * KMC_BLOCK_BOXES);
   }
 }

@@ -5,8 +5,7 @@
  * Which boxes occur is known where the pixels were counted; else they are marked first.
  *
  *   1. for ranges of pixels     kmc_mark_boxes: which boxes occur
- *      once                     kmc_join_marks, for each range
- *   2. for ranges of blocks     kmc_fill_boxes: each range has room for its own lines
+ *   2. for ranges of blocks     kmc_join_marks, if they were marked; kmc_fill_boxes: each range has its own lines
  *   3. for ranges of pixels     kmc_map_rgb_*
  *
  * Other spaces, and pixels with alpha: a label for each distinct colour of a histogram, kmc_map_counted_*; of a small
@@ -32,8 +31,10 @@ void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_
 /* IN pixels (n, 3). IN OUT marks (KMC_N_BOXES): becomes 1 for each box that occurs. */
 void kmc_mark_boxes(const kmc_label_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks);
 
-/* IN OUT boxes (KMC_N_BLOCKS): bit i of word b becomes 1 where box i of block b is marked. */
-void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint64_t *boxes);
+/* IN OUT boxes (KMC_N_BLOCKS), of blocks first .. last - 1: bit i of word b becomes 1 where box i of block b is
+ * marked. */
+void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, ptrdiff_t first, ptrdiff_t last,
+                    uint64_t *boxes);
 
 /* IN pixels (n, 3), map; entries (256, of which k are used; or k): red, green and blue from the lowest byte on. OUT
  * indices (n). Returns the sum of the squared differences to the entries. */
