@@ -120,6 +120,7 @@ cdef extern from "histogram/color_keys.h" nogil:
     enum: KMC_KEY_BATCH
     enum: KMC_TAKEN_SLACK
     enum: KMC_BOX_COLORS
+    enum: KMC_BLOCK_BOXES
 
 
 cdef extern from "alpha_kmeans/alpha_kmeans.h" nogil:
@@ -311,11 +312,12 @@ cdef extern from "remap/box_labels.h" nogil:
     enum: KMC_TREE_LEVELS
     uint32_t KMC_NO_NODE
 
+    enum: KMC_N_CELLS
+
     ctypedef struct kmc_candidate:
-        float red
-        float green
-        float blue
-        int32_t index
+        pass
+
+    kmc_candidate kmc_candidate_of(const uint8_t *rgb, size index)
 
     ctypedef struct kmc_node:
         uint32_t number
@@ -323,35 +325,32 @@ cdef extern from "remap/box_labels.h" nogil:
         kmc_candidate *candidates
         uint8_t *keep
 
-    ctypedef struct kmc_box_labels:
-        pass
-
     ctypedef struct kmc_box_map:
-        kmc_box_labels *boxes
-        uint16_t *lines
-        const uint32_t *values
-        uint32_t other
+        uint16_t *cells
+        uint32_t *line_of
+        uint8_t *lines
+        uint16_t *wide_lines
 
     ctypedef struct kmc_label_kernels:
         pass
 
     const kmc_label_kernels *kmc_label_kernels_for(const kmc_kernels *kernels)
     void kmc_fill_boxes(
-        const kmc_label_kernels *, const kmc_box_map *, kmc_node *path, const uint64_t *boxes, const uint64_t *bits,
-        size first, size last, uint64_t n_lines
+        const kmc_label_kernels *, const kmc_box_map *, kmc_node *path, const uint64_t *boxes, size first, size last,
+        uint32_t n_lines
     )
 
 
 cdef extern from "remap/color_map.h" nogil:
     int64_t kmc_error_of_indices(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, size channels, const uint8_t *entries, size k,
+        const kmc_label_kernels *, const uint8_t *pixels, size n, size channels, const uint8_t *entries, size k,
         const uint8_t *indices
     )
     void kmc_index_alphas(const uint8_t *colors, size n, uint32_t *keys, int64_t *alpha_start)
-    void kmc_mark_boxes(const kmc_pixel_kernels *, const uint8_t *pixels, size n, uint8_t *marks)
-    void kmc_join_marks(const kmc_pixel_kernels *, const uint8_t *marks, uint64_t *boxes)
+    void kmc_mark_boxes(const kmc_label_kernels *, const uint8_t *pixels, size n, uint8_t *marks)
+    void kmc_join_marks(const kmc_pixel_kernels *, const uint8_t *marks, size first, size last, uint64_t *boxes)
     int64_t kmc_map_rgb_u8(
-        const kmc_pixel_kernels *, const kmc_label_kernels *, const uint8_t *pixels, size n, const kmc_box_map *,
+        const kmc_label_kernels *, const uint8_t *pixels, size n, const kmc_box_map *, const uint32_t *entries, size k,
         uint8_t *indices
     )
     void kmc_map_counted_u8(
@@ -360,7 +359,7 @@ cdef extern from "remap/color_map.h" nogil:
         const uint8_t *translucent_labels, uint8_t transparent_label, uint8_t *indices
     )
     int64_t kmc_map_rgb_u16(
-        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const kmc_box_map *, const uint32_t *packed,
+        const kmc_pixel_kernels *, const uint8_t *pixels, size n, const kmc_box_map *, const uint32_t *entries,
         uint16_t *indices
     )
     void kmc_map_counted_u16(

@@ -15,9 +15,7 @@ cdef enum:
     # and 888 blocks in 16 and 23 ms in place of 27 and 28 ms; with 1400 blocks 45 in place of 35.
     FEW_BLOCKS = 256
     BLOCK_PIXELS = 8192
-    # Occupied blocks are unevenly spread over the colour space: many ranges share them out.
-    BLOCK_RANGES = 64
-    BUCKET_RANGES = 64  # of buckets, as uneven
+    BUCKET_RANGES = 64  # of buckets, which are unevenly occupied
     N_BUCKETS = _c.KMC_N_BUCKETS
     # Pixels of a sample that lie side by side. Neighbours are alike: of 131072 sampled pixels in runs of 64, 16, 8
     # and 4 the MSE of k=256 is 1.054, 1.037, 1.032 and 1.025 times that of all pixels (mean of five photographs).

@@ -3,8 +3,12 @@
 cdef enum:
     # What filling a box costs, in pixels that could be looked up meanwhile; and all boxes, where it is not known which
     # occur.
-    BOX_PIXELS = 10
-    BOXES_PIXELS = 1 << 19
+    BOX_PIXELS = 13
+    BOXES_PIXELS = 1 << 16
+    # Small, so that threads end a step within the 10 microseconds that they look for the next: to wake one takes 50.
+    # With pieces of 64 Ki pixels and 64 ranges two threads took 0.88 of one's time at 0.4 megapixels, so 0.7 to 0.8.
+    PIECE_PIXELS = 1 << 13
+    FILLED_RANGES = 512
 
 
 def map_grey(const uint8_t[::1] pixels, const label_t[::1] labels, label_t[::1] indices):
@@ -87,40 +91,20 @@ cdef int64_t look_up_boxes(
     const uint8_t[:, ::1] pixels, const uint8_t[:, ::1] colors, ColorIndex index, label_t[::1] indices,
     int num_threads,
 ):
-    """Boxes are filled and pixels looked up in one parallel region: to wake the threads takes 50 microseconds."""
-    cdef Py_ssize_t n = pixels.shape[0], k = colors.shape[0], i, n_parts = n_parts_of(n, num_threads)
-    cdef Py_ssize_t n_pieces = max(n_parts, n // PART_PIXELS)
-    cdef BoxMap map = BoxMap(colors, indices.itemsize, n_parts)
-    if index is not None and index.bits != NULL:
-        map.take_boxes(index.boxes, index.bits)
-    else:
-        mark_boxes(pixels, map, n_parts)
+    """All is done in one parallel region: to wake the threads takes 50 microseconds."""
+    cdef Py_ssize_t n = pixels.shape[0], i, n_parts = n_parts_of(n, num_threads)
+    cdef Py_ssize_t n_pieces = max(n_parts, n // PIECE_PIXELS)
+    cdef BoxMap map = BoxMap(colors, indices.itemsize, n_parts, index)
     cdef int64_t[::1] squares = np.zeros(n_pieces, np.int64)
     with nogil, parallel(num_threads=<int>n_parts):
-        for i in prange(BLOCK_RANGES, schedule="dynamic"):
+        if map.marks != NULL:
+            for i in prange(n_pieces, schedule="dynamic"):
+                map.mark(pixels, n * i // n_pieces, n * (i + 1) // n_pieces, threadid())
+        for i in prange(FILLED_RANGES, schedule="dynamic"):
             map.fill(i, threadid())
         for i in prange(n_pieces, schedule="dynamic"):
             squares[i] = map_part(pixels, n * i // n_pieces, n * (i + 1) // n_pieces, map, indices)
     return np.sum(squares)
-
-
-cdef void mark_boxes(const uint8_t[:, ::1] pixels, BoxMap map, Py_ssize_t n_parts):
-    """The boxes to fill are those that occur."""
-    cdef Py_ssize_t n = pixels.shape[0], i, start
-    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    scratch = Scratch(n_parts * _c.KMC_N_BOXES + 64)
-    cdef uint8_t *marks = cache_lines(scratch)
-    for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
-        start = n * i // n_parts
-        memset(marks + i * _c.KMC_N_BOXES, 0, _c.KMC_N_BOXES)
-        _c.kmc_mark_boxes(
-            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, marks + i * _c.KMC_N_BOXES
-        )
-    map.marked = np.zeros(_c.KMC_N_BLOCKS, np.uint64)
-    cdef uint64_t[::1] boxes = map.marked
-    for i in range(n_parts):
-        _c.kmc_join_marks(pixel_kernels, marks + i * _c.KMC_N_BOXES, &boxes[0])
-    map.take_boxes(&boxes[0], NULL)
 
 
 def error_of_indices(
@@ -129,45 +113,48 @@ def error_of_indices(
     """Sum of the squared differences of pixels (n, c) and entries[indices]; colour under alpha 0 counts as 0."""
     cdef Py_ssize_t n = pixels.shape[0], channels = pixels.shape[1], i, start, n_parts = n_parts_of(n, num_threads)
     cdef int64_t[::1] squares = np.zeros(n_parts, np.int64)
-    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
+    cdef const _c.kmc_label_kernels *label_kernels = _c.kmc_label_kernels_for(kernels)
     assert entries.shape[1] == channels and indices.shape[0] == n and np.max(indices) < entries.shape[0] <= 256
     for i in prange(n_parts, nogil=True, schedule="static", num_threads=<int>n_parts):
         start = n * i // n_parts
         squares[i] = _c.kmc_error_of_indices(
-            pixel_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, channels, &entries[0, 0],
+            label_kernels, &pixels[start, 0], n * (i + 1) // n_parts - start, channels, &entries[0, 0],
             entries.shape[0], &indices[start],
         )
     return np.sum(squares)
 
 
 cdef class BoxMap:
-    """The labels of boxes of colours (see box_labels.h), and for each part a path to find them."""
+    """The labels of boxes of colours (see box_labels.h), and for each part a path to find them.
 
-    cdef object scratch, path_scratch, values, packed, marked
+    Which boxes occur is taken from the index of a histogram, if there is one, else found from each part's marks.
+    """
+
+    cdef object scratch, path_scratch, packed, index
     cdef _c.kmc_box_map labels
-    cdef const uint32_t *packed_entries
-    cdef const uint64_t *boxes
-    cdef const uint64_t *bits
+    cdef const uint32_t *entries
+    cdef uint64_t *boxes
+    cdef uint8_t *marks
+    cdef uint8_t[::1] has_marks
     cdef _c.kmc_node *paths
     cdef Py_ssize_t k, n_parts
-    cdef Py_ssize_t starts[BLOCK_RANGES]
+    cdef bint is_wide
 
-    def __cinit__(self, const uint8_t[:, ::1] entries, Py_ssize_t label_size, Py_ssize_t n_parts):
-        self.k, self.n_parts = entries.shape[0], n_parts
-        self.packed = np.dot(np.asarray(entries, np.uint32), np.array([1, 1 << 8, 1 << 16], np.uint32))
-        self.values = numbers = np.arange(self.k, dtype=np.uint32)
-        if label_size == 1:
-            self.values = self.packed | numbers << np.uint32(24)
-        cdef const uint32_t[::1] values = self.values, packed = self.packed
-        self.labels.values, self.packed_entries = &values[0], &packed[0]
-        # No value is: its label is 0, its colour not that of entry 0; or it is no label.
-        self.labels.other = values[0] ^ 0xffffff if label_size == 1 else <uint32_t>-1
+    def __cinit__(self, const uint8_t[:, ::1] entries, Py_ssize_t label_size, Py_ssize_t n_parts, ColorIndex index):
+        self.k, self.n_parts, self.is_wide, self.index = entries.shape[0], n_parts, label_size > 1, index
+        self.packed = np.zeros(max(self.k, 256), np.uint32)
+        np.dot(np.asarray(entries, np.uint32), np.array([1, 1 << 8, 1 << 16], np.uint32), self.packed[:self.k])
+        cdef const uint32_t[::1] packed = self.packed
+        self.entries = &packed[0]
         self.take_paths(entries)
+        self.has_marks = np.zeros(n_parts, np.uint8)
+        self.take_tables(index is None or index.bits == NULL)
+        if self.marks == NULL:
+            self.boxes = index.boxes
 
     cdef void take_paths(self, const uint8_t[:, ::1] entries):
         cdef Py_ssize_t k = self.k, level_size = in_cache_lines(17 * k + 17), part, level, i
         cdef _c.kmc_node *node
-        cdef _c.kmc_candidate *own
         cdef uint8_t *room
         self.path_scratch = Scratch(self.n_parts * _c.KMC_TREE_LEVELS * level_size + 64)
         self.paths = <_c.kmc_node *> allocate(self.n_parts * _c.KMC_TREE_LEVELS, sizeof(_c.kmc_node))
@@ -179,27 +166,53 @@ cdef class BoxMap:
         for part in range(self.n_parts):
             node = &self.paths[part * _c.KMC_TREE_LEVELS]
             for i in range(k):
-                own = &node.candidates[i]
-                own.red, own.green, own.blue, own.index = entries[i, 0], entries[i, 1], entries[i, 2], <int32_t>i
+                node.candidates[i] = _c.kmc_candidate_of(&entries[i, 0], i)
 
-    cdef void take_boxes(self, const uint64_t *boxes, const uint64_t *bits):
-        """The boxes to fill, as for kmc_fill_boxes, and memory for them, of which little is touched."""
-        cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES, n_lines = 0, i, j
-        cdef Py_ssize_t table_size = _c.KMC_N_BOXES * sizeof(_c.kmc_box_labels)
-        self.boxes, self.bits = boxes, bits
-        for i in range(BLOCK_RANGES):
-            self.starts[i] = n_lines
-            for j in range(blocks):
-                n_lines += _c.kmc_count_bits(boxes[i * blocks + j])
-        self.scratch = Scratch(table_size + (n_lines + 1) * _c.KMC_BOX_COLORS * sizeof(uint16_t) + 64)
-        self.labels.boxes = <_c.kmc_box_labels *> cache_lines(self.scratch)
-        self.labels.lines = <uint16_t *> (self.labels.boxes + _c.KMC_N_BOXES)
+    cdef void take_tables(self, bint is_marked):
+        """Memory for a line for each box, of which little is touched."""
+        cdef Py_ssize_t cells_size = 0 if self.is_wide else _c.KMC_N_CELLS * sizeof(uint16_t), i, j
+        cdef Py_ssize_t line_of_size = _c.KMC_N_BOXES * sizeof(uint32_t)
+        cdef Py_ssize_t boxes_size = _c.KMC_N_BLOCKS * sizeof(uint64_t)
+        cdef Py_ssize_t marks_size = self.n_parts * _c.KMC_N_BOXES if is_marked else 0
+        cdef Py_ssize_t n_lines = _c.KMC_N_BOXES + (self.k if self.is_wide else 0)
+        cdef Py_ssize_t line_size = _c.KMC_BOX_COLORS * (2 if self.is_wide else 1)
+        self.scratch = Scratch(cells_size + line_of_size + boxes_size + marks_size + n_lines * line_size + 64)
+        cdef uint8_t *room = cache_lines(self.scratch)
+        self.labels.cells = NULL if self.is_wide else <uint16_t *> room
+        self.labels.line_of = <uint32_t *> (room + cells_size)
+        self.boxes = <uint64_t *> (room + cells_size + line_of_size)
+        room += cells_size + line_of_size + boxes_size
+        self.marks = room if is_marked else NULL
+        self.labels.lines = room + marks_size
+        self.labels.wide_lines = <uint16_t *> self.labels.lines
+        for i in range(self.k if self.is_wide else 0):
+            for j in range(_c.KMC_BOX_COLORS):
+                self.labels.wide_lines[i * _c.KMC_BOX_COLORS + j] = <uint16_t>i
 
-    cdef void fill(self, Py_ssize_t block_range, int part) noexcept nogil:
-        cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // BLOCK_RANGES
+    cdef void mark(self, const uint8_t[:, ::1] pixels, Py_ssize_t start, Py_ssize_t stop, int part) noexcept nogil:
+        cdef uint8_t *own = self.marks + part * _c.KMC_N_BOXES
+        if not self.has_marks[part]:
+            self.has_marks[part] = True
+            memset(own, 0, _c.KMC_N_BOXES)
+        _c.kmc_mark_boxes(_c.kmc_label_kernels_for(kernels), &pixels[start, 0], stop - start, own)
+
+    cdef void join_marks(self, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+        cdef Py_ssize_t part
+        memset(self.boxes + first, 0, (last - first) * sizeof(uint64_t))
+        for part in range(self.n_parts):
+            if self.has_marks[part]:
+                _c.kmc_join_marks(
+                    _c.kmc_pixel_kernels_for(kernels), self.marks + part * _c.KMC_N_BOXES, first, last, self.boxes
+                )
+
+    cdef void fill(self, Py_ssize_t filled_range, int part) noexcept nogil:
+        cdef Py_ssize_t blocks = _c.KMC_N_BLOCKS // FILLED_RANGES, first = filled_range * blocks, n_lines
+        n_lines = first * _c.KMC_BLOCK_BOXES + (self.k if self.is_wide else 0)
+        if self.marks != NULL:
+            self.join_marks(first, first + blocks)
         _c.kmc_fill_boxes(
-            _c.kmc_label_kernels_for(kernels), &self.labels, self.paths + part * _c.KMC_TREE_LEVELS, self.boxes,
-            self.bits, block_range * blocks, (block_range + 1) * blocks, self.starts[block_range],
+            _c.kmc_label_kernels_for(kernels), &self.labels, self.paths + part * _c.KMC_TREE_LEVELS, self.boxes, first,
+            first + blocks, <uint32_t>n_lines,
         )
 
     def __dealloc__(self):
@@ -240,10 +253,10 @@ cdef inline int64_t map_part(
     cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
     if label_t is uint8_t:
         return _c.kmc_map_rgb_u8(
-            pixel_kernels, _c.kmc_label_kernels_for(kernels), &pixels[start, 0], stop - start, &map.labels,
+            _c.kmc_label_kernels_for(kernels), &pixels[start, 0], stop - start, &map.labels, map.entries, map.k,
             &indices[start],
         )
     else:
         return _c.kmc_map_rgb_u16(
-            pixel_kernels, &pixels[start, 0], stop - start, &map.labels, map.packed_entries, &indices[start]
+            pixel_kernels, &pixels[start, 0], stop - start, &map.labels, map.entries, &indices[start]
         )

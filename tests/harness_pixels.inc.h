@@ -16,8 +16,13 @@ static void run_keys(const kmc_kernels *kernels, const void *problem, record *ou
   const keys_problem *p = problem;
   const kmc_pixel_kernels *pixel_kernels = kmc_pixel_kernels_for(kernels);
   uint32_t *keys = new_output(p->n, sizeof *keys);
+  uint32_t *label_keys = new_output(p->n, sizeof *label_keys);
   (p->channels == 3 ? pixel_kernels->keys_of_rgb : pixel_kernels->keys_of_rgba)(p->pixels, p->n, keys);
   record_output(out, "keys", keys, p->n, sizeof *keys);
+  if (p->channels == 3) kmc_label_kernels_for(kernels)->keys_of_rgb(p->pixels, p->n, label_keys);
+  record_output(out, "keys of the map", label_keys, p->n, sizeof *label_keys);
+  if (p->channels == 3 && memcmp(keys, label_keys, (size_t)p->n * sizeof *keys))
+    report(kernels->name, "keys", "the map's");
   for (ptrdiff_t i = 0; i < p->n && is_generic(kernels); i++) {
     uint8_t rgb[3];
     kmc_rgb_of_key(keys[i], rgb);
@@ -194,7 +199,7 @@ static int32_t nearest_entry(const kmc_node *node, const uint8_t *rgb) {
   double least = INFINITY;
   for (ptrdiff_t i = 0; i < node->n; i++) {
     const kmc_candidate *own = node->candidates + i;
-    const double r = own->red - rgb[0], g = own->green - rgb[1], b = own->blue - rgb[2];
+    const double r = own->rgb[0] - rgb[0], g = own->rgb[1] - rgb[1], b = own->rgb[2] - rgb[2];
     const double dist2 = r * r + g * g + b * b;
     if (dist2 < least) nearest = own->index, least = dist2;
   }
@@ -206,7 +211,6 @@ static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, 
   const kmc_label_kernels *label_kernels = kmc_label_kernels_for(kernels);
   kmc_node node = p->node;
   uint16_t *labels = new_output(8 * KMC_BOX_COLORS, sizeof *labels);
-  uint64_t *equal = new_output(8, sizeof *equal);
   int32_t *single = new_output(8, sizeof *single);
   node.keep = new_output(node.n, sizeof *node.keep);
   label_kernels->keep_in_octants(&node, p->corner, 8);
@@ -216,11 +220,9 @@ static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, 
     uint8_t rgb[3];
     kmc_rgb_of_key(key, rgb);
     label_kernels->nearest_in_box(&node, octant, rgb, of_box);
-    equal[octant] = label_kernels->equal_labels(of_box, of_box[octant]);
     for (uint32_t i = 0; i < KMC_BOX_COLORS && is_generic(kernels); i++) {
       kmc_rgb_of_key(key + i, rgb);
       if (of_box[i] != nearest_entry(&node, rgb)) report("generic", "nearest_in_box", "not the nearest entry");
-      if ((equal[octant] >> i & 1) != (of_box[i] == of_box[octant])) report("generic", "equal_labels", "not those");
     }
   }
   for (int octant = 0; octant < 8; octant++) node.single[octant] *= node.whole >> octant & 1;
@@ -228,7 +230,6 @@ static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, 
   record_output(out, "single", single, 8, sizeof *single);
   record_output(out, "keep", node.keep, node.n, sizeof *node.keep);
   record_output(out, "labels", labels, 8 * KMC_BOX_COLORS, sizeof *labels);
-  record_output(out, "equal labels", equal, 8, sizeof *equal);
 }
 
 /* Entries on a lattice of `step` (one of more than 1 makes ties) in the whole colour space; or pairs that lie opposite
@@ -236,18 +237,19 @@ static void run_nearest_in_box(const kmc_kernels *kernels, const void *problem, 
 static void check_nearest_in_box(ptrdiff_t k, ptrdiff_t step, uint32_t cell, int pairs) {
   box_problem p = {.node = {.n = k}};
   kmc_candidate *candidates = p.node.candidates = new_input(k, sizeof *candidates);
-  float previous[3] = {0};
+  double previous[3] = {0};
   char name[120];
   kmc_rgb_of_key(cell * 8 * KMC_BOX_COLORS, p.corner);
   for (ptrdiff_t i = 0; i < k; i++) {
-    float coordinates[3];
+    uint8_t rgb[3];
     for (int t = 0; t < 3; t++) {
       const double anywhere = (double)(random_below(255 / step + 1) * step), before = p.corner[t] - anywhere / 16;
       const double opposite = i ? 2 * p.corner[t] - previous[t] : 0;
       const double paired = i % 2 ? opposite : floor(before);
-      coordinates[t] = previous[t] = (float)(!pairs ? anywhere : paired < 0 ? 0 : paired > 255 ? 255 : paired);
+      previous[t] = !pairs ? anywhere : paired < 0 ? 0 : paired > 255 ? 255 : paired;
+      rgb[t] = (uint8_t)previous[t];
     }
-    candidates[i] = (kmc_candidate){coordinates[0], coordinates[1], coordinates[2], (int32_t)i};
+    candidates[i] = kmc_candidate_of(rgb, i);
   }
   snprintf(name, sizeof name, "nearest_in_box k=%td step=%td cell=%u pairs=%d", k, step, (unsigned)cell, pairs);
   check(name, run_nearest_in_box, &p);
@@ -268,56 +270,94 @@ static void check_all_boxes(void) {
   }
 }
 
-typedef struct {
-  const kmc_box_labels *boxes;
-  const uint8_t *pixels;
-  const uint32_t *keys;
-  ptrdiff_t n;
-} map_problem;
+static void run_pack_box(const kmc_kernels *kernels, const void *problem, record *out) {
+  const uint16_t *labels = problem;
+  uint16_t *cells = new_output(KMC_BOX_CELLS, sizeof *cells);
+  uint8_t *line = new_output(KMC_BOX_COLORS, 1);
+  int32_t *is_needed = new_output(1, sizeof *is_needed), expected = 0;
+  *is_needed = kmc_label_kernels_for(kernels)->pack_box(labels, cells, line);
+  record_output(out, "cells", cells, KMC_BOX_CELLS, sizeof *cells);
+  record_output(out, "line", line, KMC_BOX_COLORS, 1);
+  record_output(out, "is needed", is_needed, 1, sizeof *is_needed);
+  for (int i = 0; i < KMC_BOX_COLORS && is_generic(kernels); i++) {
+    const int differs = labels[i] != labels[i & ~(KMC_CELL_COLORS - 1)];
+    if (line[i] != labels[i]) report("generic", "pack_box", "not the label");
+    if ((cells[i / KMC_CELL_COLORS] >> (8 + i % KMC_CELL_COLORS) & 1) != differs) report("generic", "pack_box", "bit");
+    expected |= differs;
+  }
+  if (is_generic(kernels) && *is_needed != expected) report("generic", "pack_box", "not whether a line is needed");
+}
 
-enum { OTHER = 0x00563412 };
+/* Boxes of one label, but for one colour each; and of many. */
+static void check_pack_box(void) {
+  for (int i = 0; i < KMC_BOX_COLORS + 20; i++) {
+    uint16_t *labels = new_input(KMC_BOX_COLORS, sizeof *labels);
+    const uint16_t first = (uint16_t)random_below(256);
+    char name[120];
+    for (int j = 0; j < KMC_BOX_COLORS; j++) {
+      labels[j] = i < KMC_BOX_COLORS || random_below(4) ? first : (uint16_t)random_below(256);
+    }
+    if (0 < i && i < KMC_BOX_COLORS) labels[i] ^= 128;
+    snprintf(name, sizeof name, "pack_box %d", i);
+    check(name, run_pack_box, labels);
+    free_down_to(0);
+  }
+}
+
+typedef struct {
+  const uint16_t *cells;
+  const uint32_t *keys, *entries;
+  const uint8_t *pixels;
+  ptrdiff_t n, k;
+} map_problem;
 
 static void run_map(const kmc_kernels *kernels, const void *problem, record *out) {
   const map_problem *p = problem;
+  const kmc_label_kernels *label_kernels = kmc_label_kernels_for(kernels);
   uint8_t *indices = new_output(p->n, 1);
-  uint64_t *others = new_output((p->n + 63) / 64, sizeof *others);
-  int64_t *sum = new_output(1, sizeof *sum), expected = 0;
-  *sum = kmc_label_kernels_for(kernels)->map_keys(p->boxes, OTHER, p->pixels, p->keys, p->n, indices, others);
-  record_output(out, "sum", sum, 1, sizeof *sum);
+  uint32_t *others = new_output(p->n + KMC_OTHERS_SLACK, sizeof *others);
+  uint32_t *without_slack = new_output(p->n, sizeof *without_slack);
+  int64_t *sums = new_output(2, sizeof *sums), expected = 0, n_others = 0;
+  sums[0] = label_kernels->label_keys(p->cells, p->keys, p->n, indices, others);
+  sums[1] = label_kernels->squared_error(p->pixels, indices, p->n, p->entries, p->k);
+  record_output(out, "number of others, sum of squares", sums, 2, sizeof *sums);
   record_output(out, "indices", indices, p->n, 1);
-  record_output(out, "others", others, (p->n + 63) / 64, sizeof *others);
+  memcpy(without_slack, others, (size_t)sums[0] * sizeof *others);
+  record_output(out, "others", without_slack, p->n, sizeof *others);
   for (ptrdiff_t i = 0; i < p->n && is_generic(kernels); i++) {
-    const kmc_box_labels *box = p->boxes + p->keys[i] / KMC_BOX_COLORS;
-    const uint32_t value = box->values[box->which >> p->keys[i] % KMC_BOX_COLORS & 1];
-    for (int t = 0; t < 3 && value != OTHER; t++) {
-      const int diff = p->pixels[3 * i + t] - (int)(value >> 8 * t & 255);
+    const uint32_t cell = p->cells[p->keys[i] / KMC_CELL_COLORS];
+    for (int t = 0; t < 3; t++) {
+      const int diff = p->pixels[3 * i + t] - (int)(p->entries[cell & 255] >> 8 * t & 255);
       expected += diff * diff;
     }
-    if (indices[i] != value >> 24) report("generic", "map_keys", "not the label");
-    if ((others[i / 64] >> i % 64 & 1) != (value == OTHER)) report("generic", "map_keys", "not the others");
+    if (indices[i] != (cell & 255)) report("generic", "label_keys", "not the label");
+    if (!(cell >> 8 >> p->keys[i] % KMC_CELL_COLORS & 1)) continue;
+    if (others[n_others++] != i) report("generic", "label_keys", "not the others");
   }
-  if (is_generic(kernels) && *sum != expected) report("generic", "map_keys", "not the sum of squares");
+  if (is_generic(kernels) && sums[0] != n_others) report("generic", "label_keys", "not how many others");
+  if (is_generic(kernels) && sums[1] != expected) report("generic", "squared_error", "not the sum of squares");
 }
 
-/* Boxes at random, of which some are of other entries; keys of a few boxes only. With extremes: the largest difference
- * in every sample. */
+/* Cells at random, of few and of many others; palettes for each way to look up entries. With extremes: the largest
+ * difference in every sample. */
 static void check_map(void) {
-  enum { BOXES = 300 };
+  static const ptrdiff_t sizes[] = {1, 64, 65, 128, 129, 256};
+  enum { CELLS = 3000 };
   for (ptrdiff_t n = 1; n <= KMC_KEY_BATCH; n += n < 70 ? 1 : 53) {
-    kmc_box_labels *boxes = new_input(BOXES, sizeof *boxes);
+    const ptrdiff_t k = sizes[n % COUNT(sizes)];
+    uint16_t *cells = new_input(CELLS, sizeof *cells);
+    uint32_t *entries = new_input(256, sizeof *entries), *keys = new_input(n, sizeof *keys);
     uint8_t *pixels = new_input(3 * n, 1);
-    uint32_t *keys = new_input(n, sizeof *keys);
-    for (int i = 0; i < BOXES; i++) {
-      const int is_extreme = n % 5 == 0;
-      boxes[i].which = random_bits();
-      for (int v = 0; v < 2; v++) boxes[i].values[v] = (uint32_t)random_bits() & (is_extreme ? 0xff000000 : 0xffffffff);
-      if (random_below(4) == 0) boxes[i].values[random_below(2)] = OTHER;
+    for (ptrdiff_t j = 0; j < k; j++) entries[j] = n % 5 ? (uint32_t)random_bits() & 0xffffff : 0;
+    for (int i = 0; i < CELLS; i++) {
+      const uint64_t other_bits = random_below(3) ? 0 : random_bits() & 0xfe;
+      cells[i] = (uint16_t)((uint64_t)random_below(k) | other_bits << 8);
     }
     for (ptrdiff_t i = 0; i < 3 * n; i++) pixels[i] = n % 5 ? (uint8_t)random_bits() : 255;
-    for (ptrdiff_t i = 0; i < n; i++) keys[i] = (uint32_t)random_below(BOXES * KMC_BOX_COLORS);
-    const map_problem problem = {boxes, pixels, keys, n};
+    for (ptrdiff_t i = 0; i < n; i++) keys[i] = (uint32_t)random_below(CELLS * KMC_CELL_COLORS);
+    const map_problem problem = {cells, keys, entries, pixels, n, k};
     char name[120];
-    snprintf(name, sizeof name, "map of n=%td pixels", n);
+    snprintf(name, sizeof name, "map of n=%td pixels, k=%td", n, k);
     check(name, run_map, &problem);
     free_down_to(0);
   }

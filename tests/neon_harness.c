@@ -27,6 +27,7 @@ int main(int n_arguments, char **arguments) {
   check_taken();
   check_nearest();
   check_all_boxes();
+  check_pack_box();
   check_map();
   check_selection();
   check_all_color_kmeans();

@@ -47,38 +47,46 @@ static const kmc_node *node_of(const kmc_label_kernels *kernels, kmc_node *path,
   return &path[KMC_TREE_LEVELS - 1];
 }
 
-/* OUT the labels of a box that several entries may have, where the colours of `occurring` matter. */
-static void fill_box(const kmc_label_kernels *kernels, const kmc_box_map *map, const kmc_node *node, int octant,
-                     uint64_t occurring, uint64_t *n_lines) {
-  const uint32_t number = node->number << 3 | (uint32_t)octant;
-  uint16_t *const labels = map->lines + *n_lines * KMC_BOX_COLORS;
-  uint8_t corner[3];
-  kmc_rgb_of_key(number * KMC_BOX_COLORS, corner);
-  kernels->nearest_in_box(node, octant, corner, labels);
-  const uint16_t label = labels[kmc_lowest_bit(occurring)];
-  const uint64_t which = ~kernels->equal_labels(labels, label), rest = which & occurring;
-  const uint16_t second = rest ? labels[kmc_lowest_bit(rest)] : label;
-  if (rest & ~kernels->equal_labels(labels, second)) {
-    map->boxes[number] = (kmc_box_labels){(*n_lines)++, {map->other, map->other}};
-  } else {
-    map->boxes[number] = (kmc_box_labels){which, {map->values[label], map->values[second]}};
+/* The boxes of a node as if each had one label: cheaper than to look which have. */
+static void fill_whole(const kmc_box_map *map, const kmc_node *node) {
+  const size_t first = (size_t)node->number * 8;
+  for (int octant = 0; octant < 8; octant++) {
+    const uint32_t label = (uint32_t)node->single[octant];
+    if (!map->cells) {
+      map->line_of[first + octant] = label;
+      continue;
+    }
+    const uint64_t four = label * UINT64_C(0x0001000100010001), cells[2] = {four, four};
+    memcpy(map->cells + (first + octant) * KMC_BOX_CELLS, cells, sizeof cells);
   }
 }
 
+/* A box that several entries may have. Returns how many lines there are by now. */
+static uint32_t fill_box(const kmc_label_kernels *kernels, const kmc_box_map *map, const kmc_node *node, int octant,
+                         uint32_t n_lines) {
+  const uint32_t number = node->number << 3 | (uint32_t)octant;
+  uint8_t corner[3];
+  kmc_rgb_of_key(number * KMC_BOX_COLORS, corner);
+  map->line_of[number] = n_lines;
+  if (!map->cells) {
+    kernels->nearest_in_box(node, octant, corner, map->wide_lines + (size_t)n_lines * KMC_BOX_COLORS);
+    return n_lines + 1;
+  }
+  uint16_t labels[KMC_BOX_COLORS];
+  kernels->nearest_in_box(node, octant, corner, labels);
+  return n_lines + (uint32_t)kernels->pack_box(labels, map->cells + (size_t)number * KMC_BOX_CELLS,
+                                               map->lines + (size_t)n_lines * KMC_BOX_COLORS);
+}
+
 void kmc_fill_boxes(const kmc_label_kernels *kernels, const kmc_box_map *map, kmc_node *path, const uint64_t *boxes,
-                    const uint64_t *bits, ptrdiff_t first, ptrdiff_t last, uint64_t n_lines) {
+                    ptrdiff_t first, ptrdiff_t last, uint32_t n_lines) {
   for (uint32_t number = 8 * (uint32_t)first; number < 8 * (uint32_t)last; number++) {
     const uint64_t wanted = boxes[number / 8] >> number % 8 * 8 & 255;
     if (!wanted) continue;
     const kmc_node *node = node_of(kernels, path, number);
-    for (uint64_t left = wanted & node->whole; left; left &= left - 1) {
-      const int octant = kmc_lowest_bit(left);
-      const uint32_t value = map->values[node->single[octant]];
-      map->boxes[8 * number + (uint32_t)octant] = (kmc_box_labels){0, {value, value}};
-    }
+    fill_whole(map, node);
     for (uint64_t left = wanted & ~(uint64_t)node->whole; left; left &= left - 1) {
-      const int octant = kmc_lowest_bit(left);
-      fill_box(kernels, map, node, octant, bits ? bits[8 * number + (uint32_t)octant] : UINT64_MAX, &n_lines);
+      n_lines = fill_box(kernels, map, node, kmc_lowest_bit(left), n_lines);
     }
   }
 }

@@ -1,37 +1,31 @@
 /* Labels of boxes for every processor, and which kernels go with which instruction set. Plain loops over arrays:
  * compilers make vectors of them. */
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "remap/box_labels.h"
 
-/* Coordinates are halves of integers and squared distances below 2^20: float is exact. */
-static float squared_distance(const kmc_candidate *candidate, const float *point) {
-  const float r = candidate->red - point[0], g = candidate->green - point[1], b = candidate->blue - point[2];
-  return r * r + g * g + b * b;
-}
-
 static void keep_in_octants(kmc_node *node, const uint8_t *corner, int32_t side) {
-  const float half = 0.25f * (float)side - 0.5f;
   memset(node->keep, 0, (size_t)node->n);
   node->whole = 0;
   for (int octant = 0; octant < 8; octant++) {
-    const float middle[3] = {(float)(corner[0] + (octant >> 2) * side / 2) + half,
-                             (float)(corner[1] + (octant >> 1 & 1) * side / 2) + half,
-                             (float)(corner[2] + (octant & 1) * side / 2) + half};
-    const kmc_candidate *near = node->candidates;
-    float least = squared_distance(near, middle);
-    ptrdiff_t n_kept = 0;
-    for (ptrdiff_t i = 1; i < node->n; i++) {
-      const float dist2 = squared_distance(node->candidates + i, middle);
-      if (dist2 >= least) continue;
-      least = dist2;
-      near = node->candidates + i;
+    const int32_t r = kmc_doubled_middle(corner, side, octant, 0), g = kmc_doubled_middle(corner, side, octant, 1);
+    const int32_t b = kmc_doubled_middle(corner, side, octant, 2);
+    const kmc_candidate *near = NULL;
+    int32_t least = INT32_MAX, n_kept = 0;
+    for (ptrdiff_t i = 0; i < node->n; i++) {
+      const kmc_candidate *own = node->candidates + i;
+      const int32_t score = own->norm2 + r * own->minus_red + g * own->minus_green + b * own->minus_blue;
+      if (score >= least) continue;
+      least = score;
+      near = own;
     }
     for (ptrdiff_t i = 0; i < node->n; i++) {
       const kmc_candidate *own = node->candidates + i;
-      const float apart = fabsf(own->red - near->red) + fabsf(own->green - near->green) + fabsf(own->blue - near->blue);
-      const int keep = squared_distance(own, middle) - least <= 2 * half * apart;
+      const int32_t score = own->norm2 + r * own->minus_red + g * own->minus_green + b * own->minus_blue;
+      const int32_t apart =
+          abs(own->rgb[0] - near->rgb[0]) + abs(own->rgb[1] - near->rgb[1]) + abs(own->rgb[2] - near->rgb[2]);
+      const int keep = score - least <= (side / 2 - 1) * apart;
       node->keep[i] |= (uint8_t)(keep << octant);
       n_kept += keep;
     }
@@ -65,31 +59,45 @@ static void nearest_in_box(const kmc_node *node, int octant, const uint8_t *corn
   }
 }
 
-static uint64_t equal_labels(const uint16_t *labels, uint16_t label) {
-  uint64_t bits = 0;
-  for (int i = 0; i < KMC_BOX_COLORS; i++) bits |= (uint64_t)(labels[i] == label) << i;
-  return bits;
+static int pack_box(const uint16_t *labels, uint16_t *cells, uint8_t *line) {
+  int is_needed = 0;
+  for (int cell = 0; cell < KMC_BOX_CELLS; cell++) {
+    const uint16_t *own = labels + cell * KMC_CELL_COLORS;
+    int different = 0;
+    for (int i = 1; i < KMC_CELL_COLORS; i++) different |= (own[i] != own[0]) << i;
+    cells[cell] = (uint16_t)(own[0] | different << 8);
+    is_needed |= different;
+  }
+  for (int i = 0; i < KMC_BOX_COLORS; i++) line[i] = (uint8_t)labels[i];
+  return is_needed != 0;
 }
 
-static int64_t map_keys(const kmc_box_labels *boxes, uint32_t other, const uint8_t *pixels, const uint32_t *keys,
-                        ptrdiff_t n, uint8_t *indices, uint64_t *others) {
-  int64_t sum = 0;
-  for (ptrdiff_t first = 0; first < n; first += 64) {
-    const ptrdiff_t last = n - first < 64 ? n : first + 64;
-    uint64_t found = 0;
-    for (ptrdiff_t i = first; i < last; i++) {
-      const uint32_t value = kmc_value_of_key(boxes, keys[i]);
-      const int32_t error = kmc_squared_error_of_pixel(pixels + 3 * i, value & 0xffffff);
-      indices[i] = (uint8_t)(value >> 24);
-      found |= (uint64_t)(value == other) << (i - first);
-      sum += value == other ? 0 : error;
-    }
-    others[first / 64] = found;
+static ptrdiff_t label_keys(const uint16_t *cells, const uint32_t *keys, ptrdiff_t n, uint8_t *indices,
+                            uint32_t *others) {
+  ptrdiff_t n_others = 0;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const uint32_t cell = cells[keys[i] / KMC_CELL_COLORS];
+    indices[i] = (uint8_t)cell;
+    others[n_others] = (uint32_t)i;
+    n_others += cell >> (8 + keys[i] % KMC_CELL_COLORS) & 1;
   }
+  return n_others;
+}
+
+static int64_t squared_error(const uint8_t *pixels, const uint8_t *indices, ptrdiff_t n, const uint32_t *entries,
+                             ptrdiff_t k) {
+  (void)k;
+  int64_t sum = 0;
+  for (ptrdiff_t i = 0; i < n; i++) sum += kmc_squared_error_of_pixel(pixels + 3 * i, entries[indices[i]]);
   return sum;
 }
 
-const kmc_label_kernels kmc_label_kernels_generic = {keep_in_octants, nearest_in_box, equal_labels, map_keys};
+static void keys_of_rgb(const uint8_t *pixels, ptrdiff_t n, uint32_t *keys) {
+  kmc_pixel_kernels_generic.keys_of_rgb(pixels, n, keys);
+}
+
+const kmc_label_kernels kmc_label_kernels_generic = {keep_in_octants, nearest_in_box, pack_box,
+                                                     keys_of_rgb,     label_keys,     squared_error};
 
 const kmc_label_kernels *kmc_label_kernels_for(const kmc_kernels *kernels) {
 #if defined(__x86_64__) || defined(_M_X64)

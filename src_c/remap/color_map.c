@@ -17,22 +17,21 @@ static inline int64_t position_of_key(const uint32_t *keys, const int64_t *alpha
   return first;
 }
 
-static int64_t error_of_rgb(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
+static int64_t error_of_rgb(const kmc_label_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
                             const uint8_t *entries, ptrdiff_t k, const uint8_t *indices) {
-  uint32_t packed[256], chosen[KMC_KEY_BATCH];
+  uint32_t packed[256] = {0};
   int64_t sum = 0;
   for (ptrdiff_t j = 0; j < k; j++) {
     packed[j] = entries[3 * j] | (uint32_t)entries[3 * j + 1] << 8 | (uint32_t)entries[3 * j + 2] << 16;
   }
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
-    for (ptrdiff_t i = 0; i < batch; i++) chosen[i] = packed[indices[first + i]];
-    sum += kernels->squared_error(pixels + 3 * first, chosen, batch);
+    sum += kernels->squared_error(pixels + 3 * first, indices + first, batch, packed, k);
   }
   return sum;
 }
 
-int64_t kmc_error_of_indices(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
+int64_t kmc_error_of_indices(const kmc_label_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
                              const uint8_t *entries, ptrdiff_t k, const uint8_t *indices) {
   if (channels == 3) return error_of_rgb(kernels, pixels, n, entries, k, indices);
   int64_t sum = 0;
@@ -59,7 +58,7 @@ void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_
   }
 }
 
-void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks) {
+void kmc_mark_boxes(const kmc_label_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks) {
   uint32_t keys[KMC_KEY_BATCH];
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
@@ -68,59 +67,51 @@ void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptr
   }
 }
 
-void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint64_t *boxes) {
-  for (ptrdiff_t block = 0; block < KMC_N_BLOCKS; block++) {
+void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, ptrdiff_t first, ptrdiff_t last,
+                    uint64_t *boxes) {
+  for (ptrdiff_t block = first; block < last; block++) {
     boxes[block] |= kernels->nonzero_bits(marks + block * KMC_BLOCK_BOXES);
   }
 }
 
-/* OUT indices of those among n pixels whose bit is set in `others`: their boxes have more than two labels. Returns the
- * sum of the squared differences. */
-static int64_t map_others(const kmc_box_map *map, const uint8_t *pixels, const uint32_t *keys, ptrdiff_t n,
-                          const uint64_t *others, uint8_t *indices) {
-  int64_t sum = 0;
-  for (ptrdiff_t first = 0; first < n; first += 64) {
-    for (uint64_t left = others[first / 64]; left; left &= left - 1) {
-      const ptrdiff_t i = first + kmc_lowest_bit(left);
-      const uint64_t line = map->boxes[keys[i] / KMC_BOX_COLORS].which;
-      const uint16_t label = map->lines[line * KMC_BOX_COLORS + keys[i] % KMC_BOX_COLORS];
-      indices[i] = (uint8_t)label;
-      sum += kmc_squared_error_of_pixel(pixels + 3 * i, map->values[label] & 0xffffff);
-    }
+/* OUT indices of the keys at places `others`: their cells have another label first. */
+static void label_others(const kmc_box_map *map, const uint32_t *keys, const uint32_t *others, ptrdiff_t n,
+                         uint8_t *indices) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const uint32_t key = keys[others[i]];
+    const size_t line = map->line_of[key / KMC_BOX_COLORS];
+    indices[others[i]] = map->lines[line * KMC_BOX_COLORS + key % KMC_BOX_COLORS];
   }
-  return sum;
 }
 
-int64_t kmc_map_rgb_u8(const kmc_pixel_kernels *kernels, const kmc_label_kernels *label_kernels, const uint8_t *pixels,
-                       ptrdiff_t n, const kmc_box_map *map, uint8_t *indices) {
-  uint32_t keys[KMC_KEY_BATCH];
-  uint64_t others[KMC_KEY_BATCH / 64];
+int64_t kmc_map_rgb_u8(const kmc_label_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, const kmc_box_map *map,
+                       const uint32_t *entries, ptrdiff_t k, uint8_t *indices) {
+  uint32_t keys[KMC_KEY_BATCH], others[KMC_KEY_BATCH + KMC_OTHERS_SLACK];
   int64_t sum = 0;
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
-    const uint8_t *own = pixels + 3 * first;
-    kernels->keys_of_rgb(own, batch, keys);
-    sum += label_kernels->map_keys(map->boxes, map->other, own, keys, batch, indices + first, others);
-    sum += map_others(map, own, keys, batch, others, indices + first);
+    uint8_t *const own = indices + first;
+    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
+    label_others(map, keys, others, kernels->label_keys(map->cells, keys, batch, own, others), own);
+    sum += kernels->squared_error(pixels + 3 * first, own, batch, entries, k);
   }
   return sum;
 }
 
 int64_t kmc_map_rgb_u16(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, const kmc_box_map *map,
-                        const uint32_t *packed, uint16_t *indices) {
-  uint32_t keys[KMC_KEY_BATCH], entries[KMC_KEY_BATCH];
+                        const uint32_t *entries, uint16_t *indices) {
+  uint32_t keys[KMC_KEY_BATCH], own[KMC_KEY_BATCH];
   int64_t sum = 0;
   for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
     const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
     kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
     for (ptrdiff_t i = 0; i < batch; i++) {
-      const uint32_t value = kmc_value_of_key(map->boxes, keys[i]);
-      const uint64_t line = map->boxes[keys[i] / KMC_BOX_COLORS].which;
-      const uint32_t label = value != map->other ? value : map->lines[line * KMC_BOX_COLORS + keys[i] % KMC_BOX_COLORS];
-      indices[first + i] = (uint16_t)label;
-      entries[i] = packed[label];
+      const size_t line = map->line_of[keys[i] / KMC_BOX_COLORS];
+      const uint16_t label = map->wide_lines[line * KMC_BOX_COLORS + keys[i] % KMC_BOX_COLORS];
+      indices[first + i] = label;
+      own[i] = entries[label];
     }
-    sum += kernels->squared_error(pixels + 3 * first, entries, batch);
+    sum += kernels->squared_error(pixels + 3 * first, own, batch);
   }
   return sum;
 }

@@ -5,8 +5,7 @@
  * Which boxes occur is known where the pixels were counted; else they are marked first.
  *
  *   1. for ranges of pixels     kmc_mark_boxes: which boxes occur
- *      once                     kmc_join_marks, for each range
- *   2. for ranges of blocks     kmc_fill_boxes: each range has room for its own lines
+ *   2. for ranges of blocks     kmc_join_marks, if they were marked; kmc_fill_boxes: each range has its own lines
  *   3. for ranges of pixels     kmc_map_rgb_*
  *
  * Other spaces, and pixels with alpha: a label for each distinct colour of a histogram, kmc_map_counted_*; of a small
@@ -22,7 +21,7 @@
 
 /* IN pixels (n, channels), entries (k, channels), k <= 256, indices (n) below k. Returns the sum of the squared
  * differences; of RGBA pixels with alpha 0 the colour counts as 0. At most 2^63: 4 * 255^2 for each of 2^45 pixels. */
-int64_t kmc_error_of_indices(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
+int64_t kmc_error_of_indices(const kmc_label_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels,
                              const uint8_t *entries, ptrdiff_t k, const uint8_t *indices);
 
 /* Translucent colours of an RGBA picture: `keys` (n) ascending with labels in the same order. alpha_start (257): those
@@ -30,20 +29,19 @@ int64_t kmc_error_of_indices(const kmc_pixel_kernels *kernels, const uint8_t *pi
 void kmc_index_alphas(const uint8_t *colors, ptrdiff_t n, uint32_t *keys, int64_t *alpha_start);
 
 /* IN pixels (n, 3). IN OUT marks (KMC_N_BOXES): becomes 1 for each box that occurs. */
-void kmc_mark_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks);
+void kmc_mark_boxes(const kmc_label_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, uint8_t *marks);
 
-/* IN OUT boxes (KMC_N_BLOCKS): bit i of word b becomes 1 where box i of block b is marked. */
-void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, uint64_t *boxes);
+/* IN OUT boxes (KMC_N_BLOCKS), of blocks first .. last - 1: bit i of word b becomes 1 where box i of block b is
+ * marked. */
+void kmc_join_marks(const kmc_pixel_kernels *kernels, const uint8_t *marks, ptrdiff_t first, ptrdiff_t last,
+                    uint64_t *boxes);
 
-/* IN pixels (n, 3), map, whose values are the entry's red, green and blue from the lowest byte on, then the label. OUT
+/* IN pixels (n, 3), map; entries (256, of which k are used; or k): red, green and blue from the lowest byte on. OUT
  * indices (n). Returns the sum of the squared differences to the entries. */
-int64_t kmc_map_rgb_u8(const kmc_pixel_kernels *kernels, const kmc_label_kernels *label_kernels, const uint8_t *pixels,
-                       ptrdiff_t n, const kmc_box_map *map, uint8_t *indices);
-
-/* The same where the values are labels. packed (k): the entries, red in the lowest
- * byte. */
+int64_t kmc_map_rgb_u8(const kmc_label_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, const kmc_box_map *map,
+                       const uint32_t *entries, ptrdiff_t k, uint8_t *indices);
 int64_t kmc_map_rgb_u16(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, const kmc_box_map *map,
-                        const uint32_t *packed, uint16_t *indices);
+                        const uint32_t *entries, uint16_t *indices);
 
 /* map_counted: IN pixels (n, channels), channels 3 or 4; bits and before as for ranks_of_keys, of the opaque colours,
  * and their labels by rank. Of RGBA also keys, alpha_start and translucent_labels of the translucent colours, and
