@@ -6,8 +6,9 @@ enum { GROUP = 8, GROUPS = 4 }; /* pixels that become points together, and group
 static KMC_ALWAYS_INLINE void light_of_group(const uint8_t *pixels, int channels, const kmc_cones *cones,
                                              uint64_t *light) {
   const int green = channels > 1 ? 1 : 0, blue = channels > 1 ? 2 : 0;
-  for (int i = 0; i < GROUP; i++, pixels += channels)
+  for (int i = 0; i < GROUP; i++, pixels += channels) {
     light[i] = cones->light[0][pixels[0]] + cones->light[1][pixels[green]] + cones->light[2][pixels[blue]];
+  }
 }
 
 /* What was just stored cannot be loaded in wider pieces without waiting: so the light of a group is computed some
