@@ -212,16 +212,18 @@ def test_flat_areas_keep_their_color_through_the_fit() -> None:
 
 
 def test_stripes_leave_no_seam() -> None:
-    """Rows where a stripe begins differ from the picture no more than rows in fine dots and rows in coarse ones do."""
+    """Rows where a stripe begins differ from the picture about as much as others do: without a warm-up five times."""
     y, x = np.mgrid[:480, :600]
     pixels = np.stack([60 + y / 6 + x / 40, 110 + y / 5, 200 + y / 12], axis=-1).astype(np.uint8)
-    ranks = []
+    seams = [first - 1 for first, _ in reference.stripes(480)[1:]]
+    ratios = []
     for seed in range(12):
         palette = palette_of(12, 3, seed)
         difference = palette.colors[dither(pixels, palette)].astype(float) - pixels
         steps = np.abs(np.diff(difference.mean(axis=1), axis=0)).sum(axis=1)
-        ranks.append((steps[8:] < steps[119::120, np.newaxis]).mean(axis=1))
-    assert np.mean(ranks) < 0.85
+        ratios.append(steps[seams].mean() / steps[8:].mean())
+    assert len(seams) == 3
+    assert np.mean(ratios) < 3
 
 
 def test_alpha_stays_what_it_is() -> None:
