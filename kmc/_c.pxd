@@ -424,6 +424,7 @@ cdef extern from "dither/dither.h" nogil:
     enum: KMC_MOST_ENTRIES
     enum: KMC_CHUNK
     enum: KMC_BAND
+    enum: KMC_WARM_UP
     enum: KMC_POLISH_REACH
 
     ctypedef struct kmc_chunk:

@@ -4,9 +4,10 @@
 # elsewhere all is integers.
 
 cdef enum:
-    # Rows of a stripe of error diffusion. Each repeats 8 rows of the one above it, 6 % of its work; the two together
-    # are whole bands.
+    # About so many rows are a stripe of error diffusion. Each repeats 8 rows of the one above it, 6 % of its work.
     DIFFUSED_ROWS = 120
+    # Of so many stripes, two or four threads get the same number each: pictures of more rows have a multiple of it.
+    EVEN_STRIPES = 4
     # Rows of a stripe where none are repeated: a multiple of KMC_BAND, and more than a window reaches.
     STRIPE_ROWS = 32
     # Chunks of lists that a thread has room for: photographs take 2000 to 20000 at k=256.
@@ -111,19 +112,33 @@ cdef _c.kmc_dithered dithered_pixels(
     return picture
 
 
+cdef Py_ssize_t n_stripes(Py_ssize_t height) noexcept nogil:
+    """How many stripes of error diffusion a picture has, whatever the number of threads."""
+    if height < EVEN_STRIPES * DIFFUSED_ROWS:
+        return max(1, (height + DIFFUSED_ROWS // 2) // DIFFUSED_ROWS)
+    return EVEN_STRIPES * ((height + EVEN_STRIPES * DIFFUSED_ROWS // 2) // (EVEN_STRIPES * DIFFUSED_ROWS))
+
+
+cdef Py_ssize_t first_row(Py_ssize_t stripe, Py_ssize_t n, Py_ssize_t height) noexcept nogil:
+    """Where the stripe begins: with the rows that it repeats it is whole bands, as many as the others or one less."""
+    if stripe == 0 or stripe == n:
+        return 0 if stripe == 0 else height
+    cdef Py_ssize_t n_bands = n_ranges(height + _c.KMC_WARM_UP * (n - 1), _c.KMC_BAND)
+    return stripe * n_bands // n * _c.KMC_BAND - _c.KMC_WARM_UP * (stripe - 1)
+
+
 cdef void diffuse(_c.kmc_dithered *picture, Targets targets, uint8_t[:, ::1] indices, int num_threads):
     cdef const _c.kmc_dither_kernels *kernel_table = _c.kmc_dither_kernels_for(kernels)
     cdef _c.kmc_targets *of_thread = targets.of_thread
-    cdef Py_ssize_t n = n_ranges(picture.height, DIFFUSED_ROWS), stripe, first
+    cdef Py_ssize_t n = n_stripes(picture.height), stripe
     cdef Py_ssize_t scratch_size = _c.kmc_stripe_scratch(picture.width)
     scratch = Scratch(num_threads * scratch_size * sizeof(int16_t))
     cdef uint8_t[::1] room = scratch.array
     cdef int16_t *rooms = <int16_t *> &room[0]
     for stripe in prange(n, nogil=True, schedule="dynamic", chunksize=1, num_threads=num_threads):
-        first = stripe * DIFFUSED_ROWS
         _c.kmc_diffuse_stripe(
-            kernel_table, &of_thread[threadid()], picture, first, min(first + DIFFUSED_ROWS, picture.height),
-            rooms + threadid() * scratch_size, &indices[0, 0],
+            kernel_table, &of_thread[threadid()], picture, first_row(stripe, n, picture.height),
+            first_row(stripe + 1, n, picture.height), rooms + threadid() * scratch_size, &indices[0, 0],
         )
 
 

@@ -14,7 +14,7 @@ __all__ = ["box", "diffuse", "nearest", "normal_equations", "polish", "sums"]
 
 Array = NDArray[Any]
 
-STRIPE, WARM_UP = 120, 8
+STRIPE, WARM_UP, BAND = 120, 8, 16
 # What is added to the alpha of pixels that take no error.
 FLAT = 2048
 POLISHED_STRIPE = 32
@@ -55,6 +55,14 @@ def _gain(point: Array, gain: int, opaque: int) -> Array:
     return np.array([gain, gain, gain, gain if point[3] < opaque else 0])
 
 
+def stripes(height: int) -> list[tuple[int, int]]:
+    """Rows (first, last + 1) of each stripe: whole bands, with the rows of the warm-up, as evenly as they go."""
+    n = max(1, (height + STRIPE // 2) // STRIPE) if height < 4 * STRIPE else 4 * ((height + 2 * STRIPE) // (4 * STRIPE))
+    n_bands = -(-(height + WARM_UP * (n - 1)) // BAND)
+    firsts = [0] + [stripe * n_bands // n * BAND - WARM_UP * (stripe - 1) for stripe in range(1, n)]
+    return list(zip(firsts, [*firsts[1:], height], strict=True))
+
+
 def diffuse(points: Array, entries: Array, gain: int, space: str, has_alpha: bool) -> NDArray[np.uint8]:
     """Error diffusion of points (h, w, 4): indices (h, w)."""
     height, width = points.shape[:2]
@@ -62,8 +70,8 @@ def diffuse(points: Array, entries: Array, gain: int, space: str, has_alpha: boo
     colors = points.astype(int)
     colors[..., 3] = colors[..., 3] % FLAT if has_alpha else 0
     indices = np.zeros((height, width), dtype=np.uint8)
-    for first in range(0, height, STRIPE):
-        top, last = max(0, first - WARM_UP), min(first + STRIPE, height)
+    for first, last in stripes(height):
+        top = max(0, first - WARM_UP)
         errors = np.zeros((last - top + 1, width + 2, 4), dtype=int)
         for y in range(top, last):
             for x in range(width):
@@ -71,7 +79,7 @@ def diffuse(points: Array, entries: Array, gain: int, space: str, has_alpha: boo
                 taken = _rounded_share(np.asarray(sums_around), _gain(points[y, x], gain, high[3]))
                 wanted = np.clip(colors[y, x] + taken, low, high)
                 index = nearest(wanted, points[y, x], entries, high[3])
-                errors[y - top + 1, x + 1] = np.clip(wanted - entries[index], -2047, 2047)
+                errors[y - top + 1, x + 1] = wanted - entries[index]
                 if y >= first:
                     indices[y, x] = index
     return indices

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kmc import _kernels, looks
+from kmc import _isa, _kernels, looks
 from kmc import _reference_dither as reference
 from kmc.colorspace import LINEAR, points_of
 from kmc.dither import FLAT, GAIN_ONE, SPACES, dither, points_of_pixels
@@ -20,7 +20,7 @@ from tests.pictures import few_colors, gradient, noise, photograph
 
 GAIN = 1638
 N_FITTED = 1 << 18
-SHAPES = [(1, 1), (1, 70), (70, 1), (9, 13), (17, 8), (141, 11), (8, 67)]
+SHAPES = [(1, 1), (1, 70), (70, 1), (9, 13), (17, 8), (190, 8), (8, 67), (500, 3)]
 Points = NDArray[Any]
 
 
@@ -133,6 +133,17 @@ def test_points_of_oklab(isa: str, channels: int) -> None:
     assert (points[:, 3] == GAIN_ONE).all()
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_points_are_those_of_the_generic_kernels(isa: str, channels: int) -> None:
+    for n in (1, 7, 8, 65, 2000):
+        pixels = noise(n, 1, channels).reshape(n, channels)
+        points = [points_of_pixels(pixels, space, GAIN, 1) for space in SPACES]
+        _isa.use("generic")
+        expected = [points_of_pixels(pixels, space, GAIN, 1) for space in SPACES]
+        _isa.use(isa)
+        np.testing.assert_array_equal(points, expected)
+
+
 def test_normal_equations(isa: str) -> None:
     points = points_for(photograph(23, 31), "oklab")
     indices = np.random.default_rng(0).integers(0, 9, size=points.shape[:2], dtype=np.uint8)
@@ -201,15 +212,18 @@ def test_flat_areas_keep_their_color_through_the_fit() -> None:
 
 
 def test_stripes_leave_no_seam() -> None:
-    """Rows where a stripe begins differ from the picture no more than others do."""
+    """Rows where a stripe begins differ from the picture about as much as others do: without a warm-up five times."""
     y, x = np.mgrid[:480, :600]
     pixels = np.stack([60 + y / 6 + x / 40, 110 + y / 5, 200 + y / 12], axis=-1).astype(np.uint8)
-    palette = palette_of(12, 3, seed=3)
-    difference = palette.colors[dither(pixels, palette)].astype(float) - pixels
-    steps = np.abs(np.diff(difference.mean(axis=1), axis=0)).sum(axis=1)
-    seams = steps[119::120]
+    seams = [first - 1 for first, _ in reference.stripes(480)[1:]]
+    ratios = []
+    for seed in range(12):
+        palette = palette_of(12, 3, seed)
+        difference = palette.colors[dither(pixels, palette)].astype(float) - pixels
+        steps = np.abs(np.diff(difference.mean(axis=1), axis=0)).sum(axis=1)
+        ratios.append(steps[seams].mean() / steps[8:].mean())
     assert len(seams) == 3
-    assert seams.max() <= np.quantile(steps[8:], 0.99)
+    assert np.mean(ratios) < 3
 
 
 def test_alpha_stays_what_it_is() -> None:

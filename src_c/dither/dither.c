@@ -9,9 +9,11 @@
 void kmc_cones_init(kmc_cones *cones, const float *linear) {
   for (int channel = 0; channel < 3; channel++) {
     for (int value = 0; value < 256; value++) {
-      float *light = cones->light[channel][value];
-      for (int t = 0; t < 3; t++) light[t] = kmc_oklab_shares[channel][t] * linear[value];
-      light[3] = 0;
+      cones->light[channel][value] = 0;
+      for (int t = 0; t < 3; t++) {
+        const double light = (double)kmc_oklab_shares[channel][t] * linear[value] * KMC_CONE_ONE;
+        cones->light[channel][value] |= (uint64_t)(light + 0.5) << t * KMC_CONE_BITS;
+      }
     }
   }
 }

@@ -85,9 +85,14 @@ typedef struct {
   int16_t weight[5];
 } kmc_window;
 
-/* What an 8-bit value of red, green and blue adds to the light of three cones; the fourth is 0. */
+/* What an 8-bit value of red, green and blue adds to the light of three cones, of which KMC_CONE_ONE is all: whole
+ * numbers of KMC_CONE_BITS, side by side, so that one addition adds all three. White's sum, rounded up thrice, fits. */
+#define KMC_CONE_BITS 21
+#define KMC_CONE_MASK 0x1fffff
+#define KMC_CONE_ONE 2097144.0
+#define KMC_ROOT_OF_ONE 127.9998372f /* its cube root */
 typedef struct {
-  float light[3][256][4];
+  uint64_t light[3][256];
 } kmc_cones;
 
 /* IN linear (256): the light of an 8-bit value. */

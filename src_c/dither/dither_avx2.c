@@ -2,6 +2,7 @@
  * multiplications (5) take one cycle. */
 #include <string.h>
 
+#include "colorspace/oklab.inc.h"
 #include "compiler.h"
 #include "dither/dither.h"
 
@@ -25,68 +26,13 @@ static inline __m256i four_points(const int16_t *const *p) {
   return _mm256_blend_epi32(low, high, 0xf0);
 }
 
+#include "dither/points_avx2.inc.h"
+
 static inline void store_bytes(uint8_t *bytes, const uint32_t *values) {
   const __m256i low = loaded(values), high = loaded(values + 8); /* below 256 */
   const __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);
   _mm_storeu_si128((__m128i *)bytes,
                    _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
-}
-
-static inline uint32_t equal_32_bytes(const uint8_t *above, const uint8_t *row, const uint8_t *below, int apart) {
-  const __m256i here = loaded(row);
-  const __m256i sides =
-      _mm256_and_si256(_mm256_cmpeq_epi8(here, loaded(row - apart)), _mm256_cmpeq_epi8(here, loaded(row + apart)));
-  const __m256i others =
-      _mm256_and_si256(_mm256_cmpeq_epi8(here, loaded(above)), _mm256_cmpeq_epi8(here, loaded(below)));
-  return (uint32_t)_mm256_movemask_epi8(_mm256_and_si256(sides, others));
-}
-
-/* See dither_generic.c. Near the end the bytes up to n are looked at in place of 32. */
-static inline uint64_t equal_bytes(const uint8_t *above, const uint8_t *row, const uint8_t *below, int apart,
-                                   ptrdiff_t n) {
-  if (n >= 60) {
-    const ptrdiff_t rest = n - 32;
-    return equal_32_bytes(above, row, below, apart) |
-           (uint64_t)equal_32_bytes(above + rest, row + rest, below + rest, apart) << rest;
-  }
-  uint64_t bits = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    const int sides = (row[i] == row[i - apart]) & (row[i] == row[i + apart]);
-    bits |= (uint64_t)(sides & (row[i] == above[i]) & (row[i] == below[i])) << i;
-  }
-  return bits;
-}
-
-/* See dither_generic.c; n is a multiple of 16. */
-static void interleave(const int16_t *a, const int16_t *b, const int16_t *c, const int16_t *d, ptrdiff_t n,
-                       int16_t *points) {
-  for (ptrdiff_t i = 0; i < n; i += 16, points += 16 * KMC_POINT) {
-    const __m256i a16 = loaded(a + i), b16 = loaded(b + i), c16 = loaded(c + i), d16 = loaded(d + i);
-    const __m256i ab_low = _mm256_unpacklo_epi16(a16, b16), ab_high = _mm256_unpackhi_epi16(a16, b16);
-    const __m256i cd_low = _mm256_unpacklo_epi16(c16, d16), cd_high = _mm256_unpackhi_epi16(c16, d16);
-    const __m256i first = _mm256_unpacklo_epi32(ab_low, cd_low), second = _mm256_unpackhi_epi32(ab_low, cd_low);
-    const __m256i third = _mm256_unpacklo_epi32(ab_high, cd_high), fourth = _mm256_unpackhi_epi32(ab_high, cd_high);
-    store(points, _mm256_permute2x128_si256(first, second, 0x20));
-    store(points + 16, _mm256_permute2x128_si256(third, fourth, 0x20));
-    store(points + 32, _mm256_permute2x128_si256(first, second, 0x31));
-    store(points + 48, _mm256_permute2x128_si256(third, fourth, 0x31));
-  }
-}
-
-/* Four pixels at a time, of which 16 bytes are read. */
-static void rgb_points(const uint8_t *pixels, ptrdiff_t n, int16_t gain, int16_t *points) {
-  const __m128i apart = _mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1);
-  const __m256i fourth = _mm256_set1_epi64x((long long)((unsigned long long)(uint16_t)gain << 48));
-  ptrdiff_t i = 0;
-  for (; i + 6 <= n; i += 4) {
-    const __m128i bytes = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(pixels + 3 * i)), apart);
-    const __m256i values = _mm256_slli_epi16(_mm256_cvtepu8_epi16(bytes), 3);
-    store(points + i * KMC_POINT, _mm256_or_si256(values, fourth));
-  }
-  for (; i < n; i++) {
-    for (int t = 0; t < 3; t++) points[i * KMC_POINT + t] = (int16_t)(pixels[3 * i + t] * 8);
-    points[i * KMC_POINT + 3] = gain;
-  }
 }
 
 /* See dither_generic.c: four rows and four steps at a time. */

@@ -1,8 +1,10 @@
 /* Dithering for every processor: a vector is an array. */
 #include <string.h>
 
+#include "colorspace/oklab.inc.h"
 #include "compiler.h"
 #include "dither/dither.h"
+#include "dither/points_generic.inc.h"
 
 #define KMC_DITHER_TABLE kmc_dither_kernels_generic
 
@@ -103,39 +105,6 @@ static inline void vp_store_cells(uint32_t *cells, vp a, kmc_targets *targets) {
 
 static inline void store_bytes(uint8_t *bytes, const uint32_t *values) {
   for (int r = 0; r < KMC_BAND; r++) bytes[r] = (uint8_t)values[r];
-}
-
-/* Bits of the bytes, n <= 64, that are as those above, below and `apart` to the left and to the right. */
-static inline uint64_t equal_bytes(const uint8_t *above, const uint8_t *row, const uint8_t *below, int apart,
-                                   ptrdiff_t n) {
-  uint8_t equal[64] = {0};
-  uint64_t bits = 0;
-  int any = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    equal[i] = (row[i] == row[i - apart]) & (row[i] == row[i + apart]) & (row[i] == above[i]) & (row[i] == below[i]);
-    any |= equal[i];
-  }
-  for (int i = 0; i < 64 && any; i++) bits |= (uint64_t)equal[i] << i;
-  return bits;
-}
-
-/* OUT points (n, 4): of four channels (n). */
-static void interleave(const int16_t *a, const int16_t *b, const int16_t *c, const int16_t *d, ptrdiff_t n,
-                       int16_t *points) {
-  for (ptrdiff_t i = 0; i < n; i++, points += KMC_POINT) {
-    points[0] = a[i];
-    points[1] = b[i];
-    points[2] = c[i];
-    points[3] = d[i];
-  }
-}
-
-/* OUT points (n, 4): of pixels (n, 3) in sRGB. */
-static void rgb_points(const uint8_t *pixels, ptrdiff_t n, int16_t gain, int16_t *points) {
-  for (ptrdiff_t i = 0; i < n; i++, points += KMC_POINT) {
-    for (int t = 0; t < 3; t++) points[t] = (int16_t)(pixels[3 * i + t] * 8);
-    points[3] = gain;
-  }
 }
 
 /* OUT points (KMC_STEPS, KMC_BAND, 4): row r's from column first - skew * r on. */

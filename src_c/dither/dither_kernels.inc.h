@@ -2,7 +2,7 @@
  *
  * A lane is a row, each a few columns behind the row above, so that what a pixel needs of its neighbours was computed
  * in earlier steps and no lane waits for another. Only the look-up of the nearest entry goes pixel by pixel. */
-#include "colorspace/oklab.inc.h"
+#include "dither/points.inc.h"
 
 static KMC_ALWAYS_INLINE vp clamp_to_box(kmc_targets *targets, vp points) {
   return vp_max(vp_min(points, vp_set1(targets->high)), vp_set1(targets->low));
@@ -48,12 +48,10 @@ static KMC_ALWAYS_INLINE vp entries_of(kmc_targets *targets, const uint32_t *nea
 
 static const int16_t alpha_mask[KMC_POINT] = {-1, -1, -1, KMC_FLAT - 1};
 
-/* Which share of the errors each point takes; the colour alone is left in `points`. */
+/* Which share of the errors each point takes; with alpha, what marks it is taken out of `points`. */
 static KMC_ALWAYS_INLINE vp gains_of(kmc_targets *targets, vp *points, vp gain, int has_alpha) {
   if (!has_alpha) {
-    const vp gains = vp_fourth(*points);
-    *points = vp_clear_fourth(*points);
-    return gains;
+    return vp_fourth(*points); /* what is left of it is cut off by the box */
   }
   const vp alpha = vp_fourth(*points); /* of flat pixels KMC_FLAT more */
   *points = vp_and(*points, vp_set1(alpha_mask));
@@ -111,7 +109,6 @@ static KMC_ALWAYS_INLINE void diffuse_step(kmc_targets *targets, const int16_t *
                                            ptrdiff_t width, int gain, int16_t *errors, uint8_t *step_indices,
                                            int has_alpha, diffusion *state) {
   enum { LAG = DIFFUSE_SKEW * (KMC_BAND - 1) };
-  const vp most = vp_set1_value(2047), least = vp_set1_value(-2047);
   int16_t originals[KMC_BAND * KMC_POINT];
   uint32_t nearest[KMC_BAND];
   vp points = vp_load(step_points);
@@ -123,7 +120,7 @@ static KMC_ALWAYS_INLINE void diffuse_step(kmc_targets *targets, const int16_t *
                            vp_add(vp_times(state->upper, 5), state->upper_left));
   const vp wanted = clamp_to_box(targets, vp_add(points, vp_mulhrs(shares, gains)));
   nearest_of_points(targets, wanted, originals, has_alpha, nearest);
-  state->error = vp_min(vp_max(vp_sub(wanted, entries_of(targets, nearest)), least), most);
+  state->error = vp_sub(wanted, entries_of(targets, nearest));
   state->upper_left = state->upper;
   state->upper = upper_right;
   if (KMC_RARELY(t < LAG || t >= width)) state->error = vp_and(state->error, vp_rows_between(t, width));
@@ -214,6 +211,7 @@ static KMC_ALWAYS_INLINE void polish_step(kmc_targets *targets, const kmc_window
   uint32_t nearest[KMC_BAND];
   vp points = vp_load(step_points);
   const vp gains = gains_of(targets, &points, vp_set1_value(1), has_alpha);
+  if (!has_alpha) points = vp_clear_fourth(points);
   if (has_alpha) vp_store(originals, points);
   const vp around = vp_and(errors_around(slot, window), vp_gt(gains, vp_zero()));
   nearest_of_points(targets, clamp_to_box(targets, vp_adds(points, around)), originals, has_alpha, nearest);
@@ -258,95 +256,6 @@ static void polish(kmc_targets *targets, const kmc_window *window, const int16_t
   } else {
     polish_band(targets, window, rows, width, errors, indices, 0);
   }
-}
-
-static KMC_ALWAYS_INLINE int16_t rounded(float value) { return (int16_t)((int32_t)(value + 4096.5f) - 4096); }
-
-/* Of one batch: scaled, rounded, and channels put side by side. */
-static void points_of_oklab(float oklab[3][KMC_OKLAB_BATCH], const float *scale, const int16_t *lift,
-                            const int16_t *fourth, int16_t *points) {
-  int16_t channels[3][KMC_OKLAB_BATCH];
-  for (int t = 0; t < 3; t++) {
-    for (int i = 0; i < KMC_OKLAB_BATCH; i++) channels[t][i] = rounded(oklab[t][i] * scale[i]);
-  }
-  for (int i = 0; i < KMC_OKLAB_BATCH; i++) channels[0][i] = (int16_t)(channels[0][i] + lift[i]);
-  interleave(channels[0], channels[1], channels[2], fourth, KMC_OKLAB_BATCH, points);
-}
-
-static void oklab_points(const uint8_t *pixels, ptrdiff_t n, int channels, const kmc_cones *cones, int gain,
-                         int16_t *points) {
-  float from[KMC_OKLAB_BATCH][4] = {{0}}, to[3][KMC_OKLAB_BATCH], scale[KMC_OKLAB_BATCH];
-  int16_t lift[KMC_OKLAB_BATCH] = {0}, fourth[KMC_OKLAB_BATCH], batch_points[KMC_OKLAB_BATCH * KMC_POINT];
-  const int green = channels > 1 ? 1 : 0, blue = channels > 1 ? 2 : 0;
-  for (int i = 0; i < KMC_OKLAB_BATCH; i++) {
-    scale[i] = 2040.0f;
-    fourth[i] = (int16_t)gain;
-  }
-  for (ptrdiff_t start = 0; start < n; start += KMC_OKLAB_BATCH) {
-    const ptrdiff_t size = n - start < KMC_OKLAB_BATCH ? n - start : KMC_OKLAB_BATCH;
-    const uint8_t *pixel = pixels + start * channels;
-    for (ptrdiff_t i = 0; i < size; i++, pixel += channels) {
-      const float *of_red = cones->light[0][pixel[0]], *of_green = cones->light[1][pixel[green]];
-      const float *of_blue = cones->light[2][pixel[blue]];
-      for (int t = 0; t < 4; t++) from[i][t] = of_red[t] + of_green[t] + of_blue[t];
-    }
-    for (ptrdiff_t i = 0; i < size && channels == 4; i++) {
-      const int alpha = pixels[(start + i) * channels + 3];
-      scale[i] = (float)(8 * alpha);
-      lift[i] = (int16_t)(4 * (255 - alpha));
-      fourth[i] = (int16_t)(KMC_OKLAB_ALPHA * alpha);
-    }
-    kmc_oklab_batch_of_cones((const float (*)[4])from, to[0], to[1], to[2]);
-    const int is_whole = size == KMC_OKLAB_BATCH;
-    points_of_oklab(to, scale, lift, fourth, is_whole ? points + start * KMC_POINT : batch_points);
-    if (!is_whole) memcpy(points + start * KMC_POINT, batch_points, (size_t)(size * KMC_POINT) * sizeof *points);
-  }
-}
-
-static void srgb_points(const uint8_t *pixels, ptrdiff_t n, int channels, int gain, int16_t *points) {
-  for (ptrdiff_t i = 0; i < n; i++) {
-    const uint8_t *pixel = pixels + i * channels;
-    const int alpha = channels == 4 ? pixel[3] : 255;
-    for (int t = 0; t < 3; t++) {
-      const int value = pixel[channels > 1 ? t : 0];
-      points[i * KMC_POINT + t] =
-          (int16_t)(channels == 4 ? (value * alpha * 16 + 255) / 510 + 4 * (255 - alpha) : value * 8);
-    }
-    points[i * KMC_POINT + 3] = (int16_t)(channels == 4 ? KMC_SRGB_ALPHA * alpha : gain);
-  }
-}
-
-static void points(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const kmc_cones *cones, int gain,
-                   int16_t *out) {
-  if (space == KMC_SPACE_OKLAB) {
-    oklab_points(pixels, n, channels, cones, gain, out);
-  } else if (channels == 3) {
-    rgb_points(pixels, n, (int16_t)gain, out);
-  } else {
-    srgb_points(pixels, n, channels, gain, out);
-  }
-}
-
-/* Bits of whole pixels, of `channels` bits each: a pixel's lowest bit stays if all of its bits are set. */
-static inline uint64_t whole_pixels(uint64_t bits, int channels) {
-  if (channels == 1) return bits;
-  if (channels == 3) return bits & bits >> 1 & bits >> 2 & 0x1249249249249249u;
-  bits &= bits >> 1;
-  return bits & bits >> 2 & 0x1111111111111111u;
-}
-
-static ptrdiff_t flat(const uint8_t *above, const uint8_t *row, const uint8_t *below, int channels, ptrdiff_t n,
-                      uint16_t *found) {
-  const ptrdiff_t group = channels == 3 ? 20 : 64 / channels; /* as many as whole_pixels() takes */
-  ptrdiff_t n_found = 0;
-  for (ptrdiff_t start = 0; start < n; start += group) {
-    const ptrdiff_t first = start * channels, size = (n - start < group ? n - start : group) * channels;
-    const uint64_t equal = equal_bytes(above + first, row + first, below + first, channels, size);
-    for (uint64_t pixels = whole_pixels(equal, channels); pixels; pixels &= pixels - 1) {
-      found[n_found++] = (uint16_t)(start + kmc_lowest_bit(pixels) / channels);
-    }
-  }
-  return n_found;
 }
 
 static void blur_row(const int16_t *const *rows, const int32_t *weights, ptrdiff_t width, int16_t *blurred) {
