@@ -26,9 +26,11 @@ SPACES = {"srgb": 0, "oklab": 1}
 # The whole range of a channel, and the gain at which the whole error is passed on.
 RANGE = 2040
 GAIN_ONE = 2048
-# With alpha: what a step of 8-bit alpha is in points, and what is added to it where a pixel takes no error.
+# With alpha: what a step of 8-bit alpha is in points, and what is added to it for each sixteenth of its errors that a
+# pixel does not take, and where it takes none.
 ALPHA_STEPS = {"srgb": 7, "oklab": 4}
-FLAT = 2048
+LESS = 2048
+FLAT = 15 * LESS
 
 
 def points_of_pixels(pixels: NDArray[np.uint8], space: str, gain: int, threads: int) -> NDArray[np.int16]:
