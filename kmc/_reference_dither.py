@@ -27,6 +27,8 @@ def box(space: str, has_alpha: bool) -> tuple[Array, Array]:
     """Least and greatest values of a point's channels."""
     if space == "oklab":
         low, high = [0, -480, -640, 0], [2040, 568, 408, 1020 * has_alpha]
+    elif space == "ycc":
+        low, high = [0, -852, -820, 0], [2040, 852, 820, 1020]
     else:
         low, high = [0, 0, 0, 0], [2040, 2040, 2040, 1785 * has_alpha]
     return np.array(low), np.array(high)

@@ -44,7 +44,7 @@ BLUR_ONE = 64
 UPDATE_SHARE = 0.02
 POLISH_SHARE = 0.12
 # With alpha, where PSNR on the worst of three backgrounds counts as well.
-UPDATE_SHARE_WITH_ALPHA = 0.1
+UPDATE_SHARE_WITH_ALPHA = 0.3
 POLISH_SHARE_WITH_ALPHA = 0.25
 # An entry stays where it is if so many of its pixels lie in flat areas of its colour.
 FLAT_SHARE = 0.25
@@ -52,9 +52,9 @@ FLAT_SHARE = 0.25
 # others more, cut-outs of photographs at most 0.06.
 MOSTLY_FLAT_WITH_ALPHA = 0.3
 # With alpha, how many sixteenths of its errors a pixel leaves, by the sum of the differences of its four samples from
-# those of four neighbours: half at 8 levels each. Noise and texture hide an error, and dots there cost the most.
+# those of four neighbours: half at 10 levels each. Noise and texture hide an error, and dots there cost the most.
 _CONTRAST = np.arange(4 * 4 * 255 + 1) / 12
-LESS_WHERE_BUSY = np.minimum(np.rint(15 * _CONTRAST / (_CONTRAST + 8)), 14).astype(np.uint8)
+LESS_WHERE_BUSY = np.minimum(np.rint(15 * _CONTRAST / (_CONTRAST + 10)), 14).astype(np.uint8)
 # Of an error, what is passed on while fitting.
 STRENGTH = 0.8
 
@@ -108,7 +108,7 @@ def fit_palette_to_dithering(
         polish_rounds = 0
     elif rounds > 0 and n_fixed < len(palette):
         palette = _fit(sample, palette, histogram, rounds, gain, space, n_threads, n_fixed)
-    if polish_rounds == 0:
+    if polish_rounds == 0 and pixels.shape[2] < 4:
         return palette, dither(pixels, palette, strength, space=space, threads=threads)
     targets = targets_of(palette, space, height * width, n_threads)
     points = np.empty((height, width, 4), dtype=np.int16)
@@ -231,5 +231,5 @@ def _colors_of_points(points: NDArray[np.float64], space: str, channels: int) ->
         return colors_of(points[:, :channels] * (255 / RANGE), space)
     alphas = points[:, 3] / (255 * ALPHA_STEPS[space])
     values = points[:, :3].copy()
-    values[:, : 1 if space == "oklab" else 3] -= RANGE / 2 * (1 - alphas[:, np.newaxis])
+    values[:, : 3 if space == "srgb" else 1] -= RANGE / 2 * (1 - alphas[:, np.newaxis])
     return colors_of_premultiplied(values * (255 / RANGE), alphas, space)

@@ -52,8 +52,9 @@ def points_for(pixels: NDArray[np.uint8], space: str) -> NDArray[np.int16]:
 
 
 @pytest.mark.parametrize("n_pixels", [1, 1 << 20], ids=["compare-all", "lists"])
-@pytest.mark.parametrize("space", ["srgb", "oklab"])
-@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize(
+    ("channels", "space"), [(3, "srgb"), (3, "oklab"), (4, "srgb"), (4, "oklab"), (4, "ycc")], ids=str
+)
 @pytest.mark.parametrize("k", [1, 2, 7, 40, 256])
 def test_diffuse_and_polish_are_the_references(isa: str, k: int, channels: int, space: str, n_pixels: int) -> None:
     height, width = SHAPES[(k + channels) % len(SHAPES)]

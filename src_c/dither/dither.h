@@ -4,9 +4,9 @@
  * channel (8-bit sRGB value times 8; Oklab times 2040). The fourth channel is the gain: which share of the errors of
  * its neighbours a pixel takes, of KMC_GAIN_ONE. With alpha points are those of colorspace.py, whose distance is the
  * mean of what is seen on black and on white: premultiplied, and what the background changes (sRGB's channels, Oklab's
- * lightness) with half of what is missing from opacity added; the fourth channel is alpha times KMC_SRGB_ALPHA or
- * KMC_OKLAB_ALPHA, with KMC_LESS added for each sixteenth of its errors that a pixel does not take, and KMC_FLAT where
- * it takes none. An entry's fourth channel is alpha so, or 0.
+ * and YCC's lightness) with half of what is missing from opacity added; the fourth channel is alpha times
+ * KMC_SRGB_ALPHA or KMC_OKLAB_ALPHA or KMC_YCC_ALPHA, with KMC_LESS added for each sixteenth of its errors that a pixel
+ * does not take, and KMC_FLAT where it takes none. An entry's fourth channel is alpha so, or 0.
  *
  * Everything is integers, and each operation is defined: the bytes are those of any instruction set and any number of
  * threads. The nearest entry is the one of the least squared distance, ties to the lowest index.
@@ -34,8 +34,13 @@
 #define KMC_FLAT (15 * KMC_LESS)
 #define KMC_SRGB_ALPHA 7 /* what a step of 8-bit alpha is in points */
 #define KMC_OKLAB_ALPHA 4
+#define KMC_YCC_ALPHA 4
 #define KMC_SPACE_SRGB 0
 #define KMC_SPACE_OKLAB 1
+#define KMC_SPACE_YCC 2 /* of RGBA only: kmc_ycc of premultiplied sRGB; else it is sRGB */
+
+/* Rows of colorspace.py's YCC_OF_SRGB, turned, times 4096. */
+static const int16_t kmc_ycc[3][3] = {{1295, 1885, 916}, {1705, -816, -889}, {0, -1644, 1644}};
 
 /* Candidates as pairs of channels, times KMC_KEY_SCALE, in one cache line. Without alpha the fourth channel, of which
  * points have 0, is the candidate's index. */
