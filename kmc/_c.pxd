@@ -476,6 +476,11 @@ cdef extern from "dither/dither.h" nogil:
     void kmc_points_rows(
         const kmc_dither_kernels *, kmc_targets *, const kmc_dithered *, size first, size last, int16_t *points
     )
+    enum: KMC_BUSY_LEVELS
+    void kmc_mark_busy(
+        const uint8_t *above, const uint8_t *row, const uint8_t *below, size width, const uint8_t *less_of,
+        int16_t *points
+    )
     void kmc_diffuse_stripe(
         const kmc_dither_kernels *, kmc_targets *, const kmc_dithered *, size first, size last,
         int16_t *scratch, uint8_t *indices

@@ -92,6 +92,20 @@ def points_of_picture(
         )
 
 
+def mark_busy_points(
+    const uint8_t[:, :, ::1] pixels, const uint8_t[::1] less_of, int16_t[:, :, ::1] points, int num_threads
+):
+    """IN OUT points (h, w, 4) of pixels (h, w, 4): those in busy places take less of their errors; see ``dither.h``."""
+    cdef Py_ssize_t height = pixels.shape[0], width = pixels.shape[1], y
+    assert pixels.shape[2] == points.shape[2] == 4 and less_of.shape[0] == _c.KMC_BUSY_LEVELS
+    assert points.shape[0] == height and points.shape[1] == width
+    for y in prange(height, nogil=True, schedule="static", num_threads=num_threads):
+        _c.kmc_mark_busy(
+            &pixels[max(y - 1, 0), 0, 0], &pixels[y, 0, 0], &pixels[min(y + 1, height - 1), 0, 0], width, &less_of[0],
+            &points[y, 0, 0],
+        )
+
+
 cdef _c.kmc_dithered dithered_points(const int16_t[:, :, ::1] points, int gain) noexcept:
     cdef _c.kmc_dithered picture
     picture.pixels, picture.points, picture.cones = NULL, &points[0, 0, 0], NULL

@@ -15,8 +15,9 @@ __all__ = ["box", "diffuse", "nearest", "normal_equations", "polish", "sums"]
 Array = NDArray[Any]
 
 STRIPE, WARM_UP, BAND = 120, 8, 16
-# What is added to the alpha of pixels that take no error.
-FLAT = 2048
+# What is added to alpha for each sixteenth of its errors that a pixel does not take, and where it takes none.
+LESS = 2048
+FLAT = 15 * LESS
 POLISHED_STRIPE = 32
 # Floyd and Steinberg's: of the pixels at (dx, dy), in sixteenths.
 SHARES = (((-1, 0), 7), ((1, -1), 3), ((0, -1), 5), ((-1, -1), 1))
@@ -26,6 +27,8 @@ def box(space: str, has_alpha: bool) -> tuple[Array, Array]:
     """Least and greatest values of a point's channels."""
     if space == "oklab":
         low, high = [0, -480, -640, 0], [2040, 568, 408, 1020 * has_alpha]
+    elif space == "ycc":
+        low, high = [0, -852, -820, 0], [2040, 852, 820, 1020]
     else:
         low, high = [0, 0, 0, 0], [2040, 2040, 2040, 1785 * has_alpha]
     return np.array(low), np.array(high)
@@ -34,8 +37,8 @@ def box(space: str, has_alpha: bool) -> tuple[Array, Array]:
 def nearest(wanted: Array, original: Array, entries: Array, opaque: int) -> int:
     """Index of the entry nearest to a point, among those that its pixel may become; the lowest of equals."""
     dist2 = ((entries - wanted) ** 2).sum(axis=1)
-    if opaque and original[3] % FLAT in (0, opaque):
-        allowed = entries[:, 3] == original[3] % FLAT
+    if opaque and original[3] % LESS in (0, opaque):
+        allowed = entries[:, 3] == original[3] % LESS
         if allowed.any():
             dist2 = np.where(allowed, dist2, 2**62)
     return int(dist2.argmin())
@@ -52,7 +55,8 @@ def _gain(point: Array, gain: int, opaque: int) -> Array:
         return np.full(4, point[3])
     if point[3] == 0 or point[3] >= FLAT:
         return np.zeros(4, dtype=int)
-    return np.array([gain, gain, gain, gain if point[3] < opaque else 0])
+    gain -= (gain * int(point[3] // LESS * LESS) + 16384) >> 15
+    return np.array([gain, gain, gain, gain if point[3] % LESS < opaque else 0])
 
 
 def stripes(height: int) -> list[tuple[int, int]]:
@@ -68,7 +72,7 @@ def diffuse(points: Array, entries: Array, gain: int, space: str, has_alpha: boo
     height, width = points.shape[:2]
     low, high = box(space, has_alpha)
     colors = points.astype(int)
-    colors[..., 3] = colors[..., 3] % FLAT if has_alpha else 0
+    colors[..., 3] = colors[..., 3] % LESS if has_alpha else 0
     indices = np.zeros((height, width), dtype=np.uint8)
     for first, last in stripes(height):
         top = max(0, first - WARM_UP)
@@ -97,7 +101,7 @@ def polish(
     height, width = points.shape[:2]
     low, high = box(space, has_alpha)
     colors = points.astype(int)
-    colors[..., 3] = colors[..., 3] % FLAT if has_alpha else 0
+    colors[..., 3] = colors[..., 3] % LESS if has_alpha else 0
     chosen = indices.copy()
     errors = np.zeros((height + 4, width + 4, 4), dtype=int)
     errors[2:-2, 2:-2] = colors - entries[chosen]
@@ -109,7 +113,8 @@ def polish(
                 places = [(i, j) for i in range(5) for j in range(5) if (i - 2) ** 2 + (j - 2) ** 2 == distance2]
                 share = _rounded_share(np.sum([window[i, j] for i, j in places], axis=0), weight)
                 around = np.clip(around + share, -32768, 32767)
-            around *= _gain(points[y, x], 1, high[3]) > 0
+            taken = _gain(points[y, x], 32767, high[3])
+            around = _rounded_share(around, taken) if has_alpha else around * (taken > 0)
             wanted = np.clip(colors[y, x] + around, low, high)
             chosen[y, x] = nearest(wanted, points[y, x], entries, high[3])
             errors[y + 2, x + 2] = colors[y, x] - entries[chosen[y, x]]

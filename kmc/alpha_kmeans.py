@@ -43,10 +43,10 @@ NEAR = 32
 # In place of the number of bits that points of a cell may differ in.
 SINGLE_COLORS = -1
 # The least values of points.
-LOWS = {"srgb": (0, 0, 0, 0), "oklab": (0, -480, -640, 0)}
+LOWS = {"srgb": (0, 0, 0, 0), "oklab": (0, -480, -640, 0), "ycc": (0, -852, -820, 0)}
 # From the points of dithering to those of kmc.colorspace: their zeros (where it is not 0, by channel) and scales.
-ZEROS = {"srgb": (1020, 1020, 1020, 0), "oklab": (1020, 0, 0, 0)}
-SCALES = {"srgb": 63.75, "oklab": 0.125}
+ZEROS = {"srgb": (1020, 1020, 1020, 0), "oklab": (1020, 0, 0, 0), "ycc": (1020, 0, 0, 0)}
+SCALES = {"srgb": 63.75, "oklab": 0.125, "ycc": 0.125}
 # Of a step that a centroid made, so much is added to the next one while the inertia falls.
 MOMENTUM = 0.8
 # Of the search. Rounds after a swap, and how much of their last gain the rest of them may be hoped to bring.

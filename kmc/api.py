@@ -80,8 +80,9 @@ def compress(
         fits the palette in six rounds, "balanced", which then counts a sample too, in two, "fast" in none.
     space : {"srgb", "oklab"}, optional
         In which distances are measured: of 8-bit values, for the least MSE, or as eyes see them (Ottosson 2020). Left
-        out, what the preset says, but "srgb" for pictures with alpha, which are laid over others in it; the presets
-        "looks" and "small" then weigh flat pixels of these up to three times as much as noisy ones.
+        out, what the preset says, but for pictures with alpha, which are laid over others in it, "srgb", and in the
+        preset "looks" a linear map of it in which lightness weighs more; the presets "looks" and "small" then weigh
+        flat pixels of these up to three times as much as noisy ones.
     dither : float or "blue-noise", optional
         0 for none; up to 1, the share of a pixel's error that its neighbours take (Floyd and Steinberg 1976), in the
         preset "looks" 0.8, with alpha 0.7; "blue-noise" for a fixed mask, without flicker in films. Up to 256 colours.

@@ -3,6 +3,8 @@
 "srgb"   8-bit values as they are: least MSE.
 "oklab"  lightness and two axes of colour in which equal distances look about equally far (Ottosson, "A perceptual color
          space for image processing", 2020), times 255. Grey has one axis: its points are (lightness,).
+"ycc"    of RGBA alone: lightness and two axes of colour of premultiplied sRGB, times 255. A linear map, which holds on
+         any background; halfway between sRGB and distances that a luma and weaker axes of colour give.
 
 With alpha a distance is the mean of what is seen on black and on white, where a premultiplied value v with alpha a
 differs by dv and by dv - da: (dv^2 + (dv - da)^2) / 2 = (dv - da / 2)^2 + (da / 2)^2. So the points have v - a / 2 for
@@ -57,6 +59,16 @@ RGB_OF_CONES = np.array(
     ]
 )
 
+# Of sRGB to lightness and two axes of colour, and back. A distance, squared, is a sixth of r^2 + g^2 + b^2 + 3 y^2 +
+# 0.64 (r - y)^2 + 0.64 (b - y)^2, where y is the luma of Rec. 601. dither.h has the same, in whole numbers.
+YCC_OF_SRGB = np.array([[1295, 1705, 0], [1885, -816, -1644], [916, -889, 1644]]) / 4096
+SRGB_OF_YCC = np.array(
+    [
+        [1.0, 1.0, 1.0],
+        [1.6428152493, -0.7595307918, -0.7595307918],
+        [0.3311817254, -0.9678971252, 1.5235870597],
+    ]
+)
 OKLAB_SCALE = 255
 # What makes a and b non-negative.
 GRID_OFFSET = np.array([0.0, 128, 128])
@@ -84,6 +96,8 @@ def points_of(colors: Colors, space: str = "srgb", threads: int = 1) -> Points:
         return _oklab(colors, threads)
     if colors.shape[1] != 4:
         return colors
+    if space == "ycc":
+        return _ycc(colors)
     alpha = 255 * colors[:, 3].astype(np.float32)
     points = colors.astype(np.float32)
     points[:, :3] *= 2 * points[:, 3:]
@@ -104,6 +118,15 @@ def _oklab(colors: Colors, threads: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(points[:, :channels])
 
 
+def _ycc(colors: Colors) -> NDArray[np.float32]:
+    alpha = colors[:, 3:] / 255
+    points = np.empty(colors.shape, dtype=np.float32)
+    points[:, :3] = _product(colors[:, :3] * alpha, YCC_OF_SRGB)
+    points[:, 3] = 127.5 * alpha[:, 0]
+    points[:, 0] -= points[:, 3]
+    return points
+
+
 def colors_of(centroids: Centroids, space: str = "srgb") -> Colors:
     """Give the 8-bit colours nearest to centroids in the space of :func:`points_of`.
 
@@ -117,30 +140,34 @@ def colors_of(centroids: Centroids, space: str = "srgb") -> Colors:
     colors : ndarray (k, c) uint8
         Straight alpha. A colour that rounds to alpha 0 is (0, 0, 0, 0).
     """
-    to_levels = _levels_of_oklab if space == "oklab" else _round
     if centroids.shape[1] != 4:
-        return to_levels(centroids)
+        return _levels_of_oklab(centroids) if space == "oklab" else _round(centroids)
     return colors_of_premultiplied(*_straight(centroids, space), space)
 
 
 def colors_of_premultiplied(values: Centroids, alphas: NDArray[np.float64], space: str) -> Colors:
     """Give the RGBA nearest to values (k, 3) times alpha, in the scale of points without it, and alphas from 0 to 1."""
-    to_levels = _levels_of_oklab if space == "oklab" else _round
     colors = np.zeros((len(values), 4), dtype=np.uint8)
     colors[:, 3] = _round(255 * alphas)
     seen = colors[:, 3] > 0
-    colors[seen, :3] = to_levels(values[seen] / alphas[seen, np.newaxis])
+    colors[seen, :3] = _levels_of(values[seen] / alphas[seen, np.newaxis], space)
     return colors
 
 
 def _straight(centroids: Centroids, space: str) -> tuple[Centroids, NDArray[np.float64]]:
     """Give premultiplied values (k, 3), in the scale of points without alpha, and alpha (k,) from 0 to 1."""
     values = centroids[:, :3].copy()
-    if space == "oklab":
+    if space != "srgb":
         values[:, 0] += centroids[:, 3]
         return values, centroids[:, 3] * (2 / OKLAB_SCALE)
     alphas = centroids[:, 3] / (ALPHA_WEIGHT * 255 * 255)
     return (values / 255 + 255 * alphas[:, np.newaxis]) / 2, alphas
+
+
+def _levels_of(values: Centroids, space: str) -> Colors:
+    if space == "oklab":
+        return _levels_of_oklab(values)
+    return _round(_product(values, SRGB_OF_YCC) if space == "ycc" else values)
 
 
 def _round(values: NDArray[np.float64]) -> Colors:

@@ -22,13 +22,15 @@ from kmc.palette import Palette
 __all__ = ["dither", "points_of_pixels", "targets_of"]
 
 # Numbers of the spaces in dither.h.
-SPACES = {"srgb": 0, "oklab": 1}
+SPACES = {"srgb": 0, "oklab": 1, "ycc": 2}
 # The whole range of a channel, and the gain at which the whole error is passed on.
 RANGE = 2040
 GAIN_ONE = 2048
-# With alpha: what a step of 8-bit alpha is in points, and what is added to it where a pixel takes no error.
-ALPHA_STEPS = {"srgb": 7, "oklab": 4}
-FLAT = 2048
+# With alpha: what a step of 8-bit alpha is in points, and what is added to it for each sixteenth of its errors that a
+# pixel does not take, and where it takes none.
+ALPHA_STEPS = {"srgb": 7, "oklab": 4, "ycc": 4}
+LESS = 2048
+FLAT = 15 * LESS
 
 
 def points_of_pixels(pixels: NDArray[np.uint8], space: str, gain: int, threads: int) -> NDArray[np.int16]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from kmc import _kernels, _threads
 from kmc.colorspace import LINEAR, colors_of, colors_of_premultiplied
-from kmc.dither import ALPHA_STEPS, FLAT, GAIN_ONE, RANGE, dither, points_of_pixels, targets_of
+from kmc.dither import ALPHA_STEPS, FLAT, GAIN_ONE, LESS, RANGE, dither, points_of_pixels, targets_of
 from kmc.fitted_tiles import fitted_tiles
 from kmc.histogram import ColorHistogram
 from kmc.palette import Palette
@@ -44,12 +44,17 @@ BLUR_ONE = 64
 UPDATE_SHARE = 0.02
 POLISH_SHARE = 0.12
 # With alpha, where PSNR on the worst of three backgrounds counts as well.
+UPDATE_SHARE_WITH_ALPHA = 0.3
 POLISH_SHARE_WITH_ALPHA = 0.25
 # An entry stays where it is if so many of its pixels lie in flat areas of its colour.
 FLAT_SHARE = 0.25
 # Drawings with alpha, more of whose seen pixels lie in flat areas, are not fitted. Of fifteen emoji one has 0.48, the
 # others more, cut-outs of photographs at most 0.06.
 MOSTLY_FLAT_WITH_ALPHA = 0.3
+# With alpha, how many sixteenths of its errors a pixel leaves, by the sum of the differences of its four samples from
+# those of four neighbours: half at 10 levels each. Noise and texture hide an error, and dots there cost the most.
+_CONTRAST = np.arange(4 * 4 * 255 + 1) / 12
+LESS_WHERE_BUSY = np.minimum(np.rint(15 * _CONTRAST / (_CONTRAST + 10)), 14).astype(np.uint8)
 # Of an error, what is passed on while fitting.
 STRENGTH = 0.8
 
@@ -103,11 +108,11 @@ def fit_palette_to_dithering(
         polish_rounds = 0
     elif rounds > 0 and n_fixed < len(palette):
         palette = _fit(sample, palette, histogram, rounds, gain, space, n_threads, n_fixed)
-    if polish_rounds == 0:
+    if polish_rounds == 0 and pixels.shape[2] < 4:
         return palette, dither(pixels, palette, strength, space=space, threads=threads)
     targets = targets_of(palette, space, height * width, n_threads)
     points = np.empty((height, width, 4), dtype=np.int16)
-    _kernels.points_of_picture(pixels, targets, LINEAR, gain, points, n_threads)
+    _put_points(pixels, targets, gain, points, n_threads)
     indices = np.empty((height, width), dtype=np.uint8)
     _kernels.diffuse_points(points, targets, gain, indices, n_threads)
     weights = _polish_weights(POLISH_SHARE_WITH_ALPHA if pixels.shape[2] == 4 else POLISH_SHARE)
@@ -131,7 +136,7 @@ def _fit(
     indices = np.empty((height, width), dtype=np.uint8)
     for number in range(rounds):
         targets = targets_of(palette, space, height * width, threads)
-        _kernels.points_of_picture(pixels, targets, LINEAR, gain, points, threads)
+        _put_points(pixels, targets, gain, points, threads)
         _kernels.diffuse_points(points, targets, gain, indices, threads)
         still = _without_flags(points, indices, len(palette)) if pixels.shape[2] == 4 else None
         if number == 0:
@@ -145,6 +150,13 @@ def _fit(
         moved = Palette.from_colors(colors[n_fixed:], palette.colors[:n_fixed])
         palette = moved.filled_up(len(palette), histogram, space, threads, n_fixed)
     return palette
+
+
+def _put_points(pixels: NDArray[np.uint8], targets: _kernels.Targets, gain: int, points: Points, threads: int) -> None:
+    """Write the points (h, w, 4) of pixels, with how much of their errors they take."""
+    _kernels.points_of_picture(pixels, targets, LINEAR, gain, points, threads)
+    if pixels.shape[2] == 4:
+        _kernels.mark_busy_points(pixels, LESS_WHERE_BUSY, points, threads)
 
 
 def moved_colors(
@@ -162,9 +174,10 @@ def _moved(equations: Equations, palette: Palette, space: str, staying: NDArray[
     k, channels = palette.colors.shape
     meetings, blurred_sums, sums, counts, _ = equations
     matrix = (meetings + meetings.T) / (2.0 * BLUR_ONE**2)
-    matrix[np.diag_indices(k)] += UPDATE_SHARE * counts
+    share = UPDATE_SHARE_WITH_ALPHA if channels == 4 else UPDATE_SHARE
+    matrix[np.diag_indices(k)] += share * counts
     entries = points_of_pixels(palette.colors, space, 0, 1).astype(np.float64)
-    right = blurred_sums + UPDATE_SHARE * sums
+    right = blurred_sums + share * sums
     staying = staying | (counts == 0)
     _hold(matrix, right, entries, staying)
     _kernels.solve(matrix, right)
@@ -177,9 +190,9 @@ def _moved(equations: Equations, palette: Palette, space: str, staying: NDArray[
 
 
 def _without_flags(points: Points, indices: NDArray[np.uint8], k: int) -> NDArray[np.int64]:
-    """Count the pixels of each entry that take no error, which is marked in their alpha, and take the marks away."""
+    """Count the pixels of each entry that take no error, and take away the marks in the alpha of points."""
     still = np.bincount(indices[points[..., 3] >= FLAT], minlength=k)
-    points[..., 3] %= FLAT
+    points[..., 3] &= LESS - 1
     return still
 
 
@@ -218,5 +231,5 @@ def _colors_of_points(points: NDArray[np.float64], space: str, channels: int) ->
         return colors_of(points[:, :channels] * (255 / RANGE), space)
     alphas = points[:, 3] / (255 * ALPHA_STEPS[space])
     values = points[:, :3].copy()
-    values[:, : 1 if space == "oklab" else 3] -= RANGE / 2 * (1 - alphas[:, np.newaxis])
+    values[:, : 3 if space == "srgb" else 1] -= RANGE / 2 * (1 - alphas[:, np.newaxis])
     return colors_of_premultiplied(values * (255 / RANGE), alphas, space)

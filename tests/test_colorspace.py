@@ -44,7 +44,20 @@ def test_white_and_greys_have_no_colour() -> None:
     np.testing.assert_allclose(points_of(greys[:, :1].copy(), "oklab"), points[:, :1])
 
 
-@pytest.mark.parametrize("space", SPACES)
+def test_ycc_weighs_lightness_more() -> None:
+    """A sixth of r^2 + g^2 + b^2 + 3 y^2 + 0.64 (r - y)^2 + 0.64 (b - y)^2; grey has lightness alone."""
+    one, other = noise(50, 2, 4).astype(np.uint8).transpose(1, 0, 2)
+    one[:, 3] = other[:, 3] = 255
+    red, green, blue = (one.astype(float) - other)[:, :3].T
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    squares = red**2 + green**2 + blue**2 + 3 * luma**2 + 0.64 * ((red - luma) ** 2 + (blue - luma) ** 2)
+    difference = points_of(one, "ycc").astype(float) - points_of(other, "ycc")
+    np.testing.assert_allclose((difference**2).sum(axis=1), squares / 6, rtol=2e-3)
+    greys = points_of(np.array([[0, 0, 0, 255], [90, 90, 90, 255], [255, 255, 255, 255]], dtype=np.uint8), "ycc")
+    np.testing.assert_allclose(greys, [[-127.5, 0, 0, 127.5], [-37.5, 0, 0, 127.5], [127.5, 0, 0, 127.5]], atol=1e-4)
+
+
+@pytest.mark.parametrize("space", [*SPACES, "ycc"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_colours_survive_the_way_and_back(channels: int, space: str) -> None:
     colors = np.ascontiguousarray(noise(500, 1, max(channels, 3)).reshape(500, -1)[:, :channels])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kmc import _isa, _kernels, looks
 from kmc import _reference_dither as reference
 from kmc.colorspace import LINEAR, points_of
-from kmc.dither import FLAT, GAIN_ONE, SPACES, dither, points_of_pixels
+from kmc.dither import FLAT, GAIN_ONE, LESS, SPACES, dither, points_of_pixels
 from kmc.fitted_tiles import fitted_tiles
 from kmc.histogram import ColorHistogram
 from kmc.looks import BLUR, fit_palette_to_dithering
@@ -41,18 +41,20 @@ def targets_for(palette: Palette, space: str, n_pixels: int, threads: int) -> tu
 
 
 def points_for(pixels: NDArray[np.uint8], space: str) -> NDArray[np.int16]:
-    """Points (h, w, 4), some of which take no error."""
+    """Points (h, w, 4), some of which take no error, with alpha some a part of it."""
     points = points_of_pixels(pixels.reshape(-1, pixels.shape[2]), space, GAIN, 1)
     if pixels.shape[2] < 4:
         points[::5, 3] = 0
     else:
-        points[::5, 3] += FLAT
+        less = np.random.default_rng(0).integers(0, 16, len(points), dtype=np.int16)
+        points[:, 3] += LESS * np.where(points[:, 3] > 0, less, less // 15 * 15)
     return points.reshape(*pixels.shape[:2], 4)
 
 
 @pytest.mark.parametrize("n_pixels", [1, 1 << 20], ids=["compare-all", "lists"])
-@pytest.mark.parametrize("space", ["srgb", "oklab"])
-@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize(
+    ("channels", "space"), [(3, "srgb"), (3, "oklab"), (4, "srgb"), (4, "oklab"), (4, "ycc")], ids=str
+)
 @pytest.mark.parametrize("k", [1, 2, 7, 40, 256])
 def test_diffuse_and_polish_are_the_references(isa: str, k: int, channels: int, space: str, n_pixels: int) -> None:
     height, width = SHAPES[(k + channels) % len(SHAPES)]
@@ -121,6 +123,25 @@ def test_no_gain_inside_areas_of_an_entrys_color(isa: str, channels: int, width:
     still = points[..., 3] >= FLAT if channels == 4 else points[..., 3] == 0
     assert expected.any() == (width > 2)
     np.testing.assert_array_equal(still, expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (5, 257), (4, 600)])
+def test_busy_pixels_take_less(shape: tuple[int, int]) -> None:
+    """The differences from four neighbours, of colour times alpha and of alpha, look up how much less."""
+    pixels = noise(*shape, 4)
+    pixels[:, ::7, 3] = 0
+    less_of = np.random.default_rng(0).integers(0, 15, 4 * 4 * 255 + 1, dtype=np.uint8)
+    points = points_of_pixels(pixels.reshape(-1, 4), "srgb", GAIN, 1).reshape(*shape, 4)
+    points[:, ::5, 3] += FLAT
+    expected = points.copy()
+    framed = np.pad(pixels.astype(int), ((1, 1), (1, 1), (0, 0)), mode="edge")
+    sides = [framed[1:-1, :-2], framed[1:-1, 2:], framed[:-2, 1:-1], framed[2:, 1:-1]]
+    contrast = np.sum([np.abs(side - pixels) for side in sides], axis=0)
+    seen = contrast[..., :3].sum(axis=2) * pixels[..., 3].astype(int) // 255 + contrast[..., 3]
+    marked = (points[..., 3] > 0) & (points[..., 3] < FLAT)
+    expected[..., 3] += np.where(marked, LESS * less_of[seen].astype(np.int16), 0)
+    _kernels.mark_busy_points(pixels, less_of, points, 3)
+    np.testing.assert_array_equal(points, expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "color_kmeans/flatness.h"
 #include "compiler.h"
 #include "colorspace/oklab.inc.h"
 
@@ -50,6 +51,22 @@ static void flat_gains(const kmc_dither_kernels *kernels, kmc_targets *targets, 
       if (!known || !all_equal(known, pixel, channels)) held = is_entry(targets, point);
       known = pixel;
       if (held) point[3] = (int16_t)(channels == 4 ? point[3] + KMC_FLAT : 0);
+    }
+  }
+}
+
+void kmc_mark_busy(const uint8_t *above, const uint8_t *row, const uint8_t *below, ptrdiff_t width,
+                   const uint8_t *less_of, int16_t *points) {
+  uint16_t contrast[KMC_CONTRASTS * KMC_MOST_CHANNELS];
+  for (ptrdiff_t first = 0; first < width; first += KMC_CONTRASTS) {
+    const ptrdiff_t n = kmc_contrasts(above, row, below, first, width, 4, contrast);
+    const uint8_t *pixels = row + first * 4;
+    int16_t *fourth = points + first * KMC_POINT + 3;
+    for (ptrdiff_t i = 0; i < n; i++, fourth += KMC_POINT) {
+      const uint16_t *of = contrast + 4 * i;
+      const uint32_t seen = (uint32_t)(of[0] + of[1] + of[2]) * pixels[4 * i + 3] / 255;
+      const int is_marked = *fourth > 0 && *fourth < KMC_FLAT;
+      *fourth = (int16_t)(*fourth + (is_marked ? KMC_LESS * less_of[seen + of[3]] : 0));
     }
   }
 }

@@ -4,8 +4,9 @@
  * channel (8-bit sRGB value times 8; Oklab times 2040). The fourth channel is the gain: which share of the errors of
  * its neighbours a pixel takes, of KMC_GAIN_ONE. With alpha points are those of colorspace.py, whose distance is the
  * mean of what is seen on black and on white: premultiplied, and what the background changes (sRGB's channels, Oklab's
- * lightness) with half of what is missing from opacity added; the fourth channel is alpha times KMC_SRGB_ALPHA or
- * KMC_OKLAB_ALPHA, with KMC_FLAT added where a pixel takes no errors. An entry's fourth channel is alpha so, or 0.
+ * and YCC's lightness) with half of what is missing from opacity added; the fourth channel is alpha times
+ * KMC_SRGB_ALPHA or KMC_OKLAB_ALPHA or KMC_YCC_ALPHA, with KMC_LESS added for each sixteenth of its errors that a pixel
+ * does not take, and KMC_FLAT where it takes none. An entry's fourth channel is alpha so, or 0.
  *
  * Everything is integers, and each operation is defined: the bytes are those of any instruction set and any number of
  * threads. The nearest entry is the one of the least squared distance, ties to the lowest index.
@@ -29,11 +30,17 @@
 #define KMC_KEY_SCALE 16   /* a squared distance of what is so much larger leaves 8 bits free for the index */
 #define KMC_POLISH_REACH 2 /* rows and columns that the polishing looks at on each side */
 #define KMC_POLISH_SKEW 3  /* columns that a row of a band is behind the row above it */
-#define KMC_FLAT 2048      /* added to the alpha of pixels that take no error; above any alpha */
-#define KMC_SRGB_ALPHA 7   /* what a step of 8-bit alpha is in points */
+#define KMC_LESS 2048      /* above any alpha */
+#define KMC_FLAT (15 * KMC_LESS)
+#define KMC_SRGB_ALPHA 7 /* what a step of 8-bit alpha is in points */
 #define KMC_OKLAB_ALPHA 4
+#define KMC_YCC_ALPHA 4
 #define KMC_SPACE_SRGB 0
 #define KMC_SPACE_OKLAB 1
+#define KMC_SPACE_YCC 2 /* of RGBA only: kmc_ycc of premultiplied sRGB; else it is sRGB */
+
+/* Rows of colorspace.py's YCC_OF_SRGB, turned, times 4096. */
+static const int16_t kmc_ycc[3][3] = {{1295, 1885, 916}, {1705, -816, -889}, {0, -1644, 1644}};
 
 /* Candidates as pairs of channels, times KMC_KEY_SCALE, in one cache line. Without alpha the fourth channel, of which
  * points have 0, is the candidate's index. */
@@ -162,6 +169,14 @@ typedef struct {
  * is an entry. */
 void kmc_points_rows(const kmc_dither_kernels *kernels, kmc_targets *targets, const kmc_dithered *picture,
                      ptrdiff_t first, ptrdiff_t last, int16_t *points);
+
+/* Marks the points of a row of pixels (width, 4) that take less of their errors, the busier their surroundings are:
+ * less_of (KMC_BUSY_LEVELS) is how many sixteenths, up to 14, at each sum of the differences from four neighbours, of
+ * what is seen of the colour and of alpha. Transparent pixels and those with KMC_FLAT stay. IN OUT points (width, 4).
+ */
+enum { KMC_BUSY_LEVELS = 4 * 4 * 255 + 1 };
+void kmc_mark_busy(const uint8_t *above, const uint8_t *row, const uint8_t *below, ptrdiff_t width,
+                   const uint8_t *less_of, int16_t *points);
 
 /* Rows first .. last - 1 by error diffusion. The errors that would come from above are those of rows that are dithered
  * for their errors alone, so that stripes do not wait for each other. IN OUT indices: the whole picture.

@@ -46,18 +46,18 @@ static KMC_ALWAYS_INLINE vp entries_of(kmc_targets *targets, const uint32_t *nea
   return vp_gather(entries);
 }
 
-static const int16_t alpha_mask[KMC_POINT] = {-1, -1, -1, KMC_FLAT - 1};
+static const int16_t alpha_mask[KMC_POINT] = {-1, -1, -1, KMC_LESS - 1};
 
 /* Which share of the errors each point takes; with alpha, what marks it is taken out of `points`. */
 static KMC_ALWAYS_INLINE vp gains_of(kmc_targets *targets, vp *points, vp gain, int has_alpha) {
   if (!has_alpha) {
     return vp_fourth(*points); /* what is left of it is cut off by the box */
   }
-  const vp alpha = vp_fourth(*points); /* of flat pixels KMC_FLAT more */
+  const vp alpha = vp_fourth(*points), less = vp_and(alpha, vp_set1_value(-KMC_LESS));
   *points = vp_and(*points, vp_set1(alpha_mask));
   const vp seen = vp_and(vp_gt(alpha, vp_zero()), vp_gt(vp_set1_value(KMC_FLAT), alpha));
   const vp soft = vp_or(vp_gt(vp_set1(targets->high), *points), vp_colors_mask()); /* opaque alpha takes no error */
-  return vp_and(gain, vp_and(seen, soft));
+  return vp_and(vp_sub(gain, vp_mulhrs(gain, less)), vp_and(seen, soft));
 }
 
 /* Row r's column of a step is so many times r behind that of row 0. Steps are taken in blocks, whose points and indices
@@ -210,10 +210,10 @@ static KMC_ALWAYS_INLINE void polish_step(kmc_targets *targets, const kmc_window
   int16_t originals[KMC_BAND * KMC_POINT], stored[KMC_BAND * KMC_POINT];
   uint32_t nearest[KMC_BAND];
   vp points = vp_load(step_points);
-  const vp gains = gains_of(targets, &points, vp_set1_value(1), has_alpha);
+  const vp gains = gains_of(targets, &points, vp_set1_value(INT16_MAX), has_alpha), all = errors_around(slot, window);
   if (!has_alpha) points = vp_clear_fourth(points);
   if (has_alpha) vp_store(originals, points);
-  const vp around = vp_and(errors_around(slot, window), vp_gt(gains, vp_zero()));
+  const vp around = has_alpha ? vp_mulhrs(all, gains) : vp_and(all, vp_gt(gains, vp_zero()));
   nearest_of_points(targets, clamp_to_box(targets, vp_adds(points, around)), originals, has_alpha, nearest);
   const vp error = vp_sub(points, entries_of(targets, nearest));
   store_bytes(step_indices, nearest);

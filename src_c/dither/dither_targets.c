@@ -11,9 +11,11 @@ typedef struct {
 
 /* The gamut of sRGB, and the side of the smallest cell: smaller ones would be too many to clear. */
 static space_box box_of(int space, int has_alpha) {
-  const int16_t alpha = has_alpha ? 255 * (space == KMC_SPACE_OKLAB ? KMC_OKLAB_ALPHA : KMC_SRGB_ALPHA) : 0;
+  static const int16_t alpha_step[] = {KMC_SRGB_ALPHA, KMC_OKLAB_ALPHA, KMC_YCC_ALPHA};
+  const int16_t alpha = has_alpha ? (int16_t)(255 * alpha_step[space]) : 0;
   const int16_t least_side = has_alpha ? 64 : 32;
   if (space == KMC_SPACE_OKLAB) return (space_box){{0, -480, -640, 0}, {2040, 568, 408, alpha}, least_side};
+  if (space == KMC_SPACE_YCC) return (space_box){{0, -852, -820, 0}, {2040, 852, 820, alpha}, least_side};
   return (space_box){{0, 0, 0, 0}, {2040, 2040, 2040, alpha}, least_side};
 }
 

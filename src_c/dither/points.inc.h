@@ -59,10 +59,27 @@ static void srgb_points(const uint8_t *pixels, ptrdiff_t n, int channels, int ga
   }
 }
 
+/* What is seen of RGBA, by kmc_ycc; the sums of grey are whole, those of the axes of colour 0. */
+static void ycc_points(const uint8_t *pixels, ptrdiff_t n, int16_t *points) {
+  for (ptrdiff_t i = 0; i < n; i++, pixels += 4, points += KMC_POINT) {
+    const int alpha = pixels[3];
+    int seen[3];
+    for (int t = 0; t < 3; t++) seen[t] = (pixels[t] * alpha * 16 + 255) / 510;
+    for (int t = 0; t < 3; t++) {
+      const int sum = kmc_ycc[t][0] * seen[0] + kmc_ycc[t][1] * seen[1] + kmc_ycc[t][2] * seen[2];
+      points[t] = (int16_t)((sum + 2048) >> 12);
+    }
+    points[0] = (int16_t)(points[0] + 4 * (255 - alpha));
+    points[3] = (int16_t)(KMC_YCC_ALPHA * alpha);
+  }
+}
+
 static void points(const uint8_t *pixels, ptrdiff_t n, int channels, int space, const kmc_cones *cones, int gain,
                    int16_t *out) {
   if (space == KMC_SPACE_OKLAB) {
     oklab_points(pixels, n, channels, cones, gain, out);
+  } else if (space == KMC_SPACE_YCC && channels == 4) {
+    ycc_points(pixels, n, out);
   } else if (channels == 3) {
     rgb_points(pixels, n, (int16_t)gain, out);
   } else {
