@@ -12,6 +12,7 @@ cdef enum:
     SAMPLE_THREAD_PIXELS = 1 << 15
 
 SAMPLE_RUN = _c.KMC_SAMPLE_RUN
+BOX_SAMPLE = _c.KMC_BOX_SAMPLE
 
 
 cdef class SampledBuckets:

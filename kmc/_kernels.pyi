@@ -11,6 +11,7 @@ PANEL_CENTROIDS: int
 Array = NDArray[Any]
 
 SAMPLE_RUN: int
+BOX_SAMPLE: int
 SMALL_PICTURE_PIXELS: int
 
 class ColorIndex:

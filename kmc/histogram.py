@@ -82,12 +82,14 @@ class ColorHistogram:
     ) -> ColorHistogram:
         """Count about `n_pixels` of pixels (h, w, 3) uint8, C-contiguous, spread evenly; always the same ones.
 
-        Colours in a box of ``2**joined_bits`` levels a side become one, their rounded mean; with `n_clusters`, for
-        which there must be some thousand pixels, those in larger boxes too, as far as so many clusters can do with it.
+        Colours in a box of ``2**joined_bits`` levels a side become one, their rounded mean; with `n_clusters` those in
+        larger boxes too, as far as so many clusters can do with it.
         """
         flat = pixels.reshape(-1, 3)
         n_runs = max(1, min(n_pixels, len(flat)) // _kernels.SAMPLE_RUN)
-        bound = most_scatter(flat, n_runs * _kernels.SAMPLE_RUN, n_clusters) if n_clusters else 0
+        bound = 0
+        if n_clusters and len(flat) >= _kernels.BOX_SAMPLE:
+            bound = most_scatter(flat, n_runs * _kernels.SAMPLE_RUN, n_clusters)
         return cls(*_kernels.count_sample(flat, n_runs, joined_bits, bound, _threads.resolve(threads)))
 
     def __len__(self) -> int:
