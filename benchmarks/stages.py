@@ -104,11 +104,11 @@ def histogram_stage(path: Path, k: int, threads: int) -> Call:
 
 @stage
 def sample_stage(path: Path, k: int, threads: int) -> Call:
-    """Count the colours of 131072 pixels: effort="fast"."""
+    """Count the colours of 131072 pixels, joined in boxes: effort="fast"."""
     way = clustered(path, k, threads)
-    sample = ColorHistogram.from_sample(way.pixels, 1 << 17)
+    sample = ColorHistogram.from_sample(way.pixels, 1 << 17, 1, k, threads)
     moved = 3 * sample.n_pixels + sample.colors.nbytes + sample.counts.nbytes
-    return Call(lambda: ColorHistogram.from_sample(way.pixels, 1 << 17), moved)
+    return Call(lambda: ColorHistogram.from_sample(way.pixels, 1 << 17, 1, k, threads), moved)
 
 
 @stage

@@ -228,6 +228,19 @@ cdef extern from "histogram/key_partition.h" nogil:
         kmc_wraps wraps
         kmc_table table
 
+    enum: KMC_SAMPLE_RUN
+    enum: KMC_BOX_SAMPLE
+
+    ctypedef struct kmc_sample:
+        const uint8_t *pixels
+        size n
+        size n_runs
+
+    void kmc_partition_sample(
+        const kmc_pixel_kernels *, const kmc_sample *, size first, size end, kmc_partition_scratch *, kmc_buckets *,
+        uint16_t *places
+    )
+    size kmc_sampled_boxes(const kmc_pixel_kernels *, const uint8_t *pixels, size n)
     size kmc_sampled_blocks(const uint8_t *pixels, size n, size channels)
     void kmc_table_clear(kmc_table *)
     void kmc_partition_rgb(
@@ -280,15 +293,26 @@ cdef extern from "histogram/histogram.h" nogil:
 cdef extern from "histogram/color_sample.h" nogil:
     enum: KMC_MOST_JOINED_BITS
 
-    ctypedef struct kmc_sampler:
-        int bits
-        uint32_t *block_start
-        uint32_t *words
-        uint64_t *full
+    ctypedef struct kmc_moment:
+        pass
 
-    void kmc_sampler_clear(kmc_sampler *)
-    void kmc_sample_rgb(const kmc_pixel_kernels *, const uint8_t *pixels, size n, kmc_sampler *)
-    size kmc_emit_sample(const kmc_pixel_kernels *, kmc_sampler *, uint8_t *colors, int64_t *counts)
+    ctypedef struct kmc_joined_color:
+        pass
+
+    ctypedef struct kmc_joined_bucket:
+        kmc_joined_color *colors
+        size n
+
+    ctypedef struct kmc_joiner:
+        int bits
+        uint64_t bound
+        kmc_moment *moments
+
+    void kmc_joiner_prepare(kmc_joiner *)
+    void kmc_join_bucket(
+        const kmc_buckets *, const uint16_t *places, size n_parts, size bucket, kmc_joiner *, kmc_joined_bucket *
+    )
+    void kmc_emit_joined(const kmc_joined_bucket *, uint8_t *colors, int64_t *counts)
 
 
 cdef extern from "remap/nearest_entry.h" nogil:

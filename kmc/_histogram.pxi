@@ -17,13 +17,7 @@ cdef enum:
     BLOCK_PIXELS = 8192
     BUCKET_RANGES = 64  # of buckets, which are unevenly occupied
     N_BUCKETS = _c.KMC_N_BUCKETS
-    # Pixels of a sample that lie side by side. Neighbours are alike: of 131072 sampled pixels in runs of 64, 16, 8
-    # and 4 the MSE of k=256 is 1.054, 1.037, 1.032 and 1.025 times that of all pixels (mean of five photographs).
-    RUN_PIXELS = 4
-    # Runs that are counted together.
-    BATCH_RUNS = 256
 
-SAMPLE_RUN = RUN_PIXELS
 SMALL_PICTURE_PIXELS = _c.KMC_SMALL_PICTURE
 
 ctypedef fused label_t:
@@ -303,50 +297,6 @@ def sum_counts(const uint8_t[:, ::1] colors, const int64_t[::1] counts, ColorInd
                 _c.kmc_pixel_kernels_for(kernels), &colors[0, 0], n, index.bits, index.before, &counts[0], &sums[0]
             )
     return np.asarray(sums)
-
-
-def count_sample(const uint8_t[:, ::1] pixels, Py_ssize_t n_runs, int joined_bits):
-    """Colours (u, 3) in the order of their keys and counts (u,) int64 of a part of pixels (n, 3).
-
-    That is a run of RUN_PIXELS somewhere in each of n_runs equal stretches. Colours in a box of 2^joined_bits levels a
-    side become one, their rounded mean.
-    """
-    cdef Py_ssize_t n = pixels.shape[0], n_sampled = n_runs * RUN_PIXELS, u
-    assert pixels.shape[1] == 3 and 0 < n_runs <= n // RUN_PIXELS and 0 <= joined_bits <= _c.KMC_MOST_JOINED_BITS
-    cdef Py_ssize_t n_words = min(_c.KMC_N_BLOCKS, n_sampled) * (_c.KMC_BLOCK_COLORS >> 3 * joined_bits)
-    cdef Py_ssize_t starts_size = _c.KMC_N_BLOCKS * sizeof(uint32_t)
-    cdef Py_ssize_t full_size = in_cache_lines(2 * (n_sampled // 85 + 1) * sizeof(uint64_t))
-    scratch = Scratch(starts_size + full_size + n_words * sizeof(uint32_t) + 64)
-    cdef uint8_t *room = cache_lines(scratch)
-    cdef _c.kmc_sampler sampler
-    sampler.bits = joined_bits
-    sampler.block_start = <uint32_t *> room
-    sampler.full = <uint64_t *> (room + starts_size)
-    sampler.words = <uint32_t *> (room + starts_size + full_size)
-    color_array, count_array = np.empty((n_sampled, 3), np.uint8), np.empty(n_sampled, np.int64)
-    cdef uint8_t[:, ::1] colors = color_array
-    cdef int64_t[::1] counts = count_array
-    with nogil:
-        _c.kmc_sampler_clear(&sampler)
-        sample_runs(pixels, n_runs, &sampler)
-        u = _c.kmc_emit_sample(_c.kmc_pixel_kernels_for(kernels), &sampler, &colors[0, 0], &counts[0])
-    return color_array[:u], count_array[:u]
-
-
-cdef void sample_runs(const uint8_t[:, ::1] pixels, Py_ssize_t n_runs, _c.kmc_sampler *sampler) noexcept nogil:
-    """Where in its stretch a run lies is scattered, so that no pattern of the picture falls in with it."""
-    cdef const _c.kmc_pixel_kernels *pixel_kernels = _c.kmc_pixel_kernels_for(kernels)
-    cdef uint8_t batch[3 * RUN_PIXELS * BATCH_RUNS]
-    cdef Py_ssize_t n = pixels.shape[0], run, start, room, filled = 0
-    for run in range(n_runs):
-        start = n * run // n_runs
-        room = n * (run + 1) // n_runs - start - RUN_PIXELS
-        start = start + <Py_ssize_t>((<uint64_t>room + 1) * (<uint32_t>run * <uint32_t>0x9e3779b1) >> 32)
-        memcpy(batch + 3 * RUN_PIXELS * filled, &pixels[start, 0], 3 * RUN_PIXELS)
-        filled = filled + 1
-        if filled == BATCH_RUNS or run == n_runs - 1:
-            _c.kmc_sample_rgb(pixel_kernels, batch, filled * RUN_PIXELS, sampler)
-            filled = 0
 
 
 cdef tuple count_rgba(const uint8_t[:, ::1] pixels, int num_threads):

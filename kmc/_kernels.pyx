@@ -16,7 +16,7 @@ tell how wrong real may be, all as in ``kmc_kernels.h``.
 from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memmove, memset
 
 from kmc cimport _c
 
@@ -401,6 +401,7 @@ cdef inline void distances_part(
 
 include "_colorspace.pxi"
 include "_histogram.pxi"
+include "_color_sample.pxi"
 include "_remap.pxi"
 include "_color_kmeans.pxi"
 include "_alpha_kmeans.pxi"

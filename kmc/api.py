@@ -74,7 +74,7 @@ def compress(
         8-bit values, k - f with `fixed`.
     effort : {"fast", "balanced", "best"}
         "balanced" clusters every distinct colour until a round lowers the inertia by less than 0.1 %; "fast" a sample
-        of 65 to 260 thousand pixels, in few rounds: 0.2 to 0.8 of the time, an MSE up to 3 % higher, and colours
+        of 65 to 520 thousand pixels, in few rounds: 0.2 to 0.8 of the time, an MSE up to 3 % higher, and colours
         that few pixels have may be lost. Pictures of few colours or of up to 131072 pixels are always counted whole.
         "best" goes on and searches for better minima: 0.5 to 1 % less MSE in 5 to 13 times the time; with dithering it
         fits the palette in six rounds, "balanced", which then counts a sample too, in two, "fast" in none.

@@ -20,6 +20,11 @@ __all__ = ["ColorHistogram", "keys_of"]
 SPREAD_BITS = np.array([sum((level >> i & 1) << 3 * i for i in range(8)) for level in range(256)], dtype=np.uint32)
 
 
+# What a box of a sample has at most of a cluster's scatter, and in how many boxes the pixels are at least. Of 26
+# pictures at k=256 an 800th makes a third more boxes and 0.1 % less MSE, a 200th a quarter fewer and 0.3 % more.
+CLUSTER_SHARE, LEAST_BOXES = 1 / 400, 1024
+
+
 @dataclass(frozen=True, eq=False)
 class ColorHistogram:
     """Distinct colours with their counts.
@@ -67,13 +72,25 @@ class ColorHistogram:
         return cls(*_kernels.count_colors(flat, n_threads))
 
     @classmethod
-    def from_sample(cls, pixels: NDArray[np.uint8], n_pixels: int, joined_bits: int = 0) -> ColorHistogram:
+    def from_sample(
+        cls,
+        pixels: NDArray[np.uint8],
+        n_pixels: int,
+        joined_bits: int = 0,
+        n_clusters: int | None = None,
+        threads: int | None = None,
+    ) -> ColorHistogram:
         """Count about `n_pixels` of pixels (h, w, 3) uint8, C-contiguous, spread evenly; always the same ones.
 
-        Colours in a box of ``2**joined_bits`` levels a side become one, their rounded mean.
+        Colours in a box of ``2**joined_bits`` levels a side become one, their rounded mean; with `n_clusters` those in
+        larger boxes too, as far as so many clusters can do with it.
         """
-        n_runs = max(1, min(n_pixels, pixels.size // 3) // _kernels.SAMPLE_RUN)
-        return cls(*_kernels.count_sample(pixels.reshape(-1, 3), n_runs, joined_bits))
+        flat = pixels.reshape(-1, 3)
+        n_runs = max(1, min(n_pixels, len(flat)) // _kernels.SAMPLE_RUN)
+        bound = 0
+        if n_clusters and len(flat) >= _kernels.BOX_SAMPLE:
+            bound = most_scatter(flat, n_runs * _kernels.SAMPLE_RUN, n_clusters)
+        return cls(*_kernels.count_sample(flat, n_runs, joined_bits, bound, _threads.resolve(threads)))
 
     def __len__(self) -> int:
         return len(self.colors)
@@ -125,3 +142,13 @@ def keys_of(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
     for channel in range(3):
         keys |= SPREAD_BITS[colors[:, channel]] << np.uint32(2 - channel)
     return keys | colors[:, 3].astype(np.uint32) << np.uint32(24) if colors.shape[1] == 4 else keys
+
+
+def most_scatter(pixels: NDArray[np.uint8], n_sampled: int, k: int) -> int:
+    """Give the most of count times squared side for boxes in which colours of a sample of pixels (n, 3) are joined.
+
+    It is a share of what a cluster has, if k of them share out the sampled pixels and the volume of their colours.
+    """
+    volume = 512 * _kernels.sampled_boxes(pixels)
+    of_cluster = n_sampled / k * (volume / k) ** (2 / 3)
+    return int(min(CLUSTER_SHARE * of_cluster, 64 * n_sampled / LEAST_BOXES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import kmc
-from kmc import ColorHistogram, Palette, _reference
+from kmc import ColorHistogram, Palette, _kernels, _reference
 from kmc.errors import KmcError
 from kmc.histogram import keys_of
 from kmc.remap import remap
@@ -165,7 +166,7 @@ def test_large_pictures_are_mapped_like_small_ones(isa: str, k: int, shift: int)
 
 @pytest.mark.parametrize("bits", [1, 2])
 @pytest.mark.parametrize("kind", ["noise", "one colour", "few colours"])
-def test_a_sample_joins_neighbours_to_their_mean(kind: str, bits: int) -> None:
+def test_a_sample_joins_neighbours_to_their_mean(kind: str, bits: int, isa: str) -> None:
     pixels = PICTURES[kind](300, 250, 3) // 5
     alone = ColorHistogram.from_sample(pixels, 70_000)
     joined = ColorHistogram.from_sample(pixels, 70_000, bits)
@@ -177,20 +178,80 @@ def test_a_sample_joins_neighbours_to_their_mean(kind: str, bits: int) -> None:
     np.testing.assert_array_equal(joined.colors, np.floor(np.stack(means, axis=1) + 0.5))
 
 
+def uneven_noise() -> Array:
+    """Some boxes of colours have many pixels, most few; runs of equal pixels at the end."""
+    alone = np.clip(np.random.default_rng(4).normal((90, 120, 60), (3, 20, 60), (6000, 3)), 0, 255).astype(np.uint8)
+    return np.concatenate([alone, np.repeat(alone[:2000], 31, axis=0)])
+
+
+def levels_of_mean(colors: Array, counts: Array) -> list[tuple[int, int]]:
+    """Keys and counts of the levels around the mean of colours, each channel's upper one as often as its sum says."""
+    count, sums = int(counts.sum()), counts @ colors
+    above = sums - sums // count * count
+    rank = np.arange(count)[:, None]
+    keys, found = np.unique(keys_of((sums // count + (rank < above)).astype(np.uint8)), return_counts=True)
+    return list(zip(keys.tolist(), found.tolist(), strict=True))
+
+
+def divided(colors: Array, counts: Array, bits: int, bound: int, smallest: int) -> list[tuple[int, int]]:
+    """Keys and counts of the boxes that the colours of a box of 2^bits levels a side are joined in."""
+    count = int(counts.sum())
+    is_wide = bits > 3 or count << 2 * bits > bound
+    if bits == smallest and is_wide:
+        return levels_of_mean(colors, counts)
+    if not is_wide:
+        mean = np.floor(counts @ colors / count + 0.5).astype(np.uint8)
+        return [(int(keys_of(mean[None])[0]), count)]
+    part = keys_of(colors) >> np.uint32(3 * (bits - 1))
+    parts = [(colors[part == value], counts[part == value]) for value in np.unique(part)]
+    return [box for of_part in parts for box in divided(*of_part, bits - 1, bound, smallest)]
+
+
+@cache
+def joined_noise(bits: int, bound: int) -> list[tuple[int, int]]:
+    colors, counts = np.unique(uneven_noise(), axis=0, return_counts=True)
+    return divided(colors, counts, 8, bound, bits)
+
+
+@pytest.mark.parametrize("bits", [0, 1, 2])
+@pytest.mark.parametrize("bound", [40, 2000, 10**9])
+def test_a_sample_joins_wide_boxes_of_few_pixels(bits: int, bound: int, isa: str) -> None:
+    pixels, expected = uneven_noise(), joined_noise(bits, bound)
+    for threads in (1, 2, 7):
+        colors, counts = _kernels.count_sample(pixels, len(pixels) // _kernels.SAMPLE_RUN, bits, bound, threads)
+        assert list(zip(keys_of(colors).tolist(), counts.tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("n_runs", [10, 17_001, 24_999])
+def test_a_sample_has_a_run_of_each_stretch(n_runs: int, isa: str) -> None:
+    """Pixels that tell where they are."""
+    n = 100_001
+    places = np.arange(n, dtype=np.uint32)
+    pixels = np.stack([places >> 16, places >> 8 & 255, places & 255], axis=-1).astype(np.uint8)
+    for threads in (1, 3):
+        colors, counts = _kernels.count_sample(pixels, n_runs, 0, 0, threads)
+        assert (counts == 1).all()
+        runs = np.sort(colors.astype(np.int64) @ [65536, 256, 1]).reshape(n_runs, _kernels.SAMPLE_RUN)
+        np.testing.assert_array_equal(runs, runs[:, :1] + np.arange(_kernels.SAMPLE_RUN))
+        edges = np.arange(n_runs + 1) * n / n_runs
+        assert (runs[:, 0] >= edges[:-1] - 2).all()
+        assert (runs[:, -1] <= edges[1:]).all()
+        assert n_runs > 24_000 or len(np.unique(runs[:, 0] - np.floor(edges[:-1]))) > 2
+
+
 def test_a_sample_of_all_pixels_is_exact() -> None:
-    pixels = np.concatenate([few_colors(300, 250, 3), noise(100, 250, 3)])
-    sample, whole = ColorHistogram.from_sample(pixels, 100_000), ColorHistogram.from_pixels(pixels)
+    pixels = np.concatenate([few_colors(300, 250, 3), noise(101, 251, 3)[:, :250]])
+    sample, whole = ColorHistogram.from_sample(pixels, 200_000), ColorHistogram.from_pixels(pixels)
     np.testing.assert_array_equal(sample.colors, whole.colors)
     np.testing.assert_array_equal(sample.counts, whole.counts)
 
 
-@pytest.mark.parametrize("bits", [0, 1, 2])
-def test_a_sample_whose_words_are_full_at_its_end(bits: int) -> None:
-    """Counts go on in 64 bits each 255 or, of 4x4x4 colours, 85 pixels: nothing may be left below that."""
-    pixels = np.full((1020, 4, 3), 77, dtype=np.uint8)
-    sample = ColorHistogram.from_sample(pixels, 4080, bits)
-    assert sample.colors.tolist() == [[77, 77, 77]]
-    assert sample.counts.tolist() == [4080]
+def test_boxes_that_occur_in_a_sample(isa: str) -> None:
+    levels = np.arange(0, 256, 8, dtype=np.uint8)
+    corners = np.stack(np.meshgrid(levels, levels[:5], levels[:3]), axis=-1).reshape(-1, 3)
+    pixels = np.repeat(corners, 8192 // len(corners) + 5, axis=0)
+    assert _kernels.sampled_boxes(pixels) == len(corners) == 480
+    assert _kernels.sampled_boxes(pixels // 64) == 1
 
 
 def test_one_colour_many_times() -> None:

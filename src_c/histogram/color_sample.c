@@ -5,139 +5,180 @@
 
 #include "compiler.h"
 
-enum { COUNT_SHIFT = 24, COUNT_ONE = 1 << COUNT_SHIFT };
+enum { COUNT, PARTS = 8, WIDEST_COLORS = 1 << 3 * KMC_JOINED_BITS };
 
-/* What a box holds, in more bits. */
+/* How many pixels the widest boxes of a bucket have, and which bits of a smallest box's index a pixel keeps: all, or,
+ * where the box is not divided, those of its first. */
 typedef struct {
-  int64_t count, sum[3];
-} moment;
+  uint32_t counts[KMC_BUCKET_JOINED], kept_bits[KMC_BUCKET_JOINED];
+} widest_boxes;
 
-static inline ptrdiff_t block_boxes(const kmc_sampler *sampler) { return KMC_BLOCK_COLORS >> 3 * sampler->bits; }
-
-/* The count at which a word is put aside: one more pixel could take a sum beyond a byte. */
-static inline uint32_t most_counted(int bits) { return bits ? 255u / ((1u << bits) - 1) : 255u; }
-
-void kmc_sampler_clear(kmc_sampler *sampler) {
-  sampler->n_blocks = sampler->n_full = 0;
-  memset(sampler->block_start, 0xff, KMC_N_BLOCKS * sizeof *sampler->block_start);
-}
-
-static uint32_t take_block(kmc_sampler *sampler, uint32_t block) {
-  const ptrdiff_t n = block_boxes(sampler);
-  const uint32_t start = (uint32_t)(sampler->n_blocks++ * n);
-  memset(sampler->words + start, 0, (size_t)n * sizeof *sampler->words);
-  return sampler->block_start[block] = start;
-}
-
-void kmc_sample_rgb(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n, kmc_sampler *sampler) {
-  const uint32_t *const block_start = sampler->block_start;
-  uint32_t *const words = sampler->words;
-  const int key_bits = 3 * sampler->bits;
-  const uint32_t n_offsets = 1u << key_bits, full = most_counted(sampler->bits) << COUNT_SHIFT;
-  const uint32_t in_block = (uint32_t)block_boxes(sampler) - 1;
-  uint32_t keys[KMC_KEY_BATCH], pixel_word[1 << 3 * KMC_MOST_JOINED_BITS];
-  for (uint32_t i = 0; i < n_offsets; i++) {
+void kmc_joiner_prepare(kmc_joiner *joiner) {
+  memset(joiner->moments, 0, (KMC_BUCKET_COLORS >> 3 * joiner->bits) * sizeof *joiner->moments);
+  for (uint32_t i = 0; i < WIDEST_COLORS; i++) {
     uint8_t rgb[3];
     kmc_rgb_of_key(i, rgb);
-    pixel_word[i] = COUNT_ONE | (uint32_t)rgb[0] | (uint32_t)rgb[1] << 8 | (uint32_t)rgb[2] << 16;
+    joiner->steps[i].sums[COUNT] = 1;
+    for (int t = 0; t < 3; t++) joiner->steps[i].sums[1 + t] = rgb[t];
   }
-  for (ptrdiff_t first = 0; first < n; first += KMC_KEY_BATCH) {
-    const ptrdiff_t batch = n - first < KMC_KEY_BATCH ? n - first : KMC_KEY_BATCH;
-    kernels->keys_of_rgb(pixels + 3 * first, batch, keys);
-    for (ptrdiff_t i = 0; i < batch; i++) {
-      const uint32_t key = keys[i], box = key >> key_bits;
-      uint32_t start = block_start[key / KMC_BLOCK_COLORS];
-      if (KMC_RARELY(start == KMC_NO_WORDS)) start = take_block(sampler, key / KMC_BLOCK_COLORS);
-      uint32_t *const word = words + start + (box & in_block);
-      const uint32_t sum = *word + pixel_word[key & (n_offsets - 1)];
-      *word = sum;
-      if (KMC_RARELY(sum >= full)) {
-        sampler->full[sampler->n_full++] = (uint64_t)box << 32 | sum;
-        *word = 0;
-      }
+}
+
+static inline int is_divided(const kmc_joiner *joiner, uint64_t count, int b) {
+  return b > joiner->bits && count << 2 * b > joiner->bound;
+}
+
+static inline int has_levels(const kmc_joiner *joiner, uint64_t count, int b) {
+  return b == joiner->bits && joiner->bound && count << 2 * b > joiner->bound;
+}
+
+/* An addition waits for the one before it on the same box, and neighbours are often in the same: stretches take turns,
+ * here and below. */
+static KMC_ALWAYS_INLINE void count_widest(const uint16_t *places, ptrdiff_t n, uint32_t weight, uint32_t *counts) {
+  const ptrdiff_t quarter = n / 4;
+  for (ptrdiff_t i = 0; i < quarter; i++) {
+    for (int s = 0; s < 4; s++) counts[places[i + s * quarter] / WIDEST_COLORS] += weight;
+  }
+  for (ptrdiff_t i = 4 * quarter; i < n; i++) counts[places[i] / WIDEST_COLORS] += weight;
+}
+
+static KMC_ALWAYS_INLINE void add_place(uint32_t place, uint32_t weight, const uint32_t *kept_bits,
+                                        const kmc_moment *steps, int bits, kmc_moment *moments) {
+  kmc_moment *const moment = moments + (place >> 3 * bits & kept_bits[place / WIDEST_COLORS]);
+  const kmc_moment *const step = steps + place % WIDEST_COLORS;
+  for (int i = 0; i < 4; i++) moment->sums[i] += weight * step->sums[i];
+}
+
+static KMC_ALWAYS_INLINE void add_places(const uint16_t *places, ptrdiff_t n, uint32_t weight,
+                                         const uint32_t *kept_bits, const kmc_joiner *joiner) {
+  const ptrdiff_t half = n / 2;
+  const int bits = joiner->bits;
+  kmc_moment *const moments = joiner->moments;
+  for (ptrdiff_t i = 0; i < half; i++) {
+    const uint32_t place0 = places[i], place1 = places[i + half];
+    add_place(place0, weight, kept_bits, joiner->steps, bits, moments);
+    add_place(place1, weight, kept_bits, joiner->steps, bits, moments);
+  }
+  for (ptrdiff_t i = 2 * half; i < n; i++) add_place(places[i], weight, kept_bits, joiner->steps, bits, moments);
+}
+
+static void count_bucket(const kmc_buckets *buckets, const uint16_t *places, ptrdiff_t n_parts, ptrdiff_t bucket,
+                         const kmc_joiner *joiner, widest_boxes *widest) {
+  memset(widest->counts, 0, sizeof widest->counts);
+  for (ptrdiff_t part = 0; part < n_parts; part++) {
+    const uint16_t *const of_part = places + part * KMC_PART_PIXELS;
+    const uint32_t *const singles = buckets[part].singles + bucket, *const runs = buckets[part].runs + bucket;
+    count_widest(of_part + singles[0], singles[1] - singles[0], 1, widest->counts);
+    count_widest(of_part + runs[0], runs[1] - runs[0], KMC_RUN, widest->counts);
+  }
+  for (ptrdiff_t i = 0; i < KMC_BUCKET_JOINED; i++) {
+    const uint32_t all = UINT32_MAX, first = all << 3 * (KMC_JOINED_BITS - joiner->bits);
+    widest->kept_bits[i] = is_divided(joiner, widest->counts[i], KMC_JOINED_BITS) ? all : first;
+  }
+  for (ptrdiff_t part = 0; part < n_parts; part++) {
+    const uint16_t *const of_part = places + part * KMC_PART_PIXELS;
+    const uint32_t *const singles = buckets[part].singles + bucket, *const runs = buckets[part].runs + bucket;
+    add_places(of_part + singles[0], singles[1] - singles[0], 1, widest->kept_bits, joiner);
+    add_places(of_part + runs[0], runs[1] - runs[0], KMC_RUN, widest->kept_bits, joiner);
+  }
+}
+
+/* The mean of a box; `corner`: the colour from which on its sums are. What is added in the end is less than a quotient
+ * can be below a whole number, and more than it can be wrong. */
+static inline kmc_joined_color mean_of(const kmc_moment *moment, uint32_t corner) {
+  const double count = moment->sums[COUNT], inverse = 1 / count;
+  kmc_joined_color mean = {corner, moment->sums[COUNT]};
+  for (int t = 0; t < 3; t++) {
+    mean.color += (uint32_t)(int32_t)(((int32_t)moment->sums[1 + t] + 0.5 * count) * inverse + 1e-10) << 8 * t;
+  }
+  return mean;
+}
+
+static inline void swap_if_less(uint64_t *first, uint64_t *second) {
+  const uint64_t least = *first < *second ? *first : *second;
+  *first ^= *second ^ least;
+  *second = least;
+}
+
+/* The pixels of a box, dealt to the levels below and above its mean so that their sums stay: one that has the upper
+ * level of a channel has those of all channels in which more do, as channels mostly rise and fall together. Returns to
+ * how many colours. */
+static ptrdiff_t write_levels(const kmc_moment *moment, uint32_t corner, kmc_joined_color *colors) {
+  uint64_t above[3]; /* how many have the upper level, then where the channel is in a colour */
+  uint32_t color = corner, left = moment->sums[COUNT];
+  for (uint32_t t = 0; t < 3; t++) {
+    const uint32_t level = moment->sums[1 + t] / left;
+    color += level << 8 * t;
+    above[t] = (uint64_t)(moment->sums[1 + t] - level * left) << 8 | 8 * t;
+  }
+  swap_if_less(&above[0], &above[1]);
+  swap_if_less(&above[1], &above[2]);
+  swap_if_less(&above[0], &above[1]);
+  ptrdiff_t n = 0;
+  for (int i = 0; i < 3; i++) {
+    const uint32_t n_above = (uint32_t)(above[i] >> 8);
+    if (left > n_above) colors[n++] = (kmc_joined_color){color, left - n_above};
+    color += (uint32_t)1 << (above[i] & 255);
+    left = n_above;
+  }
+  if (left) colors[n++] = (kmc_joined_color){color, left};
+  return n;
+}
+
+/* Of a box of 2^b levels a side, whose smallest boxes these are. */
+static kmc_moment moment_of(const kmc_moment *smallest, int bits, int b) {
+  kmc_moment all = smallest[0];
+  for (ptrdiff_t i = 1; i < (ptrdiff_t)1 << 3 * (b - bits); i++) {
+    for (int j = 0; j < 4; j++) all.sums[j] += smallest[i].sums[j];
+  }
+  return all;
+}
+
+/* Writes the boxes that a divided box of 2^b levels a side has in the end; returns how many. */
+static ptrdiff_t divide(const kmc_joiner *joiner, const kmc_moment *smallest, int b, uint32_t corner,
+                        kmc_joined_color *colors) {
+  const ptrdiff_t n_smallest = (ptrdiff_t)1 << 3 * (b - 1 - joiner->bits);
+  ptrdiff_t n = 0;
+  for (int i = 0; i < PARTS; i++, smallest += n_smallest) {
+    const kmc_moment part = moment_of(smallest, joiner->bits, b - 1);
+    if (part.sums[COUNT] == 0) continue;
+    if (is_divided(joiner, part.sums[COUNT], b - 1)) {
+      n += divide(joiner, smallest, b - 1, corner, colors + n);
+    } else if (has_levels(joiner, part.sums[COUNT], b - 1)) {
+      n += write_levels(&part, corner, colors + n);
+    } else {
+      colors[n++] = mean_of(&part, corner);
+    }
+  }
+  return n;
+}
+
+void kmc_join_bucket(const kmc_buckets *buckets, const uint16_t *places, ptrdiff_t n_parts, ptrdiff_t bucket,
+                     kmc_joiner *joiner, kmc_joined_bucket *joined) {
+  const ptrdiff_t n_smallest = (ptrdiff_t)1 << 3 * (KMC_JOINED_BITS - joiner->bits);
+  widest_boxes widest;
+  count_bucket(buckets, places, n_parts, bucket, joiner, &widest);
+  joined->n = 0;
+  for (uint32_t box = 0; box < KMC_BUCKET_JOINED; box++) {
+    if (widest.counts[box] == 0) continue;
+    kmc_moment *const smallest = joiner->moments + box * n_smallest;
+    kmc_joined_color *const colors = joined->colors + joined->n;
+    uint8_t rgb[3];
+    kmc_rgb_of_key((uint32_t)bucket * KMC_BUCKET_COLORS + box * WIDEST_COLORS, rgb);
+    const uint32_t corner = (uint32_t)rgb[0] | (uint32_t)rgb[1] << 8 | (uint32_t)rgb[2] << 16;
+    if (is_divided(joiner, widest.counts[box], KMC_JOINED_BITS)) {
+      joined->n += divide(joiner, smallest, KMC_JOINED_BITS, corner, colors);
+      memset(smallest, 0, (size_t)n_smallest * sizeof *smallest);
+    } else {
+      colors[0] = mean_of(smallest, corner);
+      joined->n += 1;
+      memset(smallest, 0, sizeof *smallest);
     }
   }
 }
 
-static inline void add_word(moment *moment, uint32_t word) {
-  moment->count += word >> COUNT_SHIFT;
-  for (int t = 0; t < 3; t++) moment->sum[t] += word >> 8 * t & 255;
-}
-
-/* The mean of what pixels are above the corner, rounded to the nearest level, halves up: without a division. */
-static inline uint8_t mean_offset(int64_t sum, int64_t count, int bits) {
-  int offset = 0;
-  for (int level = 1; level < 1 << bits; level++) offset += 2 * sum >= (2 * level - 1) * count;
-  return (uint8_t)offset;
-}
-
-/* Radix sort by the number of the box, lowest byte first; returns where the result lies. */
-static const uint64_t *sort_full(uint64_t *full, uint64_t *scratch, ptrdiff_t n) {
-  for (int shift = 32; shift < 56; shift += 8) {
-    ptrdiff_t ends[256] = {0}, sum = 0;
-    for (ptrdiff_t i = 0; i < n; i++) ends[full[i] >> shift & 0xff]++;
-    for (int v = 0; v < 256; v++) {
-      const ptrdiff_t count = ends[v];
-      ends[v] = sum;
-      sum += count;
-    }
-    for (ptrdiff_t i = 0; i < n; i++) scratch[ends[full[i] >> shift & 0xff]++] = full[i];
-    uint64_t *const sorted = scratch;
-    scratch = full;
-    full = sorted;
+void kmc_emit_joined(const kmc_joined_bucket *joined, uint8_t *colors, int64_t *counts) {
+  for (ptrdiff_t i = 0; i < joined->n; i++) {
+    for (int t = 0; t < 3; t++) colors[3 * i + t] = (uint8_t)(joined->colors[i].color >> 8 * t);
+    counts[i] = joined->colors[i].count;
   }
-  return full;
-}
-
-/* Colours in four bytes, red first, so that a box's colour is the sum of its block's corner, its own in the block and
- * the mean above that. */
-static inline uint32_t packed_color(uint32_t key) {
-  uint8_t rgb[3];
-  kmc_rgb_of_key(key, rgb);
-  return (uint32_t)rgb[0] | (uint32_t)rgb[1] << 8 | (uint32_t)rgb[2] << 16;
-}
-
-static inline void write_row(const moment *moment, uint32_t corner, int bits, uint8_t *color, int64_t *count) {
-  for (int t = 0; t < 3; t++)
-    color[t] = (uint8_t)((corner >> 8 * t) + mean_offset(moment->sum[t], moment->count, bits));
-  *count = moment->count;
-}
-
-/* A word that was put aside leaves 0 behind, if no pixel came after it: such boxes are marked. */
-static void mark_full(const uint64_t *full, const uint64_t *full_end, uint32_t first_box, ptrdiff_t n_boxes,
-                      uint32_t *words) {
-  for (; full < full_end && *full >> 32 < first_box + (uint64_t)n_boxes; full++) {
-    uint32_t *const word = words + (*full >> 32) - first_box;
-    if (*word == 0) *word = UINT32_MAX;
-  }
-}
-
-ptrdiff_t kmc_emit_sample(const kmc_pixel_kernels *kernels, kmc_sampler *sampler, uint8_t *colors, int64_t *counts) {
-  enum { WORDS = KMC_BOX_COLORS / sizeof(uint32_t) }; /* whose bytes nonzero_bits looks at */
-  const ptrdiff_t n_boxes = block_boxes(sampler);
-  const uint64_t *full = sort_full(sampler->full, sampler->full + sampler->n_full, sampler->n_full);
-  const uint64_t *const full_end = full + sampler->n_full;
-  uint32_t corner_in_block[KMC_BLOCK_COLORS];
-  for (ptrdiff_t i = 0; i < n_boxes; i++) corner_in_block[i] = packed_color((uint32_t)i << 3 * sampler->bits);
-  ptrdiff_t row = 0;
-  for (uint32_t block = 0; block < KMC_N_BLOCKS; block++) {
-    if (sampler->block_start[block] == KMC_NO_WORDS) continue;
-    uint32_t *const words = sampler->words + sampler->block_start[block];
-    const uint32_t first_box = block * (uint32_t)n_boxes, corner = packed_color(block * KMC_BLOCK_COLORS);
-    mark_full(full, full_end, first_box, n_boxes, words);
-    for (ptrdiff_t first = 0; first < n_boxes; first += WORDS) {
-      uint64_t left = kernels->nonzero_bits((const uint8_t *)(words + first));
-      while (left) {
-        const int byte = kmc_lowest_bit(left) & ~3; /* of the word's four the first */
-        const ptrdiff_t i = first + byte / 4;
-        left &= ~((uint64_t)15 << byte);
-        moment moment = {0};
-        if (words[i] != UINT32_MAX) add_word(&moment, words[i]);
-        for (; full < full_end && *full >> 32 == first_box + (uint64_t)i; full++) add_word(&moment, (uint32_t)*full);
-        write_row(&moment, corner + corner_in_block[i], sampler->bits, colors + 3 * row, counts + row);
-        row++;
-      }
-    }
-  }
-  return row;
 }

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { STREAMS = 4 };
+enum { STREAMS = 4, FRACTION = 24 };
 
 typedef struct {
   ptrdiff_t n_singles, n_runs;
@@ -153,6 +153,60 @@ void kmc_partition_rgb(const kmc_pixel_kernels *kernels, const uint8_t *pixels, 
     take_keys(scratch, &taken, batch);
   }
   deal_all(scratch, taken, buckets, places);
+}
+
+/* Where in its stretch a run lies is scattered, so that no pattern of the picture falls in with it. */
+static inline ptrdiff_t first_of_run(const kmc_sample *sample, uint64_t stretch, ptrdiff_t run) {
+  const ptrdiff_t start = (ptrdiff_t)((uint64_t)run * stretch >> FRACTION);
+  const ptrdiff_t end = (ptrdiff_t)(((uint64_t)run + 1) * stretch >> FRACTION);
+  const uint64_t n_places = (uint64_t)(end - start - KMC_SAMPLE_RUN + 1);
+  return start + (ptrdiff_t)(n_places * ((uint32_t)run * 0x9e3779b1u) >> 32);
+}
+
+enum { BATCH_RUNS = KMC_KEY_BATCH / KMC_SAMPLE_RUN };
+
+/* OUT keys (n_runs * KMC_SAMPLE_RUN), n_runs <= BATCH_RUNS. */
+static void keys_of_runs(const kmc_pixel_kernels *kernels, const kmc_sample *sample, uint64_t stretch, ptrdiff_t first,
+                         ptrdiff_t n_runs, uint32_t *keys) {
+  enum { RUN_BYTES = 3 * KMC_SAMPLE_RUN };
+  uint8_t batch[BATCH_RUNS * RUN_BYTES];
+  for (ptrdiff_t i = 0; i < n_runs; i++) {
+    memcpy(batch + i * RUN_BYTES, sample->pixels + 3 * first_of_run(sample, stretch, first + i), RUN_BYTES);
+  }
+  kernels->keys_of_rgb(batch, n_runs * KMC_SAMPLE_RUN, keys);
+}
+
+static uint64_t stretch_of(const kmc_sample *sample) {
+  return ((uint64_t)sample->n << FRACTION) / (uint64_t)sample->n_runs;
+}
+
+void kmc_partition_sample(const kmc_pixel_kernels *kernels, const kmc_sample *sample, ptrdiff_t first, ptrdiff_t end,
+                          kmc_partition_scratch *scratch, kmc_buckets *buckets, uint16_t *places) {
+  const uint64_t stretch = stretch_of(sample);
+  lengths taken = {0, 0};
+  for (; first < end; first += BATCH_RUNS) {
+    const ptrdiff_t n_runs = end - first < BATCH_RUNS ? end - first : BATCH_RUNS;
+    keys_of_runs(kernels, sample, stretch, first, n_runs, scratch->singles + taken.n_singles);
+    taken.n_singles += n_runs * KMC_SAMPLE_RUN;
+  }
+  deal_all(scratch, taken, buckets, places);
+}
+
+ptrdiff_t kmc_sampled_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n) {
+  enum { BATCHES = KMC_BOX_SAMPLE / KMC_KEY_BATCH, BOX_COLORS = 512, N_BOXES = 1 << 15 };
+  const kmc_sample sample = {pixels, n, BATCHES * BATCH_RUNS};
+  uint64_t occurs[N_BOXES / 64] = {0};
+  uint32_t keys[KMC_KEY_BATCH];
+  for (ptrdiff_t batch = 0; batch < BATCHES; batch++) {
+    keys_of_runs(kernels, &sample, stretch_of(&sample), batch * BATCH_RUNS, BATCH_RUNS, keys);
+    for (ptrdiff_t i = 0; i < KMC_KEY_BATCH; i++) {
+      const uint32_t box = keys[i] / BOX_COLORS;
+      occurs[box / 64] |= (uint64_t)1 << box % 64;
+    }
+  }
+  ptrdiff_t n_boxes = 0;
+  for (ptrdiff_t i = 0; i < N_BOXES / 64; i++) n_boxes += kmc_count_bits(occurs[i]);
+  return n_boxes;
 }
 
 ptrdiff_t kmc_partition_rgba(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,

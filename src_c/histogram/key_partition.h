@@ -60,6 +60,21 @@ typedef struct {
   kmc_table table; /* with no block_start every pixel is dealt */
 } kmc_partition_scratch;
 
+/* A part of pixels (n, 3): a run of KMC_SAMPLE_RUN, anywhere in each of n_runs equal stretches. */
+typedef struct {
+  const uint8_t *pixels;
+  ptrdiff_t n, n_runs;
+} kmc_sample;
+
+/* Pixels of a sample that lie side by side. Neighbours are alike: of 131072 sampled pixels in runs of 64, 16, 8
+ * and 4 the MSE of k=256 is 1.054, 1.037, 1.032 and 1.025 times that of all pixels (mean of five photographs). */
+#define KMC_SAMPLE_RUN 4
+
+#define KMC_BOX_SAMPLE 8192
+
+/* How many boxes of 8x8x8 colours KMC_BOX_SAMPLE of pixels (n, 3), spread evenly, lie in. */
+ptrdiff_t kmc_sampled_boxes(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n);
+
 /* How many blocks 4096 pixels of pixels (n, channels), evenly spread, lie in. */
 ptrdiff_t kmc_sampled_blocks(const uint8_t *pixels, ptrdiff_t n, ptrdiff_t channels);
 
@@ -68,6 +83,10 @@ void kmc_table_clear(kmc_table *table);
 /* IN pixels (n, 3), n <= KMC_PART_PIXELS. OUT buckets, places (n) of pixels that the table has no block for. */
 void kmc_partition_rgb(const kmc_pixel_kernels *kernels, const uint8_t *pixels, ptrdiff_t n,
                        kmc_partition_scratch *scratch, kmc_buckets *buckets, uint16_t *places);
+
+/* The same of runs first .. end - 1 of a sample, which have at most KMC_PART_PIXELS. */
+void kmc_partition_sample(const kmc_pixel_kernels *kernels, const kmc_sample *sample, ptrdiff_t first, ptrdiff_t end,
+                          kmc_partition_scratch *scratch, kmc_buckets *buckets, uint16_t *places);
 
 /* IN pixels (n, 4), n <= KMC_PART_PIXELS. OUT buckets, places (n) of opaque pixels; translucent (n + 1): keys of pixels
  * of alpha 1 to 254, in the order of the pixels (the last element is scratch). Returns how many those are and sets
