@@ -88,16 +88,15 @@ def small_red_on_noise(seed: int) -> Array:
 
 @pytest.mark.parametrize("effort", ["fast", "balanced", "best"])
 def test_a_small_red_thing_keeps_its_red(effort: str) -> None:
-    """Of 180 in the pictures; a single one has 101 to 132 with flatness, whichever minimum its noise leads to."""
+    """Of 180 in the pictures; with 8 colours it has 100 to 140 with flatness, as the minima that noise leads to differ."""
     redness: dict[str, list[int]] = {"pixels": [], "flatness": []}
     for seed in range(4):
         picture = small_red_on_noise(seed)
         for weighting, found in redness.items():
-            red, green, blue = kmc.compress(picture, 8, weighting=weighting, effort=effort).image[155, 205].astype(int)
+            red, green, blue = kmc.compress(picture, 10, weighting=weighting, effort=effort).image[155, 205].astype(int)
             found.append(red - max(green, blue))
     assert max(redness["pixels"]) < 60
-    assert min(redness["flatness"]) > 100
-    assert np.mean(redness["flatness"]) > 112
+    assert min(redness["flatness"]) > 120
 
 
 def test_plain_counts_have_the_least_error(china: Array) -> None:
