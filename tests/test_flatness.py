@@ -88,7 +88,7 @@ def small_red_on_noise(seed: int) -> Array:
 
 @pytest.mark.parametrize("effort", ["fast", "balanced", "best"])
 def test_a_small_red_thing_keeps_its_red(effort: str) -> None:
-    """Of 180 in the pictures; eight colours leave 100 to 140 of it with flatness, by the minimum that noise leads to."""
+    """Of 180 in the pictures; eight colours leave 100 to 140 with flatness, by the minimum that noise leads to."""
     redness: dict[str, list[int]] = {"pixels": [], "flatness": []}
     for seed in range(4):
         picture = small_red_on_noise(seed)
