@@ -73,7 +73,7 @@ def compress(
         The first colours: chosen by kmc, which is fastest and best; by a method of :func:`kmc.kmeans`; or given as
         8-bit values, k - f with `fixed`.
     effort : {"fast", "balanced", "best"}
-        "balanced" clusters every distinct colour until a round lowers the inertia by less than 0.1 %; "fast" a sample
+        "balanced" clusters every distinct colour until a round lowers the inertia by less than 0.05 %; "fast" a sample
         of 65 to 520 thousand pixels, in few rounds: 0.2 to 0.8 of the time, an MSE up to 3 % higher, and colours
         that few pixels have may be lost. Pictures of few colours or of up to 131072 pixels are always counted whole.
         "best" goes on and searches for better minima: 0.5 to 1 % less MSE in 5 to 13 times the time; with dithering it

@@ -38,7 +38,7 @@ GOLDEN = {
     (1, 16, "random"): "b9bba8e07fa7de6e",
     (3, 2, "auto"): "8c1a680883480f20",
     (3, 16, "auto"): "4c2e5aab5d9f5cb2",
-    (3, 200, "auto"): "9294ca85e97658b6",
+    (3, 200, "auto"): "06f47bcbfb00b0df",
     (3, 16, "k-means++"): "120778ec413ad4bf",
     (3, 16, "random"): "f1dcffc6ff49fef3",
     (4, 2, "auto"): "af4b25969207d2c4",

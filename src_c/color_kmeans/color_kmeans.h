@@ -39,7 +39,7 @@ typedef struct {
   int32_t fine_trials;   /* the same on the colours, after their rounds */
   int32_t thorough;      /* more points, noisy rounds, and a search that learns: not with KMC_SEEDS_GIVEN */
   double tol;            /* stop when a plain round lowers the inertia by at most tol times itself; 0: a fixed point
-                          * (labels by double distances). Measured default: 1e-3 */
+                          * (labels by double distances). Measured default: 5e-4 */
   double coarse_tol;     /* the same for rounds on cells, above 0; default 1e-3 */
   kmc_seeding seeding;
   int32_t on_cells; /* end on cells of colours, where there are far more colours than clusters */
