@@ -77,7 +77,8 @@ def compress(
         of 65 to 520 thousand pixels, in few rounds: 0.2 to 0.8 of the time, an MSE up to 3 % higher, and colours
         that few pixels have may be lost. Pictures of few colours or of up to 131072 pixels are always counted whole.
         "best" goes on and searches for better minima: 0.5 to 1 % less MSE in 5 to 13 times the time; with dithering it
-        fits the palette in six rounds, "balanced", which then counts a sample too, in two, "fast" in none.
+        fits the palette in six rounds, one of up to 32 colours by trials too; "balanced", which then counts a sample,
+        in two, "fast" in none.
     space : {"srgb", "oklab"}, optional
         In which distances are measured: of 8-bit values, for the least MSE, or as eyes see them (Ottosson 2020). Left
         out, what the preset says, but for pictures with alpha, which are laid over others in it, "srgb", and in the

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from kmc import _kernels, _threads
 from kmc.dither import points_of_pixels
+from kmc.dithered_fit import BLUR, BLUR_ONE, moved_colors
 from kmc.formats.palette_order import in_meeting_order, trimmed
 from kmc.formats.png import bits_per_pixel, differences, n_bytes, packed
-from kmc.looks import BLUR, BLUR_ONE, moved_colors
 from kmc.palette import Palette
 
 __all__ = ["compacted"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +32,28 @@ COUNTED_WHOLE = 4
 SMALLEST_BOX_BITS = 1
 # What it counts whole: smaller pictures, and those whose sample has no more colours than this, where each matters.
 FEW_PIXELS, FEW_SAMPLED_COLORS = 1 << 17, 1024
+
+
+class DitheredEffort(NamedTuple):
+    """How a palette is fitted to the dithered picture: see :func:`kmc.looks.fit_palette_to_dithering`."""
+
+    rounds: int
+    polish_rounds: int
+    n_fitted: int
+    trials: int = 0
+
+
 # Rounds of fitting the palette to the dithered picture, and of choosing pixels' entries anew. On nine pictures of CQ100
 # and Kodak SSIMULACRA2 at k=16, 64 and 256 is 33.3, 67.5, 82.6 without, 38.9, 70.0, 83.8 with (1, 1), and 39.8, 70.4,
-# 84.0 with (2, 0), which is quicker from half a megapixel on. Then on how many pixels of a larger picture it is fitted.
-DITHERED_ROUNDS = {"fast": (0, 0, 0), "balanced": (2, 0, 1 << 18), "best": (6, 2, 1 << 19)}
+# 84.0 with (2, 0), which is quicker from half a megapixel on. Then on how many pixels of a
+# larger picture it is fitted, and trials of taking an entry elsewhere: see benchmarks/README.md.
+DITHERED_EFFORTS = {
+    "fast": DitheredEffort(0, 0, 0),
+    "balanced": DitheredEffort(2, 0, 1 << 18),
+    "best": DitheredEffort(6, 2, 1 << 19, trials=5),
+}
 # With alpha (1, 1) has more of both SSIMULACRA2 and PSNR on the worst of three backgrounds: see benchmarks/README.md.
-ROUNDS_WITH_ALPHA = DITHERED_ROUNDS | {"balanced": (1, 1, 1 << 18)}
+EFFORTS_WITH_ALPHA = DITHERED_EFFORTS | {"balanced": DitheredEffort(1, 1, 1 << 18)}
 
 
 def with_fixed_colors(picture: Picture, settings: Settings) -> tuple[Picture, Settings]:
@@ -159,21 +176,19 @@ def _dithered(
     assert settings.dithering
     space, threads = settings.space, settings.threads
     amount, method = settings.dithering
-    rounds, polish_rounds, n_fitted = (ROUNDS_WITH_ALPHA if pixels.shape[2] == 4 else DITHERED_ROUNDS)[settings.effort]
+    effort = (EFFORTS_WITH_ALPHA if pixels.shape[2] == 4 else DITHERED_EFFORTS)[settings.effort]
     if sample is not None:
         palette = with_flat_colors(palette, pixels, sample, space, threads, len(settings.fixed))
-    if method == "blue-noise" or not (rounds or polish_rounds):
+    if method == "blue-noise" or not (effort.rounds or effort.polish_rounds):
         return palette, dither(pixels, palette, amount, method=method, space=space, threads=threads)
     assert sample is not None
     return fit_palette_to_dithering(
         pixels,
         palette,
         sample,
-        rounds=rounds,
-        polish_rounds=polish_rounds,
         strength=amount,
         space=space,
         threads=threads,
         n_fixed=len(settings.fixed),
-        n_fitted=n_fitted,
+        **effort._asdict(),
     )

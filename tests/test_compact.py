@@ -14,10 +14,10 @@ from kmc import _kernels, compact
 from kmc import _reference_compact as reference
 from kmc.compact import compacted
 from kmc.dither import points_of_pixels
+from kmc.dithered_fit import BLUR, _colors_of_points
 from kmc.errors import KmcTypeError, KmcValueError
 from kmc.formats import png
 from kmc.formats.png import bits_per_pixel, packed, png_bytes
-from kmc.looks import BLUR, _colors_of_points
 from kmc.palette import Palette
 
 Array = NDArray[Any]

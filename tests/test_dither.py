@@ -12,9 +12,11 @@ from kmc import _isa, _kernels, looks
 from kmc import _reference_dither as reference
 from kmc.colorspace import LINEAR, points_of
 from kmc.dither import FLAT, GAIN_ONE, LESS, SPACES, dither, points_of_pixels
+from kmc.dithered_fit import BLUR, BLUR_ONE, POLISH_SHARE, DitheredFit
+from kmc.entry_search import search_entries
 from kmc.fitted_tiles import fitted_tiles
 from kmc.histogram import ColorHistogram
-from kmc.looks import BLUR, fit_palette_to_dithering
+from kmc.looks import fit_palette_to_dithering
 from kmc.palette import Palette
 from tests.pictures import few_colors, gradient, noise, photograph
 
@@ -194,11 +196,11 @@ def test_solve(isa: str) -> None:
 @pytest.mark.parametrize("space", ["srgb", "oklab"])
 def test_the_same_bytes_for_any_number_of_threads(isa: str, space: str, channels: int) -> None:
     pixels = photograph(300, 90, channels).reshape(300, 90, channels)
-    palette = palette_of(60, channels)
+    palette = palette_of(30, channels)
     first = None
     for threads in (1, 2, 3, 7):
         fitted, indices = fit_palette_to_dithering(
-            pixels, palette, ColorHistogram.from_pixels(pixels), rounds=2, space=space, threads=threads
+            pixels, palette, ColorHistogram.from_pixels(pixels), rounds=2, space=space, threads=threads, trials=2
         )
         results = [fitted.colors.tobytes(), indices.tobytes()]
         results += [
@@ -281,6 +283,42 @@ def test_the_fit_lowers_the_blurred_error() -> None:
     assert after < 0.7 * before
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("n_fixed", [0, 3])
+def test_entries_taken_elsewhere_lower_the_error(isa: str, channels: int, n_fixed: int) -> None:
+    """A small field of a colour of its own, that no entry is near to: rounds do not bring one there."""
+    pixels = photograph(120, 160, channels).reshape(120, 160, channels) // 2
+    pixels[20:60, 20:60, 0] = 250
+    palette = palette_of(8, channels)
+    dark = Palette.from_colors(palette.colors[n_fixed:] // 3, palette.colors[:n_fixed] // 3)
+    fit = DitheredFit(pixels, ColorHistogram.from_pixels(pixels), 1638, "oklab", 1, n_fixed)
+    start = fit.best_of_rounds(dark, 3)
+    before = fit.dither(start)
+    assert search_entries(fit, start, 0) is start
+    found = search_entries(fit, start, 6)
+    assert fit.dither(found) < before
+    assert len(found) == len(start)
+    np.testing.assert_array_equal(found.colors[:n_fixed], dark.colors[:n_fixed])
+
+
+def test_the_error_of_a_fit_is_that_of_the_picture() -> None:
+    """The sums that it is made of give the differences of what is seen."""
+    pixels = photograph(90, 70)
+    fit = DitheredFit(pixels, ColorHistogram.from_pixels(pixels), 1638, "srgb", 1, 0)
+    window = np.outer(BLUR, BLUR) / BLUR.sum() ** 2
+    ndimage = pytest.importorskip("scipy.ndimage")
+    errors, expected = [], []
+    for seed in (1, 2, 3):
+        palette = palette_of(12, 3, seed=seed)
+        errors.append(fit.dither(palette) / BLUR_ONE**2)
+        points = points_of_pixels(pixels.reshape(-1, 3), "srgb", 0, 1)[:, :3].astype(float)
+        entries = points_of_pixels(palette.colors, "srgb", 0, 1)[:, :3].astype(float)
+        difference = points.reshape(90, 70, 3) - entries[dither(pixels, palette, 0.8, space="srgb")]
+        blurred = np.stack([ndimage.convolve(difference[..., t], window, mode="constant") for t in range(3)], axis=-1)
+        expected.append((difference * blurred).sum() + POLISH_SHARE * (difference**2).sum())
+    np.testing.assert_allclose(np.diff(errors), np.diff(expected), rtol=0.02)
+
+
 def test_blue_noise_ranks_are_a_permutation_and_evenly_spread() -> None:
     from kmc._blue_noise import MASK
 
@@ -321,6 +359,8 @@ def test_a_screen_with_much_drawn_all_over_is_only_dithered(monkeypatch: pytest.
         pixels[y + 10 : y + 50, x + 10 : x + 50] = noise(40, 40)
     palette = palette_of(8, 3)
     histogram = ColorHistogram.from_pixels(pixels)
-    fitted, indices = fit_palette_to_dithering(pixels, palette, histogram, strength=0.7, n_fitted=1 << 15)
+    fitted, indices = fit_palette_to_dithering(
+        pixels, palette, histogram, polish_rounds=0, strength=0.7, n_fitted=1 << 15
+    )
     np.testing.assert_array_equal(fitted.colors, palette.colors)
     np.testing.assert_array_equal(indices, dither(pixels, palette, 0.7))

@@ -16,8 +16,8 @@ from kmc import _reference, cli
 from kmc._settings import checked_settings
 from kmc.color_kmeans import ENGINE_MOST_COLORS, _within_bounds, cluster_colors
 from kmc.dither import points_of_pixels
+from kmc.dithered_fit import _colors_of_points
 from kmc.histogram import ColorHistogram
-from kmc.looks import _colors_of_points
 from kmc.palette import Palette
 
 Array = NDArray[Any]
