@@ -275,6 +275,8 @@ def _drawn(
         counted = pixels if mask is None else pixels[mask][np.newaxis]
         histogram = ColorHistogram.from_pixels(counted, settings.threads)
         palette = _fitted(_weighted(pixels, histogram, settings), init, settings)
+        if palette.holds(histogram.colors):
+            settings = settings._replace(dithering=None)
     indices = _nearest(pixels, palette, settings)
     if before is None or changed is None:
         return _Canvas(pixels, palette, indices, palette.colors.take(indices, axis=0))

@@ -446,3 +446,12 @@ def test_frames_are_counted():
     ]:
         picture = load(data)
         assert (picture.n_frames, picture.is_animated) == (n_frames, is_animated)
+
+
+@pytest.mark.parametrize("kind", ["opaque", "partial"])
+def test_a_palette_that_holds_a_frame_is_not_dithered(kind):
+    options = {"palette": "frame", "dither": "blue-noise"}
+    once = kmc.compress_animation(animation_file(frames_of_kind(kind, 3), durations=40), 8, **options)
+    again = kmc.compress_animation(once.to_bytes("WebP"), 8, **options)
+    assert not once.lossless
+    assert again.lossless
