@@ -56,8 +56,9 @@ class Effort(NamedTuple):
 
 
 # Measured in benchmarks/README.md. "balanced": on 44 pictures of CQ100 and Kodak the worst MSE is 1.002 times that of
-# converged k-means++, and 1.009 with a tol of 1e-3 and (8, 0) trials, which save a fifth of the fit at k=256. "fast": 8 trials give 0.1 % less at k=64; of 16 clusters the worst of these pictures has 1.031
-# times the error of "balanced" with 6 trials, 1.017 with 10.
+# converged k-means++, and 1.009 with a tol of 1e-3 and (8, 0) trials, which save a fifth of the fit at k=256. "fast":
+# 8 trials give 0.1 % less at k=64; of 16 clusters the worst of these pictures has 1.031 times the error of "balanced"
+# with 6 trials, 1.017 with 10.
 EFFORTS = {
     "fast": Effort(3, 1e-3, 2e-3, (4, 0, 0), (10, 0, 0), on_cells=True),
     "balanced": Effort(MOST_ROUNDS, 5e-4, 1e-3, (8, 4, 0), (16, 0, 0)),

@@ -25,7 +25,7 @@ __all__ = ["joined", "map_pixels", "palette_of", "weighted_count", "with_fixed_c
 # What effort="fast" counts: so many pixels for each cluster within these limits, of more than MANY_PIXELS up to twice
 # the most, or all where they are at most COUNTED_WHOLE times as many, which takes 0.3 ms more. Colours are joined in
 # boxes of 2x2x2 to 8x8x8. The MSE is then, in the mean and at worst of 44 pictures of CQ100 and Kodak, 1.003 and 1.017
-# (k=16), 1.014 and 1.022 (64), 1.014 and 1.022 (256) times the default's.
+# (k=16), 1.015 and 1.022 (64), 1.015 and 1.023 (256) times the default's.
 SAMPLED_FOR_EACH, LEAST_SAMPLE, MOST_SAMPLE = 2048, 1 << 16, 1 << 18
 MANY_PIXELS = 1 << 22
 COUNTED_WHOLE = 4
@@ -45,8 +45,8 @@ class DitheredEffort(NamedTuple):
 
 # Rounds of fitting the palette to the dithered picture, and of choosing pixels' entries anew. On nine pictures of CQ100
 # and Kodak SSIMULACRA2 at k=16, 64 and 256 is 33.3, 67.5, 82.6 without, 38.9, 70.0, 83.8 with (1, 1), and 39.8, 70.4,
-# 84.0 with (2, 0), which is quicker from half a megapixel on. Then on how many pixels of a
-# larger picture it is fitted, and trials of taking an entry elsewhere: see benchmarks/README.md.
+# 84.0 with (2, 0), which is quicker from half a megapixel on. Then on how many pixels of a larger picture it is fitted,
+# and trials of taking an entry elsewhere: see benchmarks/README.md.
 DITHERED_EFFORTS = {
     "fast": DitheredEffort(0, 0, 0),
     "balanced": DitheredEffort(2, 0, 1 << 18),
